@@ -1,0 +1,39 @@
+"""Putting a file into the Parquet drop: `python -m extract drop categoria.parquet`.
+
+It is checked first as the loader would check it, so that a wrong file is refused where the person is who can mend it.
+"""
+
+import posixpath
+from datetime import date
+from pathlib import Path
+
+from extract.errors import ExtractError
+from extract.places import writable
+from extract.sources.parquet import TABLES, Drop, DropFile
+
+
+def put(file: Path, drop: str, day: date) -> str:
+    """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns where it is then.
+
+    A file that is there already is replaced: the next run reads it again.
+
+    Raises:
+        ExtractError: if there is no such file, it is called after no table, or it does not fit its table.
+        OSError: if the drop cannot be written to.
+    """
+    if not file.is_file():
+        raise ExtractError(f"{file}: no such file: expected a Parquet file to put into the drop")
+    table = next((table for table in TABLES if table.name == file.stem.lower()), None)
+    if table is None or file.suffix.lower() != ".parquet":
+        expected = ", ".join(f"{table.name}.parquet" for table in TABLES)
+        raise ExtractError(
+            f"{file}: the name says which table it is: expected {expected}, got {file.name}; rename it"
+        )
+    try:
+        table.check(Drop.open(str(file.absolute().parent)), DropFile(file.name, fingerprint=""))
+    except ExtractError as error:
+        raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
+    fs, root = writable(drop)
+    place = posixpath.join(root, day.isoformat(), f"{table.name}.parquet")
+    fs.put_file(str(file), place)
+    return str(fs.unstrip_protocol(place))

@@ -1,0 +1,74 @@
+"""The landing on S3 belongs to one target and one warehouse, and says so itself in `<landing>/_target.json`.
+
+Settings of two targets mixed up would load one's rows into the other's tables without any error.
+"""
+
+import json
+from typing import Any
+
+import fsspec
+from botocore.exceptions import BotoCoreError
+
+from extract.errors import ExtractError
+from extract.settings import Settings
+
+MARK = "_target.json"
+
+
+def claim(settings: Settings) -> None:
+    """Marks the landing as this target's and warehouse's if it has no mark yet.
+
+    Raises:
+        ExtractError: if it is another's, or cannot be read and written.
+    """
+    assert settings.redshift  # noqa: S101  asked for by the target
+    fs, mark = place(settings)
+    try:
+        if not fs.exists(mark):
+            fs.pipe_file(mark, json.dumps(owner(settings)).encode())
+        fault = what_is_mixed_up(settings)
+    except (OSError, ValueError, BotoCoreError) as error:
+        raise ExtractError(
+            f"landing {settings.redshift.landing}: expected a bucket to read and write, got {type(error).__name__}: "
+            f"{error}; check LANDING_URL and the role. Nothing was begun"
+        ) from error
+    if fault:
+        raise ExtractError(f"{fault}. Nothing was begun")
+
+
+def what_is_mixed_up(settings: Settings) -> str | None:
+    """Returns what is wrong where the landing bears the mark of another target or warehouse, else None.
+
+    Raises:
+        OSError, BotoCoreError: if the landing cannot be read.
+        ValueError: if the mark is not as `claim` writes it.
+    """
+    assert settings.redshift  # noqa: S101  asked for by the target
+    fs, mark = place(settings)
+    ours = owner(settings)
+    found = json.loads(fs.cat_file(mark)) if fs.exists(mark) else ours
+    if found == ours:
+        return None
+    return (
+        f"landing {settings.redshift.landing}: expected that of {described(ours)}, got that of {described(found)}: "
+        "the settings of two targets are mixed up. Check DBT_TARGET, REDSHIFT_HOST, REDSHIFT_DATABASE and "
+        f"LANDING_URL; where the warehouse itself has moved, delete {settings.redshift.landing}/{MARK}"
+    )
+
+
+def place(settings: Settings) -> tuple[Any, str]:
+    """Returns the landing's file system and the path of its mark."""
+    assert settings.redshift  # noqa: S101  asked for by the target
+    fs, root = fsspec.core.url_to_fs(settings.redshift.landing)
+    return fs, f"{root}/{MARK}"
+
+
+def owner(settings: Settings) -> dict[str, str]:
+    """Returns the mark of these settings' own landing."""
+    assert settings.redshift  # noqa: S101  asked for by the target
+    return {"target": settings.target, "host": settings.redshift.host, "database": settings.redshift.database}
+
+
+def described(mark: dict[str, str]) -> str:
+    """Returns a mark in words."""
+    return f"target {mark.get('target')} in {mark.get('host')}/{mark.get('database')}"

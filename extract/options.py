@@ -1,0 +1,77 @@
+"""The command line's words: commands, options and their help."""
+
+import argparse
+from pathlib import Path
+
+from extract.settings import SOURCES
+
+DESCRIPTION = """\
+Loads the sources into the raw schemas of the warehouse that DBT_TARGET names (default: local, a DuckDB file).
+Settings come from the environment; .env.example lists them all."""
+
+EXIT_CODES = """\
+exit codes: 0 all went well; 1 a table, a file or a dbt node failed, the rest is done; 2 nothing was begun;
+130 stopped by Ctrl-C or SIGTERM: run again to go on"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    main = argparse.ArgumentParser(
+        "python -m extract",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    main.add_argument("--debug", action="store_true", help="log tracebacks too; secrets are blotted out")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="load the sources; with --build, also dbt build and the docs")
+    run.add_argument(
+        "--source", action="append", choices=SOURCES, help="only this source; may be repeated (default: all)"
+    )
+    run.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="SOURCE.TABLE",
+        help="load this table anew with its changed columns or its smaller size; what it held is kept beside it",
+    )
+    run.add_argument("--build", action="store_true", help="then run dbt freshness, build and docs")
+    run.add_argument("--full-refresh", action="store_true", help="with --build: rebuild incremental models")
+
+    build = commands.add_parser(
+        "build", help="dbt freshness, build and docs in one process; published where ARTIFACTS_URL says"
+    )
+    build.add_argument("--full-refresh", action="store_true", help="rebuild incremental models")
+
+    commands.add_parser("audit", help="compare sources, raw, bronze and silver; show what differs")
+    commands.add_parser("reconcile", help="compare the sources' keys with those loaded; load what differs")
+
+    backfill = commands.add_parser("backfill", help="read a range of a table once more, by its key or its date")
+    one_table(backfill)
+    backfill.add_argument("--from", required=True, dest="first", metavar="FIRST", help="a date YYYY-MM-DD or a key")
+    backfill.add_argument("--to", required=True, dest="last", metavar="LAST", help="the last one, which is read too")
+
+    replay = commands.add_parser("replay", help="load a table's dead letters or its loads in the landing once more")
+    one_table(replay)
+    what = replay.add_mutually_exclusive_group()
+    what.add_argument("--dead-letters", action="store_true", help="read the rows that did not fit from the source")
+    what.add_argument(
+        "--load",
+        action="append",
+        default=[],
+        metavar="LOAD_ID",
+        help="only this load; may be repeated (default: all)",
+    )
+
+    drop = commands.add_parser("drop", help="check a Parquet file and put it into the drop under today's date")
+    drop.add_argument("file", type=Path, metavar="FILE", help="its name is its table's: categoria.parquet")
+
+    commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
+    return main
+
+
+def one_table(command: argparse.ArgumentParser) -> None:
+    """Adds the options that name a table."""
+    command.add_argument("--source", required=True, choices=SOURCES)
+    command.add_argument("--table", required=True)

@@ -1,0 +1,255 @@
+"""What a person or a log collector sees: progress and a table on a terminal, JSON lines elsewhere."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table as RichTable
+
+if TYPE_CHECKING:
+    from extract.audit import Comparison
+    from extract.build import BuildResult
+    from extract.doctor import Check
+    from extract.run import TableRun
+
+log = logging.getLogger("extract")
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Redact(logging.Filter):
+    """Blots out secrets in every record, its arguments and its traceback."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self.secrets = tuple(filter(None, secrets))
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record pass, cleaned."""
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        for secret in self.secrets:
+            message = message.replace(secret, "***")
+        record.msg, record.args = message, ()
+        return True
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, and the fields a record was given as `data`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the record's line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "data", {}),
+        }
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure_logging(secrets: Iterable[str], *, debug: bool = False) -> None:
+    """Sends the log to the terminal in words, or to standard output as JSON lines where there is none."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
+    else:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(JsonLines())
+    handler.addFilter(Redact(secrets))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+class Progress(Protocol):
+    """What the runner tells while it works."""
+
+    def started(self, name: str) -> None:
+        """A table is begun."""
+
+    def advanced(self, rows: int) -> None:
+        """That many more rows of it were read."""
+
+    def finished(self, run: "TableRun") -> None:
+        """It is done, well or not."""
+
+
+class LogProgress:
+    """Progress as log lines: one when a table starts, one when it is done."""
+
+    def started(self, name: str) -> None:
+        """A table is begun."""
+        log.info("%s: started", name, extra={"data": {"table": name}})
+
+    def advanced(self, rows: int) -> None:
+        """Nothing: a log collector wants facts, not motion."""
+
+    def finished(self, run: "TableRun") -> None:
+        """It is done, well or not."""
+        data = {
+            "table": run.name,
+            "status": run.status,
+            "rows_source": run.rows_source,
+            "rows_loaded": run.rows_loaded,
+            "seconds": round(run.seconds, 3),
+        }
+        if run.error:
+            log.error("%s", run.error, extra={"data": data})
+        else:
+            log.info("%s: loaded", run.name, extra={"data": data})
+
+
+class TerminalProgress(LogProgress):
+    """A line per table that counts its rows while they are read."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self.bars = bars
+        self.task: TaskID | None = None
+
+    def started(self, name: str) -> None:
+        """A table is begun."""
+        self.task = self.bars.add_task(name, total=None, rows="")
+
+    def advanced(self, rows: int) -> None:
+        """That many more rows of it were read."""
+        assert self.task is not None  # noqa: S101  started comes first
+        self.bars.advance(self.task, rows)
+        done = self.bars.tasks[self.task].completed
+        self.bars.update(self.task, rows=f"{done:,.0f} rows read")
+
+    def finished(self, run: "TableRun") -> None:
+        """It is done, well or not."""
+        assert self.task is not None  # noqa: S101  started comes first
+        rows = f"{run.rows_loaded:,} rows loaded" if run.status != "failed" else "[red]failed[/red]"
+        self.bars.update(self.task, total=1, completed=1, rows=rows)
+        if run.error:
+            self.bars.console.print(run.error, style="red", markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Gives the progress that fits where the output goes."""
+    if not console.is_terminal:
+        yield LogProgress()
+        return
+    columns = (
+        SpinnerColumn(finished_text="•"), TextColumn("{task.description:<22}"), BarColumn(bar_width=20),
+        TextColumn("{task.fields[rows]:>24}"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with RichProgress(*columns, console=console) as bars:
+        yield TerminalProgress(bars)
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[str], None]]:
+    """Gives a function that is told the name of each step done, and shows it where there is a terminal."""
+    if not console.is_terminal:
+        log.info("%s: started", title)
+        yield lambda name: log.debug("%s: %s", title, name)
+        return
+    with console.status(title) as status:
+        yield lambda name: status.update(f"{title}: {name}")
+
+
+def comparisons(found: Sequence["Comparison"], *, every: bool) -> None:
+    """Prints the audit: what differs with the query that shows it, and every other comparison if asked to."""
+    wrong = [comparison for comparison in found if not comparison.ok]
+    if not console.is_terminal:
+        for comparison in found if every else wrong:
+            level = logging.INFO if comparison.ok else logging.ERROR
+            log.log(level, "audit %s: %s", comparison.table, comparison.what, extra={"data": asdict(comparison)})
+        log.info("audit: %d of %d counts agree", len(found) - len(wrong), len(found))
+        return
+    if every and found:
+        table = RichTable(box=None, pad_edge=False, header_style="bold")
+        for heading in ("table", "comparison"):
+            table.add_column(heading)
+        for heading in ("expected", "found"):
+            table.add_column(heading, justify="right")
+        for comparison in found:
+            counts = (number(comparison.expected), number(comparison.found))
+            table.add_row(comparison.table, comparison.what, *counts, style=None if comparison.ok else "red")
+        console.print(table)
+        console.print()
+    agree = f"{len(found) - len(wrong)} of {len(found)} counts agree"
+    console.print(f"audit      {agree}", style="red" if wrong else None)
+    for comparison in wrong:
+        differ = f"{number(comparison.expected)} and {number(comparison.found)}"
+        console.print(f"           {comparison.table}: {comparison.what}: {differ}", style="red", markup=False)
+        console.print(f"           {comparison.query}", markup=False)
+
+
+def number(value: int | None) -> str:
+    """Returns a count for people; a dash where there is none."""
+    return "-" if value is None else f"{value:,}"
+
+
+def summary(runs: Sequence["TableRun"], built: "BuildResult | None", warehouse: str) -> None:
+    """Prints what a run did: a line per table, dbt's outcome, and where things are."""
+    if not console.is_terminal:
+        if built:
+            log.info("dbt build", extra={"data": built.as_log()})
+        return
+    console.print()
+    if runs:
+        console.print(tables_of(runs, built))
+        console.print()
+    if built:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(built.counts.items()))
+        console.print(f"dbt        {counts}", style=None if built.ok else "red")
+        for message in built.messages:
+            console.print(f"           {message}", style="yellow" if built.ok else "red", markup=False)
+        if built.docs:
+            console.print(f"docs       {built.docs}", markup=False)
+        if built.published:
+            console.print(f"published  {built.published}", markup=False)
+    console.print(f"warehouse  {warehouse}", markup=False)
+
+
+def checks(checks: Iterable["Check"]) -> None:
+    """Prints the doctor's findings, a line each."""
+    if not console.is_terminal:
+        for check in checks:
+            level = logging.INFO if check.ok else logging.ERROR
+            log.log(level, "%s", check.found, extra={"data": {"check": check.what, "ok": check.ok}})
+        return
+    table = RichTable(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        table.add_row("[green]ok[/]" if check.ok else "[red]wrong[/]", check.what, escape(check.found))
+    console.print(table)
+
+
+def tables_of(runs: Iterable["TableRun"], built: "BuildResult | None") -> RichTable:
+    """Returns the runs as a table for a terminal; with a build, the rows of each layer too."""
+    counts = ("at source", "landed", "loaded", "deleted", "misfit", "set aside")
+    layers = ("bronze", "silver", "rejected") if built else ()
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    table.add_column("table")
+    table.add_column("mode")
+    for heading in (*counts, *layers, "seconds", "rows/s"):
+        table.add_column(heading, justify="right")
+    table.add_column("status")
+    for run in runs:
+        rows = [run.rows_source, run.rows_landed, run.rows_loaded]
+        rows += [run.rows_deleted, run.rows_dead_letter, run.set_aside]
+        if built:
+            layer = built.layers.get(run.table_name)
+            rows += [layer.bronze, layer.silver, layer.rejected] if layer else [None, None, None]
+        speed = round((run.rows_loaded or 0) / run.seconds)
+        color = {"ok": "green", "partial": "yellow", "failed": "red"}[run.status]
+        table.add_row(
+            run.name, run.mode, *map(number, rows), f"{run.seconds:.1f}", number(speed), f"[{color}]{run.status}[/]"
+        )
+    return table

@@ -1,0 +1,109 @@
+"""Rows of a source table read once more: a backfill by ranges, and the replay of dead letters.
+
+    python -m extract backfill --source postgres --table venda --from 2024-01-01 --to 2024-12-31
+    python -m extract replay --source postgres --table venda --dead-letters
+
+A backfill goes by the key, or by the table's date, in ranges that are a load each. How far it came is stored with the
+rows, so a backfill that was stopped goes on from there when it is asked for again.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from extract.errors import ExtractError
+from extract.raw import RawTable
+from extract.reading import Limits, Reading, State
+from extract.settings import Settings
+from extract.sources.postgres import FurtherRead, PostgresTable
+from extract.sources.postgres_session import literal, quote
+from extract.targets import Warehouse
+
+DAYS = 31  # of a range of dates
+KEYS = 1_000_000  # of a range of keys
+
+
+@dataclass(frozen=True)
+class Reread(FurtherRead):
+    """A read of the rows under one condition and of those without a key; the table goes on from where it was."""
+
+    mode: str
+    condition: str
+    watermark: str | None = None
+    state: State = field(default_factory=dict)
+
+    @contextmanager
+    def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:
+        """Opens one snapshot of the table; as the table's own read."""
+        with self.table.snapshot(settings, limits) as snapshot:
+            condition = f"({self.condition} or {quote(self.key)} is null)"
+            yield snapshot.reading(condition, dict(state) | dict(self.state), self.watermark)
+
+
+def backfill(table: PostgresTable, first: str, last: str, state: State) -> list[Reread]:
+    """Returns the reads of a backfill from `first` to `last`, both inclusive, that are still to be made.
+
+    Raises:
+        ExtractError: if they are neither two dates nor two whole numbers, or the table cannot be read by them.
+    """
+    if table.replaces:
+        raise ExtractError(f"{table.source}.{table.name}: every run reads all of it (mode full): run it instead")
+    column, ranges = planned(table, first, last)
+    asked = [first, last]
+    before = state.get("backfill") or {}
+    done = before["done"] if before.get("asked") == asked else 0
+    return [
+        Reread(
+            table,
+            mode="backfill",
+            condition=f"{quote(column)} between {literal(start)} and {literal(end)}",
+            watermark=f"{column} {start} to {end}",
+            state={"backfill": {"asked": asked, "done": number} if number < len(ranges) else None},
+        )
+        for number, (start, end) in enumerate(ranges, start=1)
+        if number > done
+    ]
+
+
+def planned(table: PostgresTable, first: str, last: str) -> tuple[str, list[tuple[str, str]]]:
+    """Returns the column that a backfill goes by and its ranges, ends included.
+
+    Raises:
+        ExtractError: if these are neither two dates nor two whole numbers, or the table has no such column.
+    """
+    what = f"{table.source}.{table.name}"
+    try:
+        if first.lstrip("-").isdigit():
+            low, high = int(first), int(last)
+            numbers = [(start, min(start + KEYS - 1, high)) for start in range(low, high + 1, KEYS)]
+            column, ranges = table.key, [(str(start), str(end)) for start, end in numbers]
+        else:
+            begin, end = date.fromisoformat(first), date.fromisoformat(last)
+            days = range(0, (end - begin).days + 1, DAYS)
+            dates = [(begin + timedelta(day), min(begin + timedelta(day + DAYS - 1), end)) for day in days]
+            column, ranges = table.date or "", [(start.isoformat(), stop.isoformat()) for start, stop in dates]
+    except ValueError as error:
+        raise ExtractError(
+            f"{what}: expected two dates YYYY-MM-DD or two whole numbers, got {first!r} and {last!r}"
+        ) from error
+    if not column:
+        raise ExtractError(f"{what}: has no date to go by; give two keys, or name its date in its list of tables")
+    if not ranges:
+        raise ExtractError(f"{what}: expected a first value that is not above the last, got {first} and {last}")
+    return column, ranges
+
+
+def dead_letters(table: PostgresTable, raw: RawTable, warehouse: Warehouse) -> list[Reread]:
+    """Returns the read of the keys of all dead letters whose row no later load has brought or deleted."""
+    if not raw.has_dead_letters:
+        return []
+    waiting = warehouse.query(
+        f"select distinct key from {raw.dead_letters} as letters where key is not null and not exists"
+        f" (select 1 from {raw.relation} as rows where cast(rows.{table.key} as varchar) = letters.key"
+        " and rows._dlt_load_id > letters._dlt_load_id) order by key"
+    )
+    if not waiting:
+        return []
+    keys = ", ".join(literal(key) for (key,) in waiting)
+    return [Reread(table, mode="replay", condition=f"{quote(table.key)}::text in ({keys})")]

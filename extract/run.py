@@ -1,0 +1,308 @@
+"""One run: each table from its source into the warehouse, and a row in `ops.extract_runs` for each.
+
+Tables are loaded one after another and each for itself: one that fails leaves what was loaded before as it
+was, and the others load. What a table remembers (its watermark, the files it has seen) is stored by dlt in
+the same load as its rows.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+import pyarrow as pa
+
+from extract.contract import check_columns, check_share
+from extract.errors import ExtractError, NotRecordedError, causes, reason
+from extract.raw import raw_table
+from extract.reading import DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
+from extract.reconcile import Reconciliation
+from extract.report import Progress
+from extract.settings import Settings
+from extract.sources.postgres import PostgresTable
+from extract.targets import Warehouse
+
+log = logging.getLogger("extract")
+
+BYTES_PER_CHARACTER = 4  # UTF-8's most; Redshift counts a varchar's length in bytes
+OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """What became of one table in one run: a row of `ops.extract_runs`.
+
+    `status` is `ok`, `partial` (loaded, but something at the source was set aside with its reason) or
+    `failed` (nothing of this run is in the raw table).
+    """
+
+    source: str
+    table_name: str
+    mode: str
+    started_at: datetime
+    status: Literal["ok", "partial", "failed"] = "failed"
+    finished_at: datetime | None = None
+    rows_source: int | None = None
+    rows_landed: int | None = None
+    rows_loaded: int | None = None
+    rows_deleted: int | None = None
+    rows_dead_letter: int | None = None
+    set_aside: int | None = None
+    watermark: str | None = None
+    load_id: str | None = None
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The table's name with its source's."""
+        return f"{self.source}.{self.table_name}"
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+
+def extract(
+    tables: Sequence[Table],
+    settings: Settings,
+    warehouse: Warehouse,
+    progress: Progress,
+    accepted: Collection[str] = (),
+) -> list[TableRun]:
+    """Loads the tables and records each in `ops.extract_runs`; returns what became of each.
+
+    After a part of a table failed, no more of it is loaded. A table whose loads no longer tell of as many rows as
+    the source has is reconciled at once. Those whose name, as `<source>.<table>`, is among the `accepted` are loaded
+    anew with whatever changed.
+
+    Raises:
+        NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
+    """
+    runs: list[TableRun] = []
+    try:
+        for table in tables:
+            if any(run.status == "failed" and run.name == f"{table.source}.{table.name}" for run in runs):
+                continue
+            is_accepted = f"{table.source}.{table.name}" in accepted
+            runs.append(extract_table(table, settings, warehouse, progress, accepted=is_accepted))
+            if due := reconciliation(table, runs[-1], warehouse):
+                runs.append(extract_table(due, settings, warehouse, progress))
+    finally:  # what is loaded is recorded, also where Ctrl-C ends the rest
+        try:
+            record(runs, settings.run_id, warehouse)
+        except Exception as error:
+            raise NotRecordedError(reason(f"{OPS_DATASET}.{OPS_TABLE}", error, settings.secrets)) from error
+    return runs
+
+
+def reconciliation(table: Table, run: TableRun, warehouse: Warehouse) -> Table | None:
+    """Returns what reconciles the table, where its loads tell of another number of rows than the source had."""
+    if run.status == "failed" or table.replaces or not isinstance(table, PostgresTable):
+        return None
+    raw = raw_table(table, warehouse)
+    ((rows,),) = warehouse.query(raw.rows_of_source)
+    return None if rows == run.rows_source else Reconciliation(table, raw, warehouse.query)
+
+
+def extract_table(
+    table: Table, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool = False
+) -> TableRun:
+    """Loads one table and tells its progress; every fault but Ctrl-C ends up in the result's `error`."""
+    progress.started(f"{table.source}.{table.name}")
+    run = TableRun(table.source, table.name, table.mode, datetime.now(UTC))
+    try:
+        run = load(table, run, settings, warehouse, progress, accepted=accepted)
+    except Exception as error:
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):
+            raise KeyboardInterrupt from error  # ADBC and dlt wrap it in errors of theirs
+        log.debug("traceback of %s", run.name, exc_info=True)
+        run = replace(run, error=reason(run.name, error, settings.secrets))
+    run = replace(run, finished_at=datetime.now(UTC))
+    progress.finished(run)
+    return run
+
+
+def load(
+    table: Table, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool
+) -> TableRun:
+    """Reads the table and loads it in one load; returns the run with its counts.
+
+    What is `accepted` is read from its beginning into a new raw table; the old one is kept under another name.
+
+    Raises:
+        ExtractError: if the source, its contract or the count of what was loaded is not as expected.
+        Exception: whatever dlt raises when the warehouse fails.
+    """
+    dataset = f"raw_{table.source}"
+    pipeline = warehouse.pipeline(dataset, table.name)
+    with table.read(settings, {} if accepted else memory(pipeline, table), warehouse.limits) as reading:
+        if accepted:
+            start_anew(table, warehouse)
+            pipeline.drop()  # its copy of what the warehouse has forgotten
+            pipeline = warehouse.pipeline(dataset, table.name)
+        else:
+            check_columns(table, reading, pipeline)
+            check_share(table, reading, settings.minimum_share, warehouse)
+        landed = Count()
+        source = dlt_source(table, reading, landed, progress, warehouse.limits)
+        info = pipeline.run(source, loader_file_format="parquet")
+    (load_id,) = info.loads_ids
+    compare_counts(f"{dataset}.{table.name}", load_id, landed.rows, warehouse)
+    if reading.rows_dead_letter:
+        compare_counts(f"{dataset}.{dead_letter_table(table.name)}", load_id, reading.rows_dead_letter, warehouse)
+    return replace(
+        run,
+        status="partial" if reading.set_aside else "ok",
+        rows_source=reading.rows_source,
+        rows_landed=landed.rows,
+        rows_loaded=landed.rows,
+        rows_deleted=reading.rows_deleted,
+        rows_dead_letter=reading.rows_dead_letter,
+        set_aside=len(reading.set_aside),
+        watermark=reading.watermark,
+        load_id=load_id,
+        error="; ".join(reading.set_aside) or None,
+    )
+
+
+def memory(pipeline: Any, table: Table) -> State:
+    """Returns what the table remembers from its last load."""
+    state: State = pipeline.state.get("sources", {}).get(table.name, {}).get("resources", {}).get(table.name, {})
+    return state
+
+
+def compare_counts(relation: str, load_id: str, landed: int, warehouse: Warehouse) -> None:
+    """Compares what was landed with what the warehouse has.
+
+    Raises:
+        ExtractError: with both counts and the query, if they differ.
+    """
+    sql = f"select count(*) from {relation} where _dlt_load_id = '{load_id}'"
+    ((loaded,),) = warehouse.query(sql)
+    if loaded != landed:
+        raise ExtractError(
+            f"{relation}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
+        )
+
+
+def start_anew(table: Table, warehouse: Warehouse) -> None:
+    """Makes the table's next load its first; what it held stays under a name that tells until when it was in use."""
+    dataset = f"raw_{table.source}"
+    if (dataset, table.name) not in warehouse.tables():
+        return
+    kept = f"{table.name}_until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    warehouse.execute(
+        f"alter table {dataset}.{table.name} rename to {kept}",
+        f"delete from {dataset}._dlt_version where schema_name = '{table.name}'",
+        f"delete from {dataset}._dlt_pipeline_state where pipeline_name = '{dataset}_{table.name}'",
+    )
+    log.warning("%s.%s: loaded anew; what it held is kept as %s.%s", table.source, table.name, dataset, kept)
+
+
+@dataclass
+class Count:
+    """Rows that passed so far."""
+
+    rows: int = 0
+
+
+def dlt_source(table: Table, reading: Reading, landed: Count, progress: Progress, limits: Limits) -> Any:
+    """Returns the reading as a dlt source: a schema of the table's name with it and the table of its dead letters."""
+    import dlt
+    from dlt.extract import DltSource
+
+    dead_letters = dlt.mark.make_hints(
+        table_name=dead_letter_table(table.name),
+        write_disposition="append",
+        columns=cast("Any", {name: text_of(length) for name, length in DEAD_LETTER_TEXTS.items()}),
+    )
+
+    @dlt.resource(
+        name=table.name,
+        write_disposition="replace" if table.replaces else "append",
+        columns=column_hints(reading, limits),
+    )
+    def rows() -> Iterator[pa.Table]:
+        # The first piece has no rows: a load without any is a load too, with its id, state and schema.
+        yield reading.schema.empty_table()
+        for batch in reading.batches:
+            landed.rows += batch.num_rows
+            progress.advanced(batch.num_rows)
+            yield pa.Table.from_batches([batch])
+        for batch in reading.dead_letters:
+            yield dlt.mark.with_hints(pa.Table.from_batches([batch]), dead_letters, create_table_variant=True)
+        dlt.current.resource_state().update(reading.state)
+
+    return DltSource(dlt.Schema(table.name), table.name, [rows()])
+
+
+def text_of(characters: int) -> dict[str, Any]:
+    """Returns dlt's column of a text of so many characters at most."""
+    return {"data_type": "text", "precision": characters * BYTES_PER_CHARACTER}
+
+
+def column_hints(reading: Reading, limits: Limits) -> dict[str, Any]:
+    """Returns what Arrow's types do not tell dlt: texts' lengths, timestamps without a zone, dist and sort."""
+    hints: defaultdict[str, Any] = defaultdict(dict)
+    for name, characters in reading.text_lengths.items():
+        if limits.text is None or characters * BYTES_PER_CHARACTER <= limits.text:
+            hints[name] |= text_of(characters)
+    for column in reading.schema:
+        if pa.types.is_timestamp(column.type) and column.type.tz is None:
+            hints[column.name] |= {"data_type": "timestamp", "timezone": False}
+    if reading.dist:
+        hints[reading.dist]["cluster"] = True  # dlt's word for DISTKEY
+    if reading.sort:
+        hints[reading.sort]["sort"] = True
+    return hints
+
+
+RUNS_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("source", pa.string()),
+        ("table_name", pa.string()),
+        ("mode", pa.string()),
+        ("status", pa.string()),
+        ("started_at", pa.timestamp("us", "UTC")),
+        ("finished_at", pa.timestamp("us", "UTC")),
+        ("rows_source", pa.int64()),
+        ("rows_landed", pa.int64()),
+        ("rows_loaded", pa.int64()),
+        ("set_aside", pa.int64()),
+        ("rows_deleted", pa.int64()),
+        ("rows_dead_letter", pa.int64()),
+        ("watermark", pa.string()),
+        ("load_id", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+
+RUNS_LENGTHS = {  # in bytes; `error` has no bound
+    "run_id": 80, "source": 40, "table_name": 127, "mode": 40, "status": 40, "watermark": 255, "load_id": 64,
+}  # fmt: skip
+
+
+def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
+    """Appends the runs to `ops.extract_runs`."""
+    if not runs:
+        return
+    import dlt
+
+    rows = [{name: getattr(run, name, run_id) for name in RUNS_SCHEMA.names} for run in runs]
+    table = pa.Table.from_pylist(rows, schema=RUNS_SCHEMA)
+    lengths: dict[str, Any] = {
+        name: {"data_type": "text", "precision": length} for name, length in RUNS_LENGTHS.items()
+    }
+    resource = dlt.resource([table], name=OPS_TABLE, write_disposition="append", columns=lengths)
+    pipeline = warehouse.pipeline(OPS_DATASET, OPS_TABLE)
+    try:
+        pipeline.run(resource, loader_file_format="parquet")
+    except Exception as error:
+        if not any("already exists" in str(cause) for cause in causes(error)):
+            raise
+        # The first runs of two sources made the tables at the same moment; they are there now, the rows are not.
+        pipeline.run()

@@ -1,0 +1,284 @@
+"""Everything configurable, read from the environment and checked once.
+
+All that is missing or wrong is reported together, and only for the sources that are asked for. The names
+and defaults stand in `.env.example`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from extract.errors import SettingsError
+
+SOURCES = ("api", "postgres", "parquet")
+TARGETS = ("local", "sandbox", "dev", "prod")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """How to reach the employees API, and when its end counts as proved."""
+
+    url: str
+    concurrency: int  # requests in flight at once
+    misses: int  # consecutive unknown ids that prove the end
+    max_id: int  # where the walk gives up if the end was not proved before
+    timeout: float  # seconds, to connect and between two bytes
+    attempts: int  # per id, with exponential back-off between them
+    key: str | None = field(default=None, repr=False)  # sent as x-api-key, where the API asks for one
+
+
+@dataclass(frozen=True)
+class PostgresSettings:
+    """How to reach the source database."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    sslmode: str
+
+
+@dataclass(frozen=True)
+class DropSettings:
+    """Where the Parquet files are dropped: a local folder or `s3://bucket/prefix`."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class RedshiftSettings:
+    """How to reach the Redshift workgroup and its landing.
+
+    All but the password end up inside SQL text or addresses, so each is held to a strict pattern.
+    """
+
+    host: str
+    port: int
+    database: str
+    workgroup: str | None  # signs in with temporary credentials of this Serverless workgroup; else user and password
+    user: str | None
+    password: str | None = field(repr=False)
+    copy_role: str  # ARN of the role that COPY reads the landing with
+    landing: str  # s3://bucket/prefix
+    ca_bundle: Path  # the certificates that the warehouse's own must lead to
+    granted_roles: tuple[str, str]  # the database roles that dbt lets read bronze and silver
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run's settings; a source's are None where that source was not asked for."""
+
+    target: str
+    warehouse: Path  # the DuckDB file of the target `local`
+    redshift: RedshiftSettings | None  # of every other target
+    work: Path  # scratch space: nothing in it is needed after a run
+    artifacts: str | None  # where a build's docs and dbt's results are published: a folder or s3://bucket/prefix
+    minimum_share: float  # of a table's rows that a read must have to take its place
+    run_id: str  # of this run in ops.extract_runs and among the artifacts; an attempt made again has the same
+    today: date
+    api: ApiSettings | None
+    postgres: PostgresSettings | None
+    drop: DropSettings | None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no output may hold."""
+        known = (
+            self.api.key if self.api else None,
+            self.postgres.password if self.postgres else None,
+            self.redshift.password if self.redshift else None,
+        )
+        return tuple(filter(None, known))
+
+
+class _Environment:
+    """Reads settings one by one and keeps what is wrong for one report."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+        self.problems: list[str] = []
+
+    def read(
+        self,
+        name: str,
+        parse: Callable[[str], T],
+        expected: str,
+        default: str | None = None,
+        *,
+        secret: bool = False,
+    ) -> T:
+        text = self.values.get(name, "") or default
+        if text is None:
+            self.problems.append(f"{name} is not set: expected {expected}")
+        else:
+            try:
+                return parse(text)
+            except ValueError:
+                shown = "the value given" if secret else repr(text)
+                self.problems.append(f"{name}: expected {expected}, got {shown}")
+        return None  # type: ignore[return-value]  # never used: read_settings raises when there are problems
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
+def _seconds(text: str) -> float:
+    if not 0 < (number := float(text)) < 3600:
+        raise ValueError(text)
+    return number
+
+
+def _share(text: str) -> float:
+    if not 0 <= (number := float(text)) <= 1:
+        raise ValueError(text)
+    return number
+
+
+def _port(text: str) -> int:
+    if not 0 < (number := int(text)) < 65536:
+        raise ValueError(text)
+    return number
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
+        raise ValueError(text)
+    return text
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+_ROLE = _matching("[a-z_][a-z0-9_]{0,126}")
+
+
+def _file(text: str) -> Path:
+    if not (path := Path(text)).is_file():
+        raise ValueError(text)
+    return path
+
+
+def _redshift(env: _Environment) -> RedshiftSettings:
+    workgroup = env.read(
+        "REDSHIFT_WORKGROUP", _matching("|[a-z0-9-]{3,64}"), "the name of a Redshift Serverless workgroup", ""
+    )
+    user = password = None
+    if not workgroup:
+        user = env.read(
+            "REDSHIFT_USER", _matching(r"[A-Za-z_][\w:.@/+-]{0,126}"), "a user, or set REDSHIFT_WORKGROUP"
+        )
+        password = env.read("REDSHIFT_PASSWORD", str, "that user's password, or set REDSHIFT_WORKGROUP", secret=True)
+    return RedshiftSettings(
+        host=env.read("REDSHIFT_HOST", _matching(r"[A-Za-z0-9.-]{1,253}"), "the host of the workgroup"),
+        port=env.read("REDSHIFT_PORT", _port, "a port", "5439"),
+        database=env.read("REDSHIFT_DATABASE", _matching(r"[a-z_][a-z0-9_]{0,63}"), "the name of the database"),
+        workgroup=workgroup or None,
+        user=user,
+        password=password,
+        copy_role=env.read(
+            "REDSHIFT_COPY_ROLE",
+            _matching(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]{1,512}"),
+            "the ARN of the role that COPY reads the landing with",
+        ),
+        landing=env.read(
+            "LANDING_URL",
+            _matching(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*-]+)*"),
+            "s3://bucket/prefix",
+        ),
+        ca_bundle=env.read("REDSHIFT_CA_BUNDLE", _file, "the file of a CA bundle", str(_amazon_bundle())),
+        granted_roles=(
+            env.read("REDSHIFT_TRANSFORMER_ROLE", _ROLE, "the name of a database role", "transformer"),
+            env.read("REDSHIFT_READER_ROLE", _ROLE, "the name of a database role", "reader"),
+        ),
+    )
+
+
+def _amazon_bundle() -> Path:
+    """Returns the bundle of Amazon's own roots that redshift_connector brings."""
+    package = find_spec("redshift_connector")
+    assert package and package.origin  # noqa: S101  a locked requirement
+    return Path(package.origin).parent / "files" / "redshift-ca-bundle.crt"
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Returns the settings that a run of `sources` needs.
+
+    Raises:
+        SettingsError: naming every setting that is missing or wrong.
+    """
+    env = _Environment(environment)
+    api = postgres = drop = None
+    if "api" in sources:
+        api = ApiSettings(
+            url=env.read("EMPLOYEES_API_URL", _url, "the http(s) address of the employees API, without ?id="),
+            concurrency=env.read("EMPLOYEES_API_CONCURRENCY", _positive, "a number from 1", "4"),
+            misses=env.read("EMPLOYEES_API_MISSES", _positive, "a number from 1", "10"),
+            max_id=env.read("EMPLOYEES_API_MAX_ID", _positive, "a number from 1", "10000"),
+            timeout=env.read("EMPLOYEES_API_TIMEOUT", _seconds, "seconds below 3600", "10"),
+            attempts=env.read("EMPLOYEES_API_ATTEMPTS", _positive, "a number from 1", "4"),
+            key=env.read("EMPLOYEES_API_KEY", _matching("[!-~]*"), "a key without blanks", "", secret=True) or None,
+        )
+    if "postgres" in sources:
+        postgres = PostgresSettings(
+            host=env.read("SOURCE_POSTGRES_HOST", str, "the host of the source database"),
+            port=env.read("SOURCE_POSTGRES_PORT", _port, "a port", "5432"),
+            database=env.read("SOURCE_POSTGRES_DATABASE", str, "the name of the source database"),
+            user=env.read("SOURCE_POSTGRES_USER", str, "a user who may read the tables"),
+            password=env.read("SOURCE_POSTGRES_PASSWORD", str, "that user's password", secret=True),
+            sslmode=env.read(
+                "SOURCE_POSTGRES_SSLMODE", _one_of(*SSL_MODES), f"one of {', '.join(SSL_MODES)}", "require"
+            ),
+        )
+    if "parquet" in sources:
+        drop = DropSettings(url=env.read("PARQUET_DROP", str, "a folder or s3://bucket/prefix"))
+    current_date = datetime.now().astimezone().date().isoformat()
+    today = env.read("TODAY", date.fromisoformat, "a date YYYY-MM-DD or nothing", current_date)
+    target = env.read("DBT_TARGET", _one_of(*TARGETS), f"one of {', '.join(TARGETS)}", "local")
+    settings = Settings(
+        target=target,
+        redshift=None if target in ("local", None) else _redshift(env),
+        warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
+        work=env.read("EXTRACT_WORK", Path, "a folder", ".local/extract"),
+        artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,
+        minimum_share=env.read("MINIMUM_SHARE", _share, "a number from 0 to 1", "0.5"),
+        run_id=env.read("RUN_ID", _matching(r"[\w-]{1,80}"), "up to 80 letters, digits, _ and -", str(uuid4())),
+        today=today,
+        api=api,
+        postgres=postgres,
+        drop=drop,
+    )
+    if env.problems:
+        heading = (
+            f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to mend "
+            "(see .env.example; `make sandbox` prints those of the demo sources):"
+        )
+        raise SettingsError("\n  ".join([heading, *env.problems]))
+    return settings

@@ -1,0 +1,6 @@
+"""One module per source, each with its tables as data."""
+
+from extract.reading import Table
+from extract.sources import api, parquet, postgres
+
+TABLES: tuple[Table, ...] = (*api.TABLES, *parquet.TABLES, *postgres.TABLES)

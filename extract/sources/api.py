@@ -1,0 +1,149 @@
+"""Employees API → `raw_api.funcionario`.
+
+    GET <EMPLOYEES_API_URL>?id=1, 2, 3 … → the whole list, proved to its end → one atomic replace
+
+    python -m extract run --source api
+
+The API has no list and no "changed at": the only way to know the employees is to ask for each id, and the
+only way to know who left is to compare whole lists. So the whole list is one snapshot that replaces the last
+one, or nothing at all: one id that cannot be read would otherwise look like an employee who left.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+from dlt.sources.helpers import requests
+
+from extract.errors import ExtractError
+from extract.reading import Limits, Reading, State
+from extract.settings import ApiSettings, Settings
+
+UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, to an id nobody has
+LONGEST_NAME = 100  # characters, the length of `nome` in silver
+SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("nome", pa.string(), nullable=False)])
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint that answers one id with one name in plain text."""
+
+    name: str
+    source: str = "api"
+    key: str = "id"
+    mode: str = "snapshot"
+    replaces: bool = True
+
+    @contextmanager
+    def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  a snapshot needs no memory, names have few letters
+        """Walks the ids until the end is proved and gives the whole list as one batch.
+
+        Raises:
+            ExtractError: naming the id, the URL and what came, if any id cannot be read; if the end is not
+                proved within the upper bound; or if there is no employee at all.
+        """
+        assert settings.api  # noqa: S101  read_settings gives what a source needs
+        names = walk(settings.api)
+        batch = pa.record_batch([list(names), list(names.values())], schema=SCHEMA)
+        yield Reading(SCHEMA, iter([batch]), rows_source=len(names), text_lengths={"nome": LONGEST_NAME})
+
+
+def walk(api: ApiSettings) -> dict[int, str]:
+    """Returns the name of every id from 1 on, in the order of the ids.
+
+    The end is proved by `api.misses` consecutive unknown ids; ids are asked for in blocks of
+    `api.concurrency`, all of a block in flight at once.
+    """
+    client = requests.Client(
+        request_timeout=api.timeout,
+        max_connections=api.concurrency,
+        raise_for_status=False,
+        request_max_attempts=api.attempts,
+        request_max_retry_delay=30,
+    )
+    names: dict[int, str] = {}
+    last_known = 0
+    with ThreadPoolExecutor(api.concurrency) as pool:
+        for first in range(1, api.max_id + 1, api.concurrency):
+            ids = range(first, min(first + api.concurrency, api.max_id + 1))
+            for employee, name in zip(ids, pool.map(lambda i: ask(client, api, i), ids), strict=True):
+                if name is not None:
+                    names[employee] = name
+                    last_known = employee
+                elif employee - last_known >= api.misses:
+                    if not names:
+                        raise ExtractError(
+                            f"api.funcionario: no employee at all: ids 1 to {employee} are unknown to "
+                            f"{api.url}; check EMPLOYEES_API_URL. The last snapshot stays"
+                        )
+                    return names
+    raise ExtractError(
+        f"api.funcionario: the end of the list is not proved: id {last_known} is known and the walk stops at "
+        f"EMPLOYEES_API_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; raise it. "
+        "The last snapshot stays"
+    )
+
+
+def ask(client: requests.Client, api: ApiSettings, employee: int) -> str | None:
+    """Returns the name of one employee, or None for an id nobody has.
+
+    Raises:
+        ExtractError: if the answer is anything but a name or the API's text for an unknown id.
+    """
+    asked = f"api.funcionario: id {employee} ({api.url}?id={employee})"
+    kept = "The last snapshot stays"
+    try:
+        # A redirection would carry the key to wherever it leads.
+        response = client.get(
+            api.url,
+            params={"id": employee},
+            headers={"x-api-key": api.key} if api.key else None,
+            allow_redirects=api.key is None,
+        )
+    except requests.RequestException as error:
+        raise ExtractError(
+            f"{asked}: expected a name, got no answer in {api.attempts} attempts of at most {api.timeout:g} s "
+            f"({type(error).__name__}); check that the API is up. {kept}"
+        ) from error
+    if response.status_code != 200:
+        attempts = f" after {api.attempts} attempts" if response.status_code in (429, *range(500, 600)) else ""
+        raise ExtractError(
+            f"{asked}: expected HTTP 200 with a name, got HTTP {response.status_code}{attempts}. {kept}"
+        )
+    try:
+        # Without a charset in the header `response.text` would guess Latin-1 and spoil every accent.
+        charset = response.encoding if "charset" in content_type(response) else None
+        name = response.content.decode(charset or "utf-8")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ExtractError(f"{asked}: expected text in UTF-8, got {response.content[:40]!r}. {kept}") from error
+    name = name.strip()
+    if name == UNKNOWN_ID:
+        return None
+    if fault := what_is_no_name(name, content_type(response)):
+        raise ExtractError(f"{asked}: expected a name in plain text, got {fault}. {kept}")
+    return name
+
+
+def content_type(response: requests.Response) -> str:
+    """Returns the answer's content type in lower case, empty where it has none."""
+    return response.headers.get("Content-Type", "").lower()
+
+
+def what_is_no_name(text: str, kind: str) -> str | None:
+    """Returns what the text is if it cannot be a person's name, else None."""
+    if not text:
+        return "an empty body"
+    if "html" in kind or text.startswith("<"):
+        return f"HTML: {text[:60]!r}"
+    if "json" in kind or text[0] in "{[":
+        return f"JSON: {text[:60]!r}"
+    if not text.isprintable():
+        return f"control characters: {text[:60]!r}"
+    if len(text) > LONGEST_NAME:
+        return f"{len(text)} characters where {LONGEST_NAME} are the most: {text[:60]!r}…"
+    return None
+
+
+TABLES = (Endpoint("funcionario"),)

@@ -1,0 +1,303 @@
+"""Parquet drop → `raw_parquet.categoria`.
+
+    <PARQUET_DROP>/<YYYY-MM-DD>/<table>.parquet → each file once → appended with its path and date
+
+    python -m extract run --source parquet
+
+Every file is a whole state of its table on its date, so all are kept and bronze takes the newest. A file is
+known by its content: put again with other content it is read again. One that cannot be loaded is copied to
+`<PARQUET_DROP>/_rejected/` with a JSON file that says why, and does not stop the others.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from extract.errors import ExtractError
+from extract.reading import Limits, Reading, State
+from extract.settings import Settings
+
+REJECTED = "_rejected"
+LONGEST_PATH = 1024  # bytes, S3's limit for a key
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that every file of a table must have."""
+
+    name: str
+    type: pa.DataType
+    length: int | None = None  # characters at most, for text
+
+
+@dataclass(frozen=True)
+class DropFile:
+    """A file found in the drop: its path below the drop, its date and table as the path says, its content."""
+
+    path: str
+    fingerprint: str  # an ETag where the store has one, else the SHA-256 of the content
+
+    @property
+    def folder(self) -> str:
+        """Everything before the file's name."""
+        return str(PurePosixPath(self.path).parent)
+
+    @property
+    def table(self) -> str:
+        """The table's name: the file's, without ending and case."""
+        return PurePosixPath(self.path).stem.lower()
+
+    @property
+    def day(self) -> date:
+        """The date of the folder.
+
+        Raises:
+            ValueError: if the folder is no date written YYYY-MM-DD.
+        """
+        day = date.fromisoformat(self.folder)
+        if day.isoformat() != self.folder:
+            raise ValueError(self.folder)
+        return day
+
+
+@dataclass(frozen=True)
+class DropTable:
+    """A table of the drop and the columns of its files."""
+
+    name: str
+    columns: tuple[Column, ...]
+    source: str = "parquet"
+    key: str = "id"
+    mode: str = "files"
+    replaces: bool = False
+
+    @contextmanager
+    def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  lengths are declared
+        """Gives the rows of the files that were not read yet.
+
+        `state["files"]` maps the path of each file that was read to its fingerprint and number of rows.
+        `rows_source` counts the rows of all good files that the drop ever had, each as it was last.
+
+        Raises:
+            ExtractError: if the drop cannot be listed or holds no file at all.
+        """
+        assert settings.drop  # noqa: S101  read_settings gives what a source needs
+        drop = Drop.open(settings.drop.url)
+        seen: dict[str, dict[str, Any]] = dict(state.get("files", {}))
+        files, faults = self.choose(drop.files())
+        set_aside = [drop.reject(file, fault) for file, fault in faults]
+        fresh: list[DropFile] = []
+        for file in files:
+            known = seen.get(file.path)
+            if known is None or known["fingerprint"] != file.fingerprint:
+                try:
+                    known = {"fingerprint": file.fingerprint, "rows": self.check(drop, file)}
+                except ExtractError as error:
+                    set_aside.append(drop.reject(file, str(error)))
+                    continue
+                fresh.append(file)
+                seen[file.path] = known
+        yield Reading(
+            schema=self.raw_schema,
+            batches=(batch for file in fresh for batch in self.batches(drop, file)),
+            rows_source=sum(file["rows"] for file in seen.values()),
+            state={"files": seen},
+            watermark=max((file.folder for file in files), default=None),
+            text_lengths={c.name: c.length for c in self.columns if c.length} | {"_file_path": LONGEST_PATH},
+            set_aside=tuple(set_aside),
+        )
+
+    @property
+    def raw_schema(self) -> pa.Schema:
+        """The columns of the files, then the path and date of the file each row came from."""
+        return pa.schema(
+            [*((c.name, c.type) for c in self.columns), ("_file_path", pa.string()), ("_file_date", pa.date32())]
+        )
+
+    def choose(self, found: Sequence[DropFile]) -> tuple[list[DropFile], list[tuple[DropFile, str]]]:
+        """Returns the files of this table, and those in the wrong place or of a wrong name with what is wrong.
+
+        Raises:
+            ExtractError: if there is no file for this table.
+        """
+        declared = [table.name for table in TABLES]
+        twins = Counter((file.folder, file.table) for file in found if file.path.lower().endswith(".parquet"))
+        files: list[DropFile] = []
+        faults: list[tuple[DropFile, str]] = []
+        for file in found:
+            # What belongs to no table is told of once, with the first one.
+            if file.table != self.name and (file.table in declared or self.name != declared[0]):
+                continue
+            try:
+                _ = file.day
+            except ValueError:
+                faults.append((file, f"expected a folder YYYY-MM-DD, got {file.folder!r}; move it to its date's"))
+                continue
+            if not file.path.lower().endswith(".parquet"):
+                faults.append((file, "expected a name that ends with .parquet"))
+            elif file.table not in declared:
+                faults.append(
+                    (
+                        file,
+                        f"no table is called {file.table!r}: expected {', '.join(declared)}; rename it, or "
+                        "declare the table in extract/sources/parquet.py",
+                    )
+                )
+            elif twins[file.folder, file.table] > 1:
+                faults.append(
+                    (
+                        file,
+                        f"{twins[file.folder, file.table]} files of {file.table} for {file.folder}: "
+                        "expected one; keep the right one",
+                    )
+                )
+            else:
+                files.append(file)
+        if not files and not faults:
+            raise ExtractError(
+                f"parquet.{self.name}: no file in the drop: expected at least one "
+                f"<PARQUET_DROP>/<YYYY-MM-DD>/{self.name}.parquet; check PARQUET_DROP"
+            )
+        return files, faults
+
+    def check(self, drop: "Drop", file: DropFile) -> int:
+        """Returns the file's number of rows, once every page of it was read and fits the declared columns.
+
+        Raises:
+            ExtractError: with what was expected and what came.
+        """
+        if drop.size(file) == 0:
+            raise ExtractError("expected a Parquet file, got 0 bytes")
+        try:
+            with drop.parquet(file) as parquet:
+                self.check_columns(parquet.schema_arrow)
+                for batch in parquet.iter_batches():
+                    self.check_values(batch)
+                if parquet.metadata.num_rows == 0:
+                    raise ExtractError("expected the whole table, got a file without rows")
+                return int(parquet.metadata.num_rows)
+        except (pa.ArrowException, OSError) as error:
+            raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
+
+    def check_columns(self, schema: pa.Schema) -> None:
+        """Raises ExtractError unless the file has the declared columns, each of a type that fits, and no other."""
+        faults = []
+        for column in self.columns:
+            if column.name not in schema.names:
+                faults.append(f"column {column.name} is missing")
+            elif not fits(actual := schema.field(column.name).type, column.type):
+                faults.append(f"column {column.name}: expected {column.type}, got {actual}")
+        declared = [column.name for column in self.columns]
+        faults += [f"column {name} is not declared" for name in schema.names if name not in declared]
+        if faults:
+            expected = ", ".join(f"{c.name} {c.type}" for c in self.columns)
+            raise ExtractError(f"{'; '.join(faults)}; expected the columns {expected}")
+
+    def check_values(self, batch: pa.RecordBatch) -> None:
+        """Raises ExtractError for a text longer than its column."""
+        for column in self.columns:
+            if column.length:
+                longest = pc.max(pc.utf8_length(batch[column.name].cast(pa.string()))).as_py() or 0
+                if longest > column.length:
+                    raise ExtractError(
+                        f"column {column.name}: expected at most {column.length} characters, got {longest}"
+                    )
+
+    def batches(self, drop: "Drop", file: DropFile) -> Iterator[pa.RecordBatch]:
+        """Gives the rows of one file in the shape of `raw_schema`."""
+        with drop.parquet(file) as parquet:
+            for batch in parquet.iter_batches(columns=[column.name for column in self.columns]):
+                columns = [batch[column.name].cast(column.type) for column in self.columns]
+                path = pa.repeat(file.path, batch.num_rows)
+                day = pa.repeat(pa.scalar(file.day), batch.num_rows)
+                yield pa.record_batch([*columns, path, day], schema=self.raw_schema)
+
+
+def fits(actual: pa.DataType, expected: pa.DataType) -> bool:
+    """True where every value of the one type is a value of the other: `int32` fits `int64`, not the reverse."""
+    if pa.types.is_dictionary(actual):
+        actual = actual.value_type
+    if pa.types.is_integer(expected) and pa.types.is_signed_integer(actual):
+        return bool(actual.bit_width <= expected.bit_width)
+    if pa.types.is_string(expected):
+        return bool(pa.types.is_string(actual) or pa.types.is_large_string(actual))
+    return bool(actual == expected)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The drop folder, local or on S3."""
+
+    fs: Any  # fsspec has no types
+    root: str
+
+    @classmethod
+    def open(cls, url: str) -> "Drop":
+        """Returns the drop at a folder or `s3://bucket/prefix`."""
+        fs, root = fsspec.core.url_to_fs(url)
+        return cls(fs, root.rstrip("/"))
+
+    def files(self) -> list[DropFile]:
+        """Returns every file below the drop in the order of the paths, but what starts with `.` or `_`.
+
+        Raises:
+            ExtractError: if there is no such folder, or it cannot be listed.
+        """
+        try:
+            self.fs.invalidate_cache()
+            if not self.fs.isdir(self.root):
+                raise ExtractError(f"parquet: no folder {self.root}: expected the drop; check PARQUET_DROP")
+            found = self.fs.find(self.root, detail=True)
+        except OSError as error:
+            raise ExtractError(f"parquet: {self.root} cannot be listed: {error}; check PARQUET_DROP") from error
+        paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
+        return [
+            DropFile(path, str(info.get("ETag", "")).strip('"') or self.digest(path))
+            for path, info in sorted(paths.items())
+            if not any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)
+        ]
+
+    def digest(self, path: str) -> str:
+        """Returns the SHA-256 of a file's content."""
+        with self.fs.open(f"{self.root}/{path}") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def size(self, file: DropFile) -> int:
+        """Returns the file's size in bytes."""
+        return int(self.fs.size(f"{self.root}/{file.path}"))
+
+    @contextmanager
+    def parquet(self, file: DropFile) -> Iterator[pq.ParquetFile]:
+        """Opens a file; its schema and metadata are read, its rows only when asked for."""
+        with self.fs.open(f"{self.root}/{file.path}") as stream, pq.ParquetFile(stream) as parquet:
+            yield parquet
+
+    def reject(self, file: DropFile, reason: str) -> str:
+        """Copies a file to `_rejected/` with a JSON file that says why; returns the line for the run's report.
+
+        The copy's name has the content's fingerprint, so a file that stays in the drop is copied once.
+        """
+        path = PurePosixPath(file.path)
+        mark = hashlib.sha256(file.fingerprint.encode()).hexdigest()[:8]
+        copy = f"{self.root}/{REJECTED}/{path.with_name(f'{path.stem}.{mark}{path.suffix}')}"
+        if not self.fs.exists(f"{copy}.json"):
+            self.fs.makedirs(copy.rsplit("/", 1)[0], exist_ok=True)
+            self.fs.copy(f"{self.root}/{file.path}", copy)
+            note = {"file": file.path, "reason": reason, "rejected_at": datetime.now(UTC).isoformat()}
+            with self.fs.open(f"{copy}.json", "w", encoding="utf-8") as stream:
+                json.dump(note, stream, ensure_ascii=False, indent=2)
+        return f"parquet: {file.path}: {reason} (copied to {copy[len(self.root) + 1 :]})"
+
+
+TABLES = (DropTable("categoria", (Column("id", pa.int64()), Column("nome_categoria", pa.string(), length=100))),)

@@ -1,0 +1,86 @@
+"""Columns as PostgreSQL's catalogue describes them, and which of their values a warehouse can hold.
+
+PostgreSQL's types are wider than any warehouse's: dates reach from 4713 BC to infinity, a numeric may be NaN, a text
+may have a gigabyte. A row with such a value is not changed to fit: the condition that finds it is SQL, so that the
+source sets it aside in the same snapshot, as it is.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from extract.reading import Limits
+from extract.sources.postgres_session import literal, quote
+
+# PostgreSQL's types that arrive in Arrow as they are (read in ADBC's postgresql driver, type map).
+NATIVE = {
+    "int2", "int4", "int8", "float4", "float8", "bool", "date", "timestamp", "timestamptz",
+    "text", "varchar", "bpchar", "bytea",
+}  # fmt: skip
+
+# Arrow counts timestamps in microseconds of 64 bits, and DuckDB and Redshift show the years 1 to 9999.
+YEARS = {
+    "date": ("0001-01-01", "10000-01-01"),
+    "timestamp": ("0001-01-01 00:00:00", "10000-01-01 00:00:00"),
+    "timestamptz": ("0001-01-01 00:00:00+00", "10000-01-01 00:00:00+00"),
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as PostgreSQL's catalogue describes it."""
+
+    name: str
+    kind: str  # pg_type.typname
+    modifier: int  # pg_attribute.atttypmod, -1 where the type has none
+
+    @property
+    def expression(self) -> str:
+        """What to select: the column itself, or its text where Arrow has no type that holds it whole."""
+        name = quote(self.name)
+        return name if self.kind in NATIVE else f"{name}::text as {name}"
+
+    @property
+    def length(self) -> int | None:
+        """The most characters of a text, where its type says."""
+        return self.modifier - 4 if self.kind in ("varchar", "bpchar") and self.modifier > 4 else None
+
+    @property
+    def decimal(self) -> pa.DataType | None:
+        """Arrow's type for numeric(p, s); None for all else, numeric without a precision too: no decimal holds it."""
+        if self.kind != "numeric" or self.modifier < 4:
+            return None
+        precision, scale = (self.modifier - 4) >> 16 & 0xFFFF, (self.modifier - 4) & 0x7FF
+        return pa.decimal128(precision, scale) if precision <= 38 and scale <= precision else None
+
+    def field(self, arrived: pa.Schema) -> pa.Field:
+        """Returns the column's field in Arrow: numeric(p, s) is a decimal again, all else as it arrived."""
+        return pa.field(self.name, self.decimal or arrived.field(self.name).type)
+
+    def faults(self, limits: Limits) -> list[tuple[str, str]]:
+        """Returns the conditions under which a value does not fit, each with what is expected instead."""
+        name = quote(self.name)
+        expected = f"column {self.name}: expected"
+        if self.kind in YEARS:
+            first, end = map(literal, YEARS[self.kind])
+            return [(f"({name} < {first} or {name} >= {end})", f"{expected} a {self.kind} in the years 1 to 9999")]
+        if self.decimal:
+            return [(f"{name} = 'NaN'", f"{expected} a {self.decimal}, got NaN")]
+        if self.kind == "bytea" and limits.binary:
+            return [(f"octet_length({name}) > {limits.binary}", f"{expected} {limits.binary:,} bytes at most")]
+        is_text = self.kind in ("text", "varchar", "bpchar") or self.kind not in NATIVE
+        if is_text and limits.text and (self.length is None or self.length * 4 > limits.text):
+            return [(f"octet_length({name}::text) > {limits.text}", f"{expected} {limits.text:,} bytes at most")]
+        return []
+
+
+def convert(array: pa.Array, field: pa.Field) -> pa.Array:
+    """Returns a column's values in the type of its field.
+
+    Raises:
+        ValueError: naming the column and the value that does not fit. Arrow's own errors are ValueErrors too.
+    """
+    try:
+        return array.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"column {field.name}: expected {field.type}, got: {error}") from error
