@@ -1,0 +1,1 @@
+"""Everything the pipeline talks to, on a laptop: `python -m sandbox --help`."""
