@@ -1,0 +1,15 @@
+"""The error that a client is sent."""
+
+
+class RedshiftError(Exception):
+    """An error as Redshift reports it: the SQLSTATE and the message."""
+
+    def __init__(self, sqlstate: str, message: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.message = message
+
+
+def not_faithful(what: str) -> RedshiftError:
+    """The error for a statement that Redshift may well take and the stand-in cannot carry out as Redshift would."""
+    return RedshiftError("0A000", f"stand-in: {what} is not implemented here; real Redshift may accept it")

@@ -1,0 +1,204 @@
+"""One statement of Redshift's SQL as PostgreSQL's, or the error that says why not.
+
+Text is changed where one pattern says all (function names, types, attributes). Only forms that need a tree go
+through sqlglot, and then with every unsupported part an error: it has dropped clauses in silence.
+"""
+
+import re
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from sandbox.redshift import ddl
+from sandbox.redshift.errors import not_faithful
+from sandbox.redshift.merge import merge
+from sandbox.redshift.qualify import without_qualify
+from sandbox.redshift.refusals import refuse
+from sandbox.redshift.text import code, outside, statements
+
+_FLAGS = re.IGNORECASE
+
+# Functions of catalog.sql that do what Redshift's of that name does.
+_FUNCTIONS = {
+    "avg": "rs_avg", "getdate": "rs_getdate", "dateadd": "rs_dateadd", "date_add": "rs_dateadd",
+    "datediff": "rs_datediff", "date_diff": "rs_datediff", "nvl": "coalesce", "json_serialize": "rs_json_serialize",
+    "listagg": "rs_listagg",
+}  # fmt: skip
+
+# What system_catalog.sql shows in place of PostgreSQL's own.
+_CATALOGUES = (
+    "pg_(?:attrdef|attribute|class(?:_info)?|constraint|database|group|indexes|namespace|proc"
+    "|table_def|tables|type|user|views)"
+)
+_WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+
+_NEEDS_TREE = re.compile(
+    r"\b(qualify|top \d+|exclude ?\(|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
+)
+
+# Statements about physical storage, and keys that nobody checks: PostgreSQL has no part in them.
+_NOTHING_TO_DO = re.compile(
+    r"(analyze|vacuum|use|reset use|refresh materialized view|set (statement_timeout|enable_\w+|datestyle) "
+    r"|alter table [\w. ]*\badd (constraint \w* ?)?(primary key|unique|foreign key))\b"
+)
+
+
+def rewrite(sql: str) -> str:
+    """Returns a query string, which may hold several statements, as PostgreSQL is to run it.
+
+    Raises:
+        RedshiftError: what Redshift would answer, or `stand-in: …` where it cannot be done faithfully.
+    """
+    return ";\n".join(statement(one) for one in statements(sql)) or sql
+
+
+def statement(sql: str) -> str:
+    """Returns one statement as PostgreSQL is to run it.
+
+    Raises:
+        RedshiftError: as for `rewrite`.
+    """
+    text = code(sql)
+    if text.startswith("show "):
+        return show(sql)
+    if _NOTHING_TO_DO.match(text):
+        return "select 1 where false"
+    refuse(sql)
+    remembered = ""
+    if re.match(
+        r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
+    ):
+        # The names among the attributes are marks: they travel at the end, to be put back with the others.
+        sql = outside(sql, lambda masked: "\0;\0".join(map_attributes(masked)))
+        sql, _, remembered = sql.partition("\0;\0")
+    sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
+    if text.startswith("merge "):
+        sql = outside(sql, merge)
+    elif re.match(r"(grant|revoke|alter default privileges)\b", text):
+        # PostgreSQL has one kind of role, which needs no word before its name.
+        sql = outside(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
+    elif text.startswith("create role "):
+        sql += " noinherit"  # which tells a role from a group in the catalogue
+    elif text.startswith("alter table "):
+        sql = outside(sql, ddl.added_column)
+    sql = outside(sql, simple)
+    if _NEEDS_TREE.search(code(sql)):
+        sql = through_a_tree(sql)
+    return sql + remembered
+
+
+def map_attributes(masked: str) -> tuple[str, str]:
+    """Returns a masked CREATE without Redshift's attributes, and the comment that remembers them."""
+    changed, taken = ddl.attributes(masked)
+    return changed, ddl.remembered(taken)
+
+
+def simple(masked: str) -> str:
+    """Returns masked code with names, types and words changed that mean the same wherever they stand."""
+    names = "|".join(_FUNCTIONS)
+    masked = re.sub(rf"\b({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs_dateadd|rs_datediff)\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(sysdate)\b(?!\s*\()", "rs_getdate()", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
+    masked = re.sub(
+        r"\b(numeric|decimal)\b(?!\s*\()(?=\s*[,)]|\s+not\b|\s+null\b|\s*$)", r"\1(18,0)", masked, flags=_FLAGS
+    )
+    masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
+    masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
+    masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
+    # As the type `name` of PostgreSQL these would be cut.
+    masked = re.sub(
+        r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
+        lambda found: re.sub(r"(\w\s+)name\b", r"\1varchar", found[0], flags=_FLAGS),
+        masked,
+        flags=_FLAGS,
+    )
+    masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
+    masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
+    return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+def through_a_tree(sql: str) -> str:
+    """Returns a statement by way of sqlglot's tree.
+
+    Raises:
+        RedshiftError: where sqlglot does not know all of it.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read="redshift", error_level=ErrorLevel.RAISE)
+        return without_qualify(tree).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
+
+
+def _node(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
+        return _listagg(node.this.expressions, node.expression.sql("postgres"))
+    if (
+        isinstance(node, exp.Anonymous)
+        and node.name.lower() == "rs_listagg"
+        and not isinstance(node.parent, exp.WithinGroup)
+    ):
+        return _listagg(node.expressions, "")
+    if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 2):
+        return _super_path(node)
+    return node
+
+
+def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
+    value, *rest = arguments
+    delimiter = rest[0].sql("postgres") if rest else "''"
+    distinct = "distinct " if isinstance(value, exp.Distinct) else ""
+    value = value.expressions[0] if distinct else value
+    return exp.Var(this=f"string_agg({distinct}({value.sql('postgres')})::text, {delimiter} {order})")
+
+
+def _super_path(node: exp.Expression) -> exp.Expression:
+    """SUPER navigation, `alias.column.a.b[0]`, as PostgreSQL's subscripts."""
+    path: list[str] = []
+    base: exp.Expression = node
+    while isinstance(base, (exp.Bracket, exp.Dot)):
+        if isinstance(base, exp.Bracket):
+            key = base.expressions[0]
+            path.insert(0, key.name if key.is_int else f"'{key.name}'")
+        else:
+            path.insert(0, f"'{base.expression.name}'")
+        base = base.this
+    if not isinstance(base, exp.Column):
+        return node
+    parts = [part.name for part in base.parts]
+    select = node.find_ancestor(exp.Select)
+    aliases = {table.alias_or_name for table in select.find_all(exp.Table)} if select else set()
+    if parts[0] not in aliases or not (len(parts) > 2 or path):
+        return node
+    steps = [f"'{part}'" for part in parts[2:]] + path
+    return exp.Var(this=f"({parts[0]}.{parts[1]})" + "".join(f"[{step}]" for step in steps))
+
+
+def show(sql: str) -> str:
+    """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
+    """
+    found = re.match(r"\s*(?:/\*.*?\*/\s*)*show\s+(schemas|tables|columns|grants)\b(.*)", sql, _FLAGS | re.DOTALL)
+    if not found:
+        return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
+    names = [name.replace("'", "''") for name in re.findall(r'"([^"]+)"', found[2])]
+    like = re.search(r"like\s+('(?:[^']|'')*')", found[2], _FLAGS)
+    matching = f"like {like[1]}" if like else "is not null"
+    kind = found[1].lower()
+    if kind == "schemas":
+        return f"select * from rs.show_schemas where schema_name {matching}"
+    if kind == "grants":
+        return f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'"
+    if kind == "tables":
+        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}"
+    return (
+        f"select * from rs.show_columns where schema_name = '{names[-2]}' and table_name = '{names[-1]}' "
+        f"and column_name {matching} order by ordinal_position"
+    )

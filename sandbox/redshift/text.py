@@ -1,0 +1,64 @@
+"""SQL as text: what is code, and what only looks like it inside strings, quoted names and comments."""
+
+import re
+from collections.abc import Callable
+
+# What is not code. A backslash escapes the character after it in every string, as on Redshift.
+HIDDEN = re.compile(
+    r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
+)
+_MARK = re.compile("\0(\\d+)\0")
+
+
+def outside(sql: str, change: Callable[[str], str]) -> str:
+    r"""Returns `sql` after `change` was made to its code alone.
+
+    Strings, quoted names, dollar quotes and comments are marks of the form `\0n\0` meanwhile, and come back
+    letter by letter wherever `change` leaves their marks.
+    """
+    hidden: list[str] = []
+
+    def hide(found: re.Match[str]) -> str:
+        hidden.append(found.group(0))
+        return f"\0{len(hidden) - 1}\0"
+
+    masked = HIDDEN.sub(hide, sql.replace("\0", ""))
+    return _MARK.sub(lambda mark: hidden[int(mark.group(1))], change(masked))
+
+
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def standard(literal: str) -> str:
+    """Returns a string of Redshift's as one that PostgreSQL reads alike: its plain strings know no escapes."""
+    if "\\" not in literal:
+        return literal
+
+    def meant(found: re.Match[str]) -> str:
+        return chr(int(found[1], 8)) if found[1][0] in "01234567" else _ESCAPES.get(found[1], found[1])
+
+    value = _ESCAPE.sub(lambda found: meant(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
+    return f"E'{value.replace(chr(0), chr(92) * 2)}'" if "\0" in value else f"'{value}'"
+
+
+def code(sql: str) -> str:
+    """Returns the code alone, in lower case, with one blank for each string, quoted name, comment and white space."""
+    found = ""
+
+    def keep(masked: str) -> str:
+        nonlocal found
+        found = " ".join(_MARK.sub(" ", masked).lower().split())
+        return masked
+
+    outside(sql, keep)
+    return found
+
+
+def statements(sql: str) -> list[str]:
+    """Returns the statements of a script, without those that are only white space or comments."""
+    parts: list[str] = []
+    cut = "\0;\0"  # no mark: those are numbers
+    outside_parts = outside(sql, lambda masked: masked.replace(";", cut)).split(cut)
+    parts += [part.strip() for part in outside_parts if code(part)]
+    return parts
