@@ -1,0 +1,1 @@
+"""The AWS services that the pipeline talks to, on this machine."""

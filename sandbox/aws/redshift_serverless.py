@@ -1,0 +1,66 @@
+"""The redshift-serverless API, as far as clients ask it to sign in: GetCredentials and GetWorkgroup.
+
+JSON over HTTP POST with the operation in the header X-Amz-Target, as botocore's model of the service says.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+WORKGROUP = "sandbox"
+USER = "IAMR:sandbox"
+
+
+@contextmanager
+def serve(login: Callable[[str, int], str], host: str, port: int) -> Iterator[str]:
+    """Serves the API for the workgroup `sandbox` at `host:port` while entered; gives its URL.
+
+    `login` returns a password of a user for a number of seconds.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+            operation = self.headers["X-Amz-Target"].rsplit(".", 1)[-1]
+            status, answer = answered(operation, asked)
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Says nothing."""
+
+    def answered(operation: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if asked.get("workgroupName") != WORKGROUP:
+            message = f"Workgroup {asked.get('workgroupName')} not found"
+            return 400, {"__type": "ResourceNotFoundException", "message": message}
+        if operation == "GetCredentials":
+            seconds = int(asked.get("durationSeconds", 900))
+            if not 900 <= seconds <= 3600:
+                return 400, {"__type": "ValidationException", "message": "durationSeconds must be 900 to 3600"}
+            expires = time.time() + seconds
+            return 200, {
+                "dbUser": USER, "dbPassword": login(USER, seconds), "expiration": expires, "nextRefreshTime": expires,
+            }  # fmt: skip
+        if operation == "GetWorkgroup":
+            return 200, {"workgroup": {"workgroupName": WORKGROUP, "endpoint": {"address": host, "port": port}}}
+        return 400, {"__type": "UnknownOperationException", "message": f"stand-in: {operation} is not implemented"}
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="redshift-serverless")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,176 @@
+"""Step Functions on this machine: moto's interpreter, with `ecs:runTask.sync` running processes.
+
+moto 5.2.5 took its interpreter from LocalStack and left some of it behind. What is put right here, each in a function
+that says so: parameters and answers are not put in the service's case; parameters of RunTask are dropped; a task's
+exit code is ignored and a retry waits on the wait of the attempt before; an error `States.*` of an iteration passes
+by every Catch; an execution stopped in an iteration ends as failed; JSONata has no evaluator.
+`tests/python/steps/test_interpreter.py` says when moto has changed.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import botocore.session
+from botocore.model import OperationModel
+from botocore.validate import validate_parameters
+from jsonata.jsonata import Jsonata
+from moto import mock_aws
+from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import iteration_worker
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import (
+    StateTaskService,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
+    StateTaskServiceEcs,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
+from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
+
+from sandbox.aws.ecs import Cluster, TaskNotStartedError
+
+_LOOK_EVERY = 0.05  # seconds
+_environment_set_error = Environment.set_error
+_TASK_FAILED = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
+
+
+@contextmanager
+def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
+    """Step Functions and SNS in this process while entered, with `cluster` as ECS; gives a Step Functions client.
+
+    Every boto3 client of this process talks to the stand-ins meanwhile. What still runs at the end is stopped.
+    """
+
+    def run_task(
+        state: StateTaskServiceEcs, env: Environment, normalised_parameters: dict[str, Any], **_unused: Any
+    ) -> None:
+        """Starts a process, where moto only keeps a record."""
+        try:
+            task = cluster.run(normalised_parameters)
+        except TaskNotStartedError as error:
+            raise _failure(state, env, CustomErrorName("AmazonECS.Unknown"), str(error)) from error
+        env.stack.append({"Tasks": [task.description()], "Failures": []})
+
+    def wait_for_task(state: StateTaskServiceEcs, env: Environment, **_unused: Any) -> None:
+        """Waits for this attempt's own process, and fails where its exit code is not 0."""
+        task = cluster.tasks[env.stack.pop()["Tasks"][0]["TaskArn"]]
+        while env.is_running() and task.exit_code is None:
+            env.program_state_event.wait(_LOOK_EVERY)
+        if not env.is_running():  # its time is over, or its execution was stopped
+            task.stop("Step Functions stopped the task")
+            raise _failure(state, env, _TASK_FAILED, task.stopped_reason, HistoryEventType.TaskStateAborted)
+        description = task.description()
+        if task.exit_code != 0:
+            raise _failure(state, env, _TASK_FAILED, json.dumps(description, separators=(",", ":")))
+        env.stack.append(description)
+
+    logging.getLogger("moto").setLevel(logging.CRITICAL)  # what fails is in the execution's history
+    with ExitStack() as stack:
+        for where, name, replacement in (
+            (StateTaskService, "_normalise_parameters", _normalise_parameters),
+            (StateTaskService, "_normalise_response", _normalise_response),
+            (StateTaskServiceEcs, "_get_supported_parameters", lambda _: set()),
+            (StateTaskServiceEcs, "_eval_service_task", run_task),
+            (StateTaskServiceEcs, "_eval_integration_pattern", wait_for_task),
+            (iteration_worker, "CustomErrorName", _error_name),
+            (Environment, "set_error", _set_error),
+            (moto_jsonata, "_eval_jsonata", _eval_jsonata),
+        ):
+            stack.enter_context(patch.object(where, name, replacement))
+        stack.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
+        stack.callback(cluster.stop_all, "The sandbox ended")
+        yield boto3.client("stepfunctions", region_name=region)
+
+
+def _failure(
+    state: StateTaskServiceEcs,
+    env: Environment,
+    error: ErrorName,
+    cause: str,
+    event_type: HistoryEventType = HistoryEventType.TaskFailed,
+) -> FailureEventException:
+    details = TaskFailedEventDetails(
+        error=error.error_name,
+        cause=cause,
+        resource=state._get_sfn_resource(),
+        resourceType=state._get_sfn_resource_type(),
+    )
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=error,
+            event_type=event_type,
+            event_details=EventDetails(taskFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
+        )
+    )
+
+
+@cache
+def _operation(service: str, action: str) -> OperationModel:
+    model = botocore.session.get_session().get_service_model(service)
+    by_snake_case = {botocore.xform_name(name): name for name in model.operation_names}
+    return model.operation_model(by_snake_case[action])
+
+
+def _normalise_parameters(
+    state: StateTaskService,
+    parameters: dict[str, Any],
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
+) -> None:
+    """Puts parameters in the case of the service's model, and refuses those that do not fit it."""
+    shape = _operation(
+        state._get_boto_service_name(boto_service_name), state._get_boto_service_action(service_action_name)
+    ).input_shape
+    if shape is not None:
+        state._to_boto_request(parameters, shape)
+        validate_parameters(parameters, shape)  # moto turns the client's own validation off
+
+
+def _normalise_response(
+    state: StateTaskService,
+    response: Any,
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
+) -> None:
+    """Puts an answer in the case of Step Functions."""
+    shape = _operation(
+        state._get_boto_service_name(boto_service_name), state._get_boto_service_action(service_action_name)
+    ).output_shape
+    if shape is not None:
+        state._from_boto_response(response, shape)
+
+
+def _error_name(error_name: str) -> ErrorName:
+    """Takes `States.*` too, which moto's own class for the errors of iterations refuses."""
+    if error_name in {typ.to_name() for typ in StatesErrorNameType}:
+        return StatesErrorName(typ=StatesErrorNameType.from_name(error_name))
+    return CustomErrorName(error_name=error_name)
+
+
+def _set_error(env: Environment, error: ExecutionFailedEventDetails) -> None:
+    """Lets an execution that was stopped end as that, whatever breaks in its iterations because of it."""
+    if not isinstance(env.program_state(), ProgramStopped):
+        _environment_set_error(env, error)
+
+
+def _eval_jsonata(expression: str) -> Any:
+    try:
+        return Jsonata(expression).evaluate(None)
+    except Exception as error:
+        raise moto_jsonata.JSONataException("UNKNOWN", str(error)) from error
