@@ -1,0 +1,25 @@
+{% macro check_settings() -%}
+    {%- set role = ['[a-z_][a-z0-9_]{0,126}', 'the name of a database role, such as reader (lower case, digits, _)'] -%}
+    {%- set expected = {
+        'DBT_SCHEMA': [
+            'pr_[0-9]{1,10}|(?!pr_)[a-z][a-z0-9_]{0,40}',
+            'the prefix of your schemas on dev, such as ana or pr_123 (lower case, digits, _)'
+        ],
+        'REDSHIFT_DATABASE': ['[a-z_][a-z0-9_]{0,63}', 'the name of the database'],
+        'REDSHIFT_USER': ['[A-Za-z_][A-Za-z0-9_:.@/+-]{0,126}', 'a user of the database'],
+        'REDSHIFT_QUERY_GROUP': ['[A-Za-z0-9_-]{1,64}', 'up to 64 letters, digits, _ and -'],
+        'REDSHIFT_READER_ROLE': role,
+        'REDSHIFT_TRANSFORMER_ROLE': role,
+        'RUN_ID': ['[A-Za-z0-9_-]{1,80}', 'up to 80 letters, digits, _ and -']
+    } -%}
+    {%- set problems = [] -%}
+    {%- for name, (pattern, meaning) in expected.items() -%}
+        {%- set value = env_var(name, '') -%}
+        {%- if value and not modules.re.fullmatch(pattern, value) -%}
+            {%- do problems.append(name ~ ": expected " ~ meaning ~ ", got '" ~ value ~ "'") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if problems -%}
+        {{ exceptions.raise_compiler_error(problems | join('; ')) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro reais(amount) -%}
+    cast(cast({{ amount }} as numeric(28, 8)) as numeric(18, 2))
+{%- endmacro %}
