@@ -1,0 +1,163 @@
+# What GitHub's workflows may do: read what Terraform manages, and change what a release changes. What holds data or
+# gives rights (buckets, the key, secrets, roles, the network, the namespace) it only reads: a change of those is
+# applied by a person, so that nobody can give themselves more by a pull request.
+
+locals {
+  deploy        = var.github == null ? 0 : 1
+  own_provider  = var.github == null ? 0 : var.github.oidc_provider_arn == null ? 1 : 0
+  oidc_provider = local.own_provider == 1 ? aws_iam_openid_connect_provider.github[0].arn : try(var.github.oidc_provider_arn, null)
+
+  state_bucket_arn = "arn:${local.partition}:s3:::${try(var.github.state_bucket, "")}"
+
+  pipeline_roles = { for key, name in local.role_names : key => "arn:${local.partition}:iam::${local.account}:role/${name}" }
+  in_region      = { for service in ["cloudwatch", "ecs", "logs", "scheduler", "states"] : service => "arn:${local.partition}:${service}:${var.region}:${local.account}" }
+  log_groups     = [for path in ["/${var.name}/*", "/aws/vendedlogs/states/${var.name}*", "/aws/redshift/${var.name}/*"] : "${local.in_region.logs}:log-group:${path}"]
+
+  deploy_policies = {
+    release = [
+      { Sid = "SignInToEcr", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] }, # AWS knows no narrower one
+      {
+        Sid = "PushImage"
+        Action = [
+          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+          "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:PutLifecyclePolicy", "ecr:UploadLayerPart",
+        ]
+        Resource = [aws_ecr_repository.this.arn]
+      },
+      {
+        Sid      = "Tasks"
+        Action   = ["ecs:RegisterTaskDefinition", "ecs:TagResource"]
+        Resource = [for task in keys(local.tasks) : "${local.in_region.ecs}:task-definition/${var.name}-${task}:*"]
+      },
+      { Sid = "OldTasks", Action = ["ecs:DeregisterTaskDefinition"], Resource = ["*"] }, # AWS knows no narrower one
+      {
+        Sid       = "TasksRoles"
+        Action    = ["iam:PassRole"]
+        Resource  = [for role in ["loader", "transformer", "task_execution"] : local.pipeline_roles[role]]
+        Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
+      },
+      {
+        Sid       = "StateMachinesRole"
+        Action    = ["iam:PassRole"]
+        Resource  = [local.pipeline_roles.state_machine]
+        Condition = { StringEquals = { "iam:PassedToService" = "states.amazonaws.com" } }
+      },
+      {
+        Sid       = "SchedulesRole"
+        Action    = ["iam:PassRole"]
+        Resource  = [local.pipeline_roles.scheduler]
+        Condition = { StringEquals = { "iam:PassedToService" = "scheduler.amazonaws.com" } }
+      },
+      { Sid = "StateMachine", Action = ["states:StartExecution", "states:TagResource", "states:UpdateStateMachine"], Resource = [local.arn.state_machine] },
+      { Sid = "Schedule", Action = ["scheduler:UpdateSchedule"], Resource = ["${local.in_region.scheduler}:schedule/${var.name}/*"] },
+      { Sid = "Alarms", Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"], Resource = ["${local.in_region.cloudwatch}:alarm:${var.name}-*"] },
+      { Sid = "Alerts", Action = ["sns:Subscribe"], Resource = [aws_sns_topic.alerts.arn] },
+      { Sid = "Retention", Action = ["logs:PutRetentionPolicy"], Resource = local.log_groups },
+      { Sid = "Capacity", Action = ["redshift-serverless:UpdateUsageLimit", "redshift-serverless:UpdateWorkgroup"], Resource = [aws_redshiftserverless_workgroup.this.arn, aws_redshiftserverless_usage_limit.day.arn] },
+      { Sid = "GrantAccess", Action = ["redshift-data:ExecuteStatement"], Resource = [aws_redshiftserverless_workgroup.this.arn] },
+      {
+        # A statement has no ARN; only one's own can be asked for.
+        Sid       = "GrantAccessOutcome"
+        Action    = ["redshift-data:DescribeStatement"]
+        Resource  = ["*"]
+        Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = "$${aws:userid}" } }
+      },
+      { Sid = "GrantAccessAsAdmin", Action = ["secretsmanager:GetSecretValue"], Resource = [aws_redshiftserverless_namespace.this.admin_password_secret_arn] },
+      {
+        Sid       = "EncryptedSecret"
+        Action    = ["kms:Decrypt"]
+        Resource  = [aws_kms_key.this.arn]
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+      },
+      { Sid = "FindState", Action = ["s3:ListBucket"], Resource = ["${local.state_bucket_arn}"] },
+      { Sid = "State", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*"] },
+      { Sid = "StateLock", Action = ["s3:DeleteObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*.tflock"] },
+    ]
+
+    refresh = [
+      {
+        Sid = "Buckets"
+        Action = [
+          "s3:GetAccelerateConfiguration", "s3:GetBucketAcl", "s3:GetBucketCORS", "s3:GetBucketLogging",
+          "s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPolicy",
+          "s3:GetBucketPublicAccessBlock", "s3:GetBucketRequestPayment", "s3:GetBucketTagging", "s3:GetBucketVersioning",
+          "s3:GetBucketWebsite", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+          "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:ListTagsForResource",
+        ]
+        Resource = values(local.bucket_arns)
+      },
+      { Sid = "Key", Action = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"], Resource = [aws_kms_key.this.arn] },
+      { Sid = "Secrets", Action = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"], Resource = local.secret_arns },
+      {
+        Sid    = "Warehouse"
+        Action = ["redshift-serverless:GetNamespace", "redshift-serverless:GetUsageLimit", "redshift-serverless:GetWorkgroup", "redshift-serverless:ListTagsForResource"]
+        Resource = [
+          aws_redshiftserverless_namespace.this.arn, aws_redshiftserverless_workgroup.this.arn, aws_redshiftserverless_usage_limit.day.arn,
+        ]
+      },
+      { Sid = "Images", Action = ["ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"], Resource = [aws_ecr_repository.this.arn] },
+      { Sid = "Cluster", Action = ["ecs:DescribeClusters"], Resource = [aws_ecs_cluster.this.arn] },
+      { Sid = "Runs", Action = ["states:DescribeStateMachine", "states:ListExecutions", "states:ListStateMachineVersions", "states:ListTagsForResource"], Resource = [local.arn.state_machine] },
+      { Sid = "Run", Action = ["states:DescribeExecution", "states:GetExecutionHistory"], Resource = ["${local.in_region.states}:execution:${var.name}:*"] },
+      { Sid = "Schedules", Action = ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"], Resource = [local.arn.schedule_group, "${local.in_region.scheduler}:schedule/${var.name}/*"] },
+      { Sid = "Topic", Action = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"], Resource = [aws_sns_topic.alerts.arn, "${aws_sns_topic.alerts.arn}:*"] },
+      { Sid = "Queue", Action = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], Resource = [aws_sqs_queue.missed.arn] },
+      { Sid = "Logs", Action = ["logs:FilterLogEvents", "logs:ListTagsForResource"], Resource = local.log_groups },
+      { Sid = "AlarmsAsTheyAre", Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = ["${local.in_region.cloudwatch}:alarm:${var.name}-*"] },
+      {
+        Sid      = "Roles"
+        Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
+        Resource = concat(values(local.pipeline_roles), ["arn:${local.partition}:iam::${local.account}:role/${var.name}-deploy"])
+      },
+      { Sid = "GitHub", Action = ["iam:GetOpenIDConnectProvider"], Resource = [local.oidc_provider] },
+      {
+        Sid = "ListsAsAWhole" # AWS knows no narrower resource for these
+        Action = [
+          "ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute", "ec2:DescribeAvailabilityZones",
+          "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
+          "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+          "ec2:DescribeTransitGatewayVpcAttachments", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
+          "ec2:DescribeVpcs", "ecs:DescribeTaskDefinition", "kms:ListAliases", "logs:DescribeLogGroups",
+          "states:ValidateStateMachineDefinition",
+        ]
+        Resource = ["*"]
+      },
+    ]
+  }
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  count          = local.own_provider
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+resource "aws_iam_role" "deploy" {
+  count = local.deploy
+  name  = "${var.name}-deploy"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Federated = local.oidc_provider }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      # The environment asks for approval: no other branch, workflow or fork gets in.
+      Condition = {
+        StringEquals = {
+          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          "token.actions.githubusercontent.com:sub" = "repo:${var.github.repository}:environment:${var.github.environment}"
+        }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "deploy" {
+  for_each = toset(local.deploy == 1 ? ["refresh", "release"] : [])
+  name     = each.key
+  role     = aws_iam_role.deploy[0].id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in local.deploy_policies[each.key] : merge({ Effect = "Allow" }, statement)]
+  })
+}

@@ -1,0 +1,28 @@
+resource "aws_ecr_repository" "this" {
+  name                 = var.name
+  image_tag_mutability = "IMMUTABLE"
+  force_delete         = !var.protect_data
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.this.arn
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "this" {
+  repository = aws_ecr_repository.this.name
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      # What stands in for the AWS provider where there is no registry takes every policy for one of IAM, but for
+      # those with a reference in them.
+      description = "Keep the last 30 images: image_tag = $${tag} goes back to one of them"
+      selection   = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
+      action      = { type = "expire" }
+    }]
+  })
+}

@@ -1,0 +1,117 @@
+# The two tasks: one image, one container, each with a role of its own.
+
+locals {
+  container_name = "pipeline"
+  urls = {
+    landing   = "s3://${aws_s3_bucket.this["landing"].id}/landing"
+    drop      = "s3://${aws_s3_bucket.this["drop"].id}"
+    artifacts = "s3://${aws_s3_bucket.this["artifacts"].id}"
+  }
+
+  # Names as in .env.example
+  environment = {
+    DBT_TARGET         = "prod"
+    REDSHIFT_HOST      = aws_redshiftserverless_workgroup.this.endpoint[0].address
+    REDSHIFT_PORT      = "5439"
+    REDSHIFT_DATABASE  = var.database
+    REDSHIFT_WORKGROUP = aws_redshiftserverless_workgroup.this.workgroup_name
+    REDSHIFT_COPY_ROLE = aws_iam_role.this["copy"].arn
+    LANDING_URL        = local.urls.landing
+    AWS_REGION         = var.region # dbt reads this one,
+    AWS_DEFAULT_REGION = var.region # boto3 that one
+    # The root file system is read-only: all that is written goes to the volume.
+    EXTRACT_WORK    = "/scratch/extract"
+    DBT_TARGET_PATH = "/scratch/target"
+    DBT_LOG_PATH    = "/scratch/logs"
+    HOME            = "/scratch"
+    TMPDIR          = "/scratch"
+  }
+  tasks = {
+    loader = {
+      environment = {
+        REDSHIFT_USER            = local.database_users.loader
+        EMPLOYEES_API_URL        = var.employees_api_url
+        PARQUET_DROP             = local.urls.drop
+        SOURCE_POSTGRES_HOST     = var.source_postgres.host
+        SOURCE_POSTGRES_PORT     = tostring(var.source_postgres.port)
+        SOURCE_POSTGRES_DATABASE = var.source_postgres.database
+        SOURCE_POSTGRES_USER     = var.source_postgres.user
+        SOURCE_POSTGRES_SSLMODE  = var.source_postgres.sslmode
+      }
+      secrets = merge(
+        { SOURCE_POSTGRES_PASSWORD = aws_secretsmanager_secret.source_postgres_password.arn },
+        { for secret in aws_secretsmanager_secret.employees_api_key : "EMPLOYEES_API_KEY" => secret.arn },
+      )
+    }
+    transformer = {
+      environment = {
+        REDSHIFT_USER = local.database_users.transformer
+        ARTIFACTS_URL = local.urls.artifacts
+      }
+      secrets = {}
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "tasks" {
+  name              = "/${var.name}/tasks"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.this.arn
+}
+
+resource "aws_ecs_cluster" "this" {
+  name = var.name
+
+  setting {
+    name  = "containerInsights"
+    value = "enabled"
+  }
+}
+
+resource "aws_ecs_task_definition" "this" {
+  for_each                 = local.tasks
+  family                   = "${var.name}-${each.key}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.task_cpu
+  memory                   = var.task_memory
+  task_role_arn            = aws_iam_role.this[each.key].arn
+  execution_role_arn       = aws_iam_role.this["task_execution"].arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = var.task_architecture
+  }
+
+  ephemeral_storage {
+    size_in_gib = var.task_scratch_gib
+  }
+
+  volume {
+    name = "scratch"
+  }
+
+  container_definitions = jsonencode([{
+    name                   = local.container_name
+    image                  = "${aws_ecr_repository.this.repository_url}:${var.image_tag}"
+    essential              = true
+    readonlyRootFilesystem = true
+    privileged             = false
+    # Time to end cleanly after SIGTERM: the most that Fargate gives.
+    stopTimeout     = 120
+    linuxParameters = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+    mountPoints     = [{ sourceVolume = "scratch", containerPath = "/scratch", readOnly = false }]
+    environment = [
+      for name, value in merge(local.environment, each.value.environment) : { name = name, value = value }
+    ]
+    secrets = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.tasks.name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = each.key
+      }
+    }
+  }])
+}

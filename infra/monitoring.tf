@@ -1,0 +1,88 @@
+# Who is told, and of what. The state machine tells of a failure itself, with the step and a link to its log; the
+# alarms are for what it cannot tell: that it did not run, was stopped, or is too slow.
+
+resource "aws_sns_topic" "alerts" {
+  name              = "${var.name}-alerts"
+  kms_master_key_id = aws_kms_key.this.arn
+}
+
+resource "aws_sns_topic_policy" "alerts" {
+  arn = aws_sns_topic.alerts.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Alarms"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alerts.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each  = var.alert_emails
+  topic_arn = aws_sns_topic.alerts.arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+locals {
+  runs = { StateMachineArn = aws_sfn_state_machine.this.arn }
+  alarms = {
+    failed = {
+      description = "A run failed. The state machine's own message says which step and why."
+      namespace   = "AWS/States", metric = "ExecutionsFailed", dimensions = local.runs
+      statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
+    }
+    timed-out = {
+      description = "A run was ended by its time-out. See its history in Step Functions."
+      namespace   = "AWS/States", metric = "ExecutionsTimedOut", dimensions = local.runs
+      statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
+    }
+    stopped = {
+      description = "Somebody stopped a run. Start it again: nothing is lost."
+      namespace   = "AWS/States", metric = "ExecutionsAborted", dimensions = local.runs
+      statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
+    }
+    slow = {
+      description = "A run took longer than ${var.slow_after_minutes} minutes."
+      namespace   = "AWS/States", metric = "ExecutionTime", dimensions = local.runs
+      statistic   = "Maximum", period = 300, periods = 1, comparison = ">", threshold = var.slow_after_minutes * 60 * 1000, missing = "notBreaching"
+    }
+    # Hours, as a period of a day begins at midnight UTC.
+    not-run = {
+      description = "No run has succeeded for ${var.silent_after_hours} hours. Is the schedule on, and are there missed starts?"
+      namespace   = "AWS/States", metric = "ExecutionsSucceeded", dimensions = local.runs
+      statistic   = "Sum", period = 3600, periods = var.silent_after_hours, comparison = "<", threshold = 1, missing = "breaching"
+    }
+    not-started = {
+      description = "A scheduled start could not be delivered: see the queue ${aws_sqs_queue.missed.name}."
+      namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.missed.name }
+      statistic   = "Maximum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
+    }
+    redshift-usage = {
+      description = "Redshift used more than ${var.redshift_daily_rpu_hours} RPU-hours in a day: see SYS_SERVERLESS_USAGE and SYS_QUERY_HISTORY."
+      namespace   = "AWS/Redshift-Serverless", metric = "ComputeSeconds", dimensions = { Workgroup = aws_redshiftserverless_workgroup.this.workgroup_name }
+      statistic   = "Sum", period = 86400, periods = 1, comparison = ">=", threshold = var.redshift_daily_rpu_hours * 3600, missing = "notBreaching"
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each            = local.alarms
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  treat_missing_data  = each.value.missing
+  comparison_operator = { ">=" = "GreaterThanOrEqualToThreshold", ">" = "GreaterThanThreshold", "<" = "LessThanThreshold" }[each.value.comparison]
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+}

@@ -1,0 +1,229 @@
+# A VPC of its own with three private subnets, or an existing one. What egress adds is at the end.
+
+locals {
+  own_network = var.existing_network == null ? 1 : 0
+  nat         = local.own_network == 1 && var.egress == "nat" ? 1 : 0
+  vpc_id      = local.own_network == 1 ? aws_vpc.this[0].id : var.existing_network.vpc_id
+  subnet_ids  = local.own_network == 1 ? aws_subnet.private[*].id : var.existing_network.subnet_ids
+
+  # What tasks ask of AWS where there is no Internet. S3 has a gateway of its own, which costs nothing.
+  endpoints = toset(local.own_network == 1 && var.egress == "endpoints" ? [
+    "ecr.api", "ecr.dkr", "logs", "secretsmanager", "redshift-serverless",
+  ] : [])
+}
+
+data "aws_availability_zones" "available" {
+  state = "available"
+}
+
+resource "aws_vpc" "this" {
+  count                = local.own_network
+  cidr_block           = var.vpc_cidr
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = { Name = var.name }
+}
+
+# Nothing may use the VPC's default group; without rules it lets nothing through.
+resource "aws_default_security_group" "none" {
+  count  = local.own_network
+  vpc_id = aws_vpc.this[0].id
+}
+
+resource "aws_subnet" "private" {
+  count             = local.own_network * 3
+  vpc_id            = aws_vpc.this[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 2, count.index)
+  availability_zone = data.aws_availability_zones.available.names[count.index]
+  tags              = { Name = "${var.name}-private-${count.index}" }
+}
+
+resource "aws_route_table" "private" {
+  count  = local.own_network
+  vpc_id = aws_vpc.this[0].id
+  tags   = { Name = "${var.name}-private" }
+}
+
+resource "aws_route_table_association" "private" {
+  count          = local.own_network * 3
+  subnet_id      = aws_subnet.private[count.index].id
+  route_table_id = aws_route_table.private[0].id
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  count             = local.own_network
+  vpc_id            = aws_vpc.this[0].id
+  service_name      = "com.amazonaws.${var.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [aws_route_table.private[0].id]
+  tags              = { Name = "${var.name}-s3" }
+}
+
+resource "aws_route" "source" {
+  count                     = local.own_network == 1 && var.source_route != null ? 1 : 0
+  route_table_id            = aws_route_table.private[0].id
+  destination_cidr_block    = var.source_postgres.cidr
+  transit_gateway_id        = var.source_route.transit_gateway_id
+  vpc_peering_connection_id = var.source_route.vpc_peering_connection_id
+
+  depends_on = [aws_ec2_transit_gateway_vpc_attachment.source]
+}
+
+resource "aws_ec2_transit_gateway_vpc_attachment" "source" {
+  count              = local.own_network == 1 && try(var.source_route.transit_gateway_id, null) != null ? 1 : 0
+  transit_gateway_id = var.source_route.transit_gateway_id
+  vpc_id             = aws_vpc.this[0].id
+  subnet_ids         = aws_subnet.private[*].id
+  tags               = { Name = var.name }
+}
+
+# --- Who may talk to whom ---
+
+resource "aws_security_group" "task" {
+  name        = "${var.name}-task"
+  description = "Tasks of the pipeline: they call, nobody calls them"
+  vpc_id      = local.vpc_id
+}
+
+resource "aws_vpc_security_group_egress_rule" "task" {
+  for_each = {
+    "AWS and the employees API" = { port = 443, cidr = "0.0.0.0/0" }
+    "Sales database"            = { port = var.source_postgres.port, cidr = var.source_postgres.cidr }
+  }
+  security_group_id = aws_security_group.task.id
+  description       = each.key
+  ip_protocol       = "tcp"
+  from_port         = each.value.port
+  to_port           = each.value.port
+  cidr_ipv4         = each.value.cidr
+}
+
+resource "aws_vpc_security_group_egress_rule" "task_redshift" {
+  security_group_id            = aws_security_group.task.id
+  description                  = "Redshift"
+  ip_protocol                  = "tcp"
+  from_port                    = 5439
+  to_port                      = 5439
+  referenced_security_group_id = aws_security_group.redshift.id
+}
+
+resource "aws_security_group" "redshift" {
+  name        = "${var.name}-redshift"
+  description = "Redshift: called by tasks and readers, calls S3 for COPY"
+  vpc_id      = local.vpc_id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "redshift_task" {
+  security_group_id            = aws_security_group.redshift.id
+  description                  = "Tasks"
+  ip_protocol                  = "tcp"
+  from_port                    = 5439
+  to_port                      = 5439
+  referenced_security_group_id = aws_security_group.task.id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "redshift_reader" {
+  for_each          = toset(var.reader_cidrs)
+  security_group_id = aws_security_group.redshift.id
+  description       = "Readers"
+  ip_protocol       = "tcp"
+  from_port         = 5439
+  to_port           = 5439
+  cidr_ipv4         = each.value
+}
+
+resource "aws_vpc_security_group_egress_rule" "redshift_s3" {
+  security_group_id = aws_security_group.redshift.id
+  description       = "S3"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0" # S3 has many addresses; enhanced VPC routing sends them through the gateway endpoint
+}
+
+# --- egress = "endpoints" ---
+
+resource "aws_security_group" "endpoint" {
+  count       = length(local.endpoints) > 0 ? 1 : 0
+  name        = "${var.name}-endpoint"
+  description = "Interface endpoints: called by tasks"
+  vpc_id      = local.vpc_id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoint_task" {
+  count                        = length(local.endpoints) > 0 ? 1 : 0
+  security_group_id            = aws_security_group.endpoint[0].id
+  description                  = "Tasks"
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  referenced_security_group_id = aws_security_group.task.id
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each            = local.endpoints
+  vpc_id              = aws_vpc.this[0].id
+  service_name        = "com.amazonaws.${var.region}.${each.value}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = aws_subnet.private[*].id
+  security_group_ids  = [aws_security_group.endpoint[0].id]
+  tags                = { Name = "${var.name}-${each.value}" }
+}
+
+# --- egress = "nat": one gateway, as a batch that fails with its zone is simply run again ---
+
+resource "aws_internet_gateway" "this" {
+  count  = local.nat
+  vpc_id = aws_vpc.this[0].id
+  tags   = { Name = var.name }
+}
+
+resource "aws_subnet" "public" {
+  count             = local.nat
+  vpc_id            = aws_vpc.this[0].id
+  cidr_block        = cidrsubnet(var.vpc_cidr, 8, 255)
+  availability_zone = data.aws_availability_zones.available.names[0]
+  tags              = { Name = "${var.name}-public" }
+}
+
+resource "aws_route_table" "public" {
+  count  = local.nat
+  vpc_id = aws_vpc.this[0].id
+  tags   = { Name = "${var.name}-public" }
+}
+
+resource "aws_route_table_association" "public" {
+  count          = local.nat
+  subnet_id      = aws_subnet.public[0].id
+  route_table_id = aws_route_table.public[0].id
+}
+
+resource "aws_route" "internet" {
+  count                  = local.nat
+  route_table_id         = aws_route_table.public[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this[0].id
+}
+
+resource "aws_eip" "nat" {
+  count  = local.nat
+  domain = "vpc"
+  tags   = { Name = "${var.name}-nat" }
+}
+
+resource "aws_nat_gateway" "this" {
+  count         = local.nat
+  subnet_id     = aws_subnet.public[0].id
+  allocation_id = aws_eip.nat[0].id
+  tags          = { Name = var.name }
+
+  depends_on = [aws_internet_gateway.this]
+}
+
+resource "aws_route" "nat" {
+  count                  = local.nat
+  route_table_id         = aws_route_table.private[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  nat_gateway_id         = aws_nat_gateway.this[0].id
+}

@@ -1,0 +1,33 @@
+# Written only: neither the state nor a plan holds a value. Tasks read theirs by its name at their start.
+
+resource "aws_secretsmanager_secret" "source_postgres_password" {
+  name                    = "${var.name}/source-postgres-password"
+  description             = "Password of the user who reads the sales database"
+  kms_key_id              = aws_kms_key.this.arn
+  recovery_window_in_days = var.protect_data ? 30 : 0
+}
+
+resource "aws_secretsmanager_secret_version" "source_postgres_password" {
+  secret_id                = aws_secretsmanager_secret.source_postgres_password.id
+  secret_string_wo         = var.source_postgres_password
+  secret_string_wo_version = var.source_postgres_password_version
+}
+
+locals {
+  api_key = var.employees_api_key_version > 0 ? 1 : 0
+}
+
+resource "aws_secretsmanager_secret" "employees_api_key" {
+  count                   = local.api_key
+  name                    = "${var.name}/employees-api-key"
+  description             = "Key of the employees API"
+  kms_key_id              = aws_kms_key.this.arn
+  recovery_window_in_days = var.protect_data ? 30 : 0
+}
+
+resource "aws_secretsmanager_secret_version" "employees_api_key" {
+  count                    = local.api_key
+  secret_id                = aws_secretsmanager_secret.employees_api_key[0].id
+  secret_string_wo         = var.employees_api_key
+  secret_string_wo_version = var.employees_api_key_version
+}

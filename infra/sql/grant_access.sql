@@ -1,0 +1,56 @@
+-- Who may do what in the warehouse. Safe to run again: it makes what is missing and grants what is granted already.
+-- A procedure, because Redshift has neither DO blocks nor IF NOT EXISTS for users and roles.
+create or replace procedure public.grant_access()
+as $$
+declare
+    present integer;
+begin
+    select into present count(*) from svv_roles where role_name = 'loader';
+    if present = 0 then
+        create role loader;
+    end if;
+    select into present count(*) from svv_roles where role_name = 'transformer';
+    if present = 0 then
+        create role transformer;
+    end if;
+    select into present count(*) from svv_roles where role_name = 'reader';
+    if present = 0 then
+        create role reader;
+    end if;
+
+    -- The users that the roles of IAM sign in as. They have no password: only AWS can let them in.
+    select into present count(*) from pg_user where usename = '${loader_user}';
+    if present = 0 then
+        create user "${loader_user}" password disable;
+    end if;
+    select into present count(*) from pg_user where usename = '${transformer_user}';
+    if present = 0 then
+        create user "${transformer_user}" password disable;
+    end if;
+    grant role loader to "${loader_user}";
+    grant role transformer to "${transformer_user}";
+
+    -- Each schema belongs to the one who writes it; nobody makes tables in the one that is everyone's.
+    revoke create on schema public from public;
+    create schema if not exists raw_api authorization "${loader_user}";
+    create schema if not exists raw_postgres authorization "${loader_user}";
+    create schema if not exists raw_parquet authorization "${loader_user}";
+    create schema if not exists ops authorization "${loader_user}";
+    create schema if not exists bronze authorization "${transformer_user}";
+    create schema if not exists silver authorization "${transformer_user}";
+
+    -- dlt makes a staging schema beside each raw one, for tables that are replaced as a whole.
+    grant create on database ${database} to role loader;
+
+    -- The transformer reads what was loaded, now and later, and changes none of it.
+    grant usage on schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
+    grant select on all tables in schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
+    alter default privileges for user "${loader_user}" in schema raw_api, raw_postgres, raw_parquet, ops
+        grant select on tables to role transformer;
+
+    -- Readers read silver alone, where every column is under a contract.
+    grant usage on schema silver to role reader;
+    grant select on all tables in schema silver to role reader;
+    alter default privileges for user "${transformer_user}" in schema silver grant select on tables to role reader;
+end;
+$$ language plpgsql

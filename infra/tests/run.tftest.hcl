@@ -1,0 +1,154 @@
+# What runs, when, and who hears of it.
+
+mock_provider "aws" {
+  source = "./tests"
+}
+
+run "run" {
+  command = apply
+
+  # --- Redshift ---
+  assert {
+    condition = alltrue([
+      aws_redshiftserverless_namespace.this.manage_admin_password,
+      aws_redshiftserverless_namespace.this.kms_key_id == aws_kms_key.this.arn,
+      aws_redshiftserverless_namespace.this.default_iam_role_arn == aws_iam_role.this["copy"].arn,
+      aws_redshiftserverless_namespace.this.iam_roles == toset([aws_iam_role.this["copy"].arn]),
+      aws_redshiftserverless_namespace.this.log_exports == toset(["connectionlog", "useractivitylog", "userlog"]),
+    ])
+    error_message = "AWS keeps the admin's password, the data is encrypted, the COPY role is attached and the default."
+  }
+  assert {
+    condition     = !aws_redshiftserverless_workgroup.this.publicly_accessible && aws_redshiftserverless_workgroup.this.enhanced_vpc_routing
+    error_message = "Redshift is private, and reaches S3 through the VPC."
+  }
+  assert {
+    condition     = { for parameter in aws_redshiftserverless_workgroup.this.config_parameter : parameter.parameter_key => parameter.parameter_value }["require_ssl"] == "true"
+    error_message = "Nobody signs in without TLS."
+  }
+  assert {
+    condition     = aws_redshiftserverless_workgroup.this.base_capacity == 8 && aws_redshiftserverless_workgroup.this.max_capacity == 32 && aws_redshiftserverless_usage_limit.day.amount == 24
+    error_message = "Redshift starts small, and there is an end to what it may cost."
+  }
+  assert {
+    condition     = strcontains(aws_redshiftdata_statement.access_procedure.sql, "create user \"IAMR:vendas-loader\" password disable") && aws_redshiftdata_statement.access.sql == "call public.grant_access()"
+    error_message = "The users are made before they sign in."
+  }
+  assert {
+    condition     = alltrue([for statement in [aws_redshiftdata_statement.access_procedure, aws_redshiftdata_statement.access] : statement.secret_arn == aws_redshiftserverless_namespace.this.admin_password_secret_arn && statement.workgroup_name == "vendas" && statement.database == "vendas"])
+    error_message = "The statements run as admin, whose password nobody sees."
+  }
+
+  # --- tasks ---
+  assert {
+    condition     = keys(aws_ecs_task_definition.this) == ["loader", "transformer"] && alltrue([for key, task in aws_ecs_task_definition.this : task.family == "vendas-${key}" && task.network_mode == "awsvpc" && task.cpu == "2048" && task.memory == "4096" && task.task_role_arn == aws_iam_role.this[key].arn && task.execution_role_arn == aws_iam_role.this["task_execution"].arn])
+    error_message = "There are two tasks, each with a role of its own."
+  }
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.this : alltrue([
+        for container in jsondecode(task.container_definitions) : alltrue([
+          container.name == "pipeline",
+          container.image == "123456789012.dkr.ecr.sa-east-1.amazonaws.com/vendas:0123abc",
+          container.readonlyRootFilesystem,
+          jsonencode(container.mountPoints) == jsonencode([{ containerPath = "/scratch", readOnly = false, sourceVolume = "scratch" }]),
+          jsonencode(container.linuxParameters.capabilities.drop) == jsonencode(["ALL"]),
+          container.stopTimeout == 120,
+          container.logConfiguration.options["awslogs-group"] == "/vendas/tasks",
+        ])
+      ]) && one([for volume in task.volume : volume.name]) == "scratch"
+    ])
+    error_message = "A container is the image asked for, writes to /scratch alone, has no privileges, and time to end."
+  }
+  assert {
+    condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => sort([for variable in jsondecode(task.container_definitions)[0].environment : variable.name]) }) == jsonencode({
+      loader = [
+        "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EMPLOYEES_API_URL", "EXTRACT_WORK",
+        "HOME", "LANDING_URL", "PARQUET_DROP", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT",
+        "REDSHIFT_USER", "REDSHIFT_WORKGROUP", "SOURCE_POSTGRES_DATABASE", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_PORT",
+        "SOURCE_POSTGRES_SSLMODE", "SOURCE_POSTGRES_USER", "TMPDIR",
+      ]
+      transformer = [
+        "ARTIFACTS_URL", "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EXTRACT_WORK", "HOME",
+        "LANDING_URL", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT", "REDSHIFT_USER",
+        "REDSHIFT_WORKGROUP", "TMPDIR",
+      ]
+    })
+    error_message = "A task has the settings it needs, and no secret among them."
+  }
+  assert {
+    condition     = jsonencode({ for key, task in aws_ecs_task_definition.this : key => jsondecode(task.container_definitions)[0].secrets }) == jsonencode({ loader = [{ name = "SOURCE_POSTGRES_PASSWORD", valueFrom = aws_secretsmanager_secret.source_postgres_password.arn }], transformer = [] })
+    error_message = "The loader alone has the source's password, from Secrets Manager."
+  }
+  assert {
+    condition     = alltrue([for group in concat([aws_cloudwatch_log_group.tasks, aws_cloudwatch_log_group.state_machine], values(aws_cloudwatch_log_group.redshift)) : group.retention_in_days == 365 && group.kms_key_id == aws_kms_key.this.arn])
+    error_message = "Every log is encrypted and has an end."
+  }
+
+  # --- the state machine, as rendered ---
+  assert {
+    condition     = contains(keys(jsondecode(aws_sfn_state_machine.this.definition).States), jsondecode(aws_sfn_state_machine.this.definition).StartAt)
+    error_message = "The state machine begins with a state that there is."
+  }
+  assert {
+    condition     = alltrue([for value in [aws_ecs_cluster.this.arn, aws_ecs_task_definition.this["transformer"].arn, aws_sns_topic.alerts.arn, aws_security_group.task.id, "\"pipeline\""] : strcontains(aws_sfn_state_machine.this.definition, value)])
+    error_message = "The state machine names the cluster, the task, the container, the topic and the security group."
+  }
+  assert {
+    condition     = !strcontains(aws_sfn_state_machine.this.definition, "$${") && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
+    error_message = "Nothing of the template is left, and every step is logged."
+  }
+
+  # --- the schedule ---
+  assert {
+    condition     = aws_scheduler_schedule.run.schedule_expression == "cron(0 5 * * ? *)" && aws_scheduler_schedule.run.schedule_expression_timezone == "America/Sao_Paulo" && aws_scheduler_schedule.run.state == "ENABLED"
+    error_message = "The pipeline runs each day at 5 in São Paulo."
+  }
+  assert {
+    condition     = aws_scheduler_schedule.run.target[0].arn == aws_sfn_state_machine.this.arn && aws_scheduler_schedule.run.target[0].role_arn == aws_iam_role.this["scheduler"].arn && aws_scheduler_schedule.run.target[0].input == "{}"
+    error_message = "The schedule starts the state machine, for everything."
+  }
+  assert {
+    condition     = alltrue([for schedule in [aws_scheduler_schedule.run, aws_scheduler_schedule.snapshot] : schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.missed.arn])
+    error_message = "What could not be started is kept."
+  }
+  assert {
+    condition     = aws_scheduler_schedule.snapshot.target[0].input == "{\"NamespaceName\":\"vendas\",\"RetentionPeriod\":35,\"SnapshotName\":\"vendas-<aws.scheduler.execution-id>\"}"
+    error_message = "A snapshot is made each week, and kept five."
+  }
+
+  # --- alarms ---
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["failed", "not-run", "not-started", "redshift-usage", "slow", "stopped", "timed-out"] && alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alerts.arn])])
+    error_message = "Every alarm tells the topic."
+  }
+  assert {
+    condition = alltrue([
+      for name, metric in { failed = "ExecutionsFailed", timed-out = "ExecutionsTimedOut", stopped = "ExecutionsAborted", slow = "ExecutionTime", not-run = "ExecutionsSucceeded" } :
+      aws_cloudwatch_metric_alarm.this[name].metric_name == metric && aws_cloudwatch_metric_alarm.this[name].namespace == "AWS/States" && aws_cloudwatch_metric_alarm.this[name].dimensions == tomap({ StateMachineArn = aws_sfn_state_machine.this.arn })
+    ])
+    error_message = "The alarms of runs look at the state machine."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["slow"].threshold == 3600000
+    error_message = "ExecutionTime is in milliseconds."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["not-run"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["not-run"].period * aws_cloudwatch_metric_alarm.this["not-run"].evaluation_periods == 25 * 3600
+    error_message = "No run at all for a day is an alarm, not silence."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["redshift-usage"].threshold == 24 * 3600 && aws_cloudwatch_metric_alarm.this["redshift-usage"].dimensions == tomap({ Workgroup = "vendas" })
+    error_message = "The alarm of usage is in RPU-seconds of the workgroup."
+  }
+  assert {
+    condition     = aws_sns_topic.alerts.kms_master_key_id == aws_kms_key.this.arn && [for subscription in aws_sns_topic_subscription.email : subscription.endpoint] == ["dados@example.com"]
+    error_message = "The topic is encrypted and tells people."
+  }
+
+  # --- what `make` reads ---
+  assert {
+    condition     = output.drop_url == "s3://vendas-drop-123456789012-sa-east-1" && output.docs_url == "s3://vendas-artifacts-123456789012-sa-east-1/docs/index.html" && output.log_group == "/vendas/tasks" && output.workgroup == "vendas"
+    error_message = "The outputs say where things are."
+  }
+}

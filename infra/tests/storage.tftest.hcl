@@ -1,0 +1,133 @@
+# Buckets, key, secret, image repository: who may not, and what is encrypted.
+
+mock_provider "aws" {
+  source = "./tests"
+}
+
+run "storage" {
+  command = apply
+
+  assert {
+    condition     = toset([for bucket in aws_s3_bucket.this : bucket.bucket]) == toset([for name in ["artifacts", "drop", "landing"] : "vendas-${name}-123456789012-sa-east-1"])
+    error_message = "There are three buckets, with the account and region in their names."
+  }
+  assert {
+    condition = length(aws_s3_bucket_public_access_block.this) == 3 && alltrue([
+      for block in aws_s3_bucket_public_access_block.this :
+      block.block_public_acls && block.block_public_policy && block.ignore_public_acls && block.restrict_public_buckets
+    ])
+    error_message = "No bucket can be made public."
+  }
+  assert {
+    condition = length(aws_s3_bucket_server_side_encryption_configuration.this) == 3 && alltrue(flatten([
+      for bucket in aws_s3_bucket_server_side_encryption_configuration.this : [
+        for rule in bucket.rule : [
+          for by_default in rule.apply_server_side_encryption_by_default :
+          by_default.sse_algorithm == "aws:kms" && by_default.kms_master_key_id == aws_kms_key.this.arn
+        ]
+      ]
+    ]))
+    error_message = "Every bucket is encrypted with the key of ours."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_versioning.this) == 3 && alltrue([for bucket in aws_s3_bucket_versioning.this : bucket.versioning_configuration[0].status == "Enabled"])
+    error_message = "Every bucket keeps versions."
+  }
+  assert {
+    condition = length(aws_s3_bucket_policy.this) == 3 && alltrue([
+      for name, bucket in aws_s3_bucket_policy.this : jsondecode(bucket.policy).Statement == [{
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.this[name].arn, "${aws_s3_bucket.this[name].arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }]
+    ])
+    error_message = "Every bucket refuses what comes without TLS, and its policy allows nobody anything."
+  }
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.this : !bucket.force_destroy]) && !aws_ecr_repository.this.force_delete
+    error_message = "What is not empty is not deleted unless protect_data says so."
+  }
+  assert {
+    condition = alltrue([
+      for name in ["landing", "drop"] : !anytrue([
+        for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : length(rule.expiration) > 0
+      ])
+    ])
+    error_message = "What was landed and dropped is kept."
+  }
+
+  # --- the key ---
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation
+    error_message = "The key rotates."
+  }
+  assert {
+    condition = {
+      for statement in jsondecode(aws_kms_key.this.policy).Statement : statement.Sid => [statement.Principal, try(keys(statement.Condition), [])]
+      } == {
+      Account = [{ AWS = "arn:aws:iam::123456789012:root" }, []]
+      Logs    = [{ Service = "logs.sa-east-1.amazonaws.com" }, ["ArnLike"]]
+      Alarms  = [{ Service = "cloudwatch.amazonaws.com" }, ["StringEquals"]]
+    }
+    error_message = "The key is used by this account, and by two services on its behalf only."
+  }
+
+  # --- the secret ---
+  assert {
+    condition     = aws_secretsmanager_secret.source_postgres_password.kms_key_id == aws_kms_key.this.arn && aws_secretsmanager_secret.source_postgres_password.recovery_window_in_days == 30
+    error_message = "The secret is encrypted with the key of ours, and can be had back for 30 days."
+  }
+  assert {
+    condition     = aws_secretsmanager_secret_version.source_postgres_password.secret_string == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo_version == 1
+    error_message = "The password is written and not in the state."
+  }
+
+  # --- images ---
+  assert {
+    condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE" && aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push && aws_ecr_repository.this.encryption_configuration[0].kms_key == aws_kms_key.this.arn
+    error_message = "A tag never changes its image, each image is scanned, all are encrypted."
+  }
+}
+
+run "can_be_given_back" {
+  command = apply
+
+  variables {
+    protect_data = false
+  }
+
+  assert {
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && aws_ecr_repository.this.force_delete && aws_secretsmanager_secret.source_postgres_password.recovery_window_in_days == 0
+    error_message = "With protect_data = false, everything can be destroyed."
+  }
+}
+
+run "api_key" {
+  command = apply
+
+  variables {
+    employees_api_key_version = 2
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_version.employees_api_key[0].secret_string == null && aws_secretsmanager_secret_version.employees_api_key[0].secret_string_wo_version == 2 && aws_secretsmanager_secret.employees_api_key[0].kms_key_id == aws_kms_key.this.arn
+    error_message = "The API's key is encrypted with the key of ours, and written, not in the state."
+  }
+  assert {
+    condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => { for secret in jsondecode(task.container_definitions)[0].secrets : secret.name => secret.valueFrom } }) == jsonencode({
+      loader = {
+        EMPLOYEES_API_KEY        = aws_secretsmanager_secret.employees_api_key[0].arn
+        SOURCE_POSTGRES_PASSWORD = aws_secretsmanager_secret.source_postgres_password.arn
+      }
+      transformer = {}
+    })
+    error_message = "The loader alone has the API's key."
+  }
+  assert {
+    condition     = anytrue([for s in jsondecode(aws_iam_role_policy.this["task_execution"].policy).Statement : contains(s.Action, "secretsmanager:GetSecretValue") && contains(s.Resource, aws_secretsmanager_secret.employees_api_key[0].arn)])
+    error_message = "ECS may read the API's key."
+  }
+}

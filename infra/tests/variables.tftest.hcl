@@ -1,0 +1,110 @@
+# A mistake in a variable is told before anything is made.
+
+mock_provider "aws" {
+  source = "./tests"
+}
+
+run "names" {
+  command = plan
+
+  variables {
+    name         = "Vendas_"
+    region       = "sa-east"
+    database     = "vendas-db"
+    image_tag    = "latest"
+    tags         = { project = "other" }
+    alert_emails = ["dados"]
+    github       = { repository = "vendas", state_bucket = "empresa-terraform" }
+  }
+
+  expect_failures = [var.name, var.region, var.database, var.image_tag, var.tags, var.alert_emails, var.github]
+}
+
+run "networks" {
+  command = plan
+
+  variables {
+    existing_network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-2"] }
+    vpc_cidr          = "10.80.0.0/24"
+    egress            = "internet"
+    source_route      = {}
+    reader_cidrs      = ["0.0.0.0/0"]
+    source_postgres   = { host = "db.example.com", port = 0, database = "erp", user = "leitor", sslmode = "prefer", cidr = "0.0.0.0/0" }
+    employees_api_url = "http://api.example.com?id=1"
+
+    source_postgres_password = ""
+    employees_api_key        = ""
+  }
+
+  expect_failures = [
+    var.existing_network, var.vpc_cidr, var.egress, var.source_route, var.reader_cidrs, var.source_postgres, var.employees_api_url,
+    var.source_postgres_password, var.employees_api_key,
+  ]
+}
+
+run "sizes" {
+  command = plan
+
+  variables {
+    redshift_base_capacity           = 12
+    redshift_daily_rpu_hours         = 0
+    redshift_limit_action            = "stop"
+    snapshot_retention_days          = 1
+    task_cpu                         = 1000
+    task_scratch_gib                 = 20
+    task_architecture                = "x86"
+    slow_after_minutes               = 0
+    silent_after_hours               = 169
+    log_retention_days               = 10
+    source_postgres_password_version = 0
+    employees_api_key_version        = -1
+  }
+
+  expect_failures = [
+    var.redshift_base_capacity, var.redshift_daily_rpu_hours, var.redshift_limit_action,
+    var.snapshot_retention_days, var.task_cpu, var.task_scratch_gib, var.task_architecture,
+    var.slow_after_minutes, var.silent_after_hours, var.log_retention_days, var.source_postgres_password_version,
+    var.employees_api_key_version,
+  ]
+}
+
+run "sizes_that_do_not_fit" {
+  command = plan
+
+  variables {
+    redshift_base_capacity = 64
+    task_cpu               = 4096
+  }
+
+  expect_failures = [var.redshift_max_capacity, var.task_memory]
+}
+
+run "cron_of_five_fields" {
+  command = plan
+
+  variables {
+    schedule = { expression = "cron(0 5 * * ?)" }
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "cron_of_two_days" {
+  command = plan
+
+  variables {
+    schedule = { expression = "cron(0 5 * * * *)" }
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "time_zone_without_place" {
+  command = plan
+
+  variables {
+    schedule = { time_zone = "BRT" }
+  }
+
+  expect_failures = [var.schedule]
+}
