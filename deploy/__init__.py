@@ -1,0 +1,1 @@
+"""Deploying to AWS and working with what was deployed; a thin layer over git, docker, terraform and boto3."""
