@@ -1,0 +1,1 @@
+"""Speed and memory of the pipeline, measured on the machine at hand: `make bench`."""
