@@ -1,0 +1,54 @@
+"""What the tests share: a PostgreSQL server, and an empty database in it."""
+
+import signal
+from collections.abc import Iterator
+from uuid import uuid4
+
+import hypothesis
+import pytest
+from redshift_connector.iam_helper import IamHelper
+
+from sandbox.sources.postgres import PostgresServer
+
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts and stops with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+
+# Files that take longest: begun first, they do not keep one core waiting for the other in the end.
+LONG = (
+    "test_redshift_pipeline", "test_permissions", "test_state_machine_pipeline", "test_infra_check",
+    "test_whole_pipeline", "test_build_command", "test_incremental", "test_any_dbt_project", "test_killed_runs",
+    "test_source_changes",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture(autouse=True)
+def no_known_credentials() -> None:
+    """Makes Redshift's client forget the credentials of a stand-in that is gone: it takes them for the next one's."""
+    IamHelper.credentials_cache.clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server of this test session alone."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    with server:
+        yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a fresh, empty database of `postgres_server`."""
+    name = f"test_{uuid4().hex[:12]}"
+    postgres_server.create_database(name)
+    yield name
+    postgres_server.drop_database(name)

@@ -1,0 +1,203 @@
+"""Following an execution and the tasks' log: what a person reads, and where it ends."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deploy import execution, logs
+from deploy.errors import DeployError
+
+REGION = "sa-east-1"
+AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+ROLE = "arn:aws:iam::123456789012:role/vendas-state-machine"
+TASK = {"TaskArn": "arn:aws:ecs:sa-east-1:123456789012:task/vendas/1", "StoppedReason": "Essential container exited"}
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Step Functions; an execution runs until it is stopped."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield boto3.client("stepfunctions", region_name=REGION)
+
+
+def machine(states: Any) -> str:
+    definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+    made = states.create_state_machine(name="vendas", definition=json.dumps(definition), roleArn=ROLE)
+    return str(made["stateMachineArn"])
+
+
+def test_an_execution_is_followed_to_its_end(states: Any) -> None:
+    arn = execution.start(states, machine(states), '{"sources": ["postgres"]}')
+    looks: list[str] = []
+
+    def look(_steps: list[execution.Step], _running: set[str]) -> None:
+        looks.append(states.describe_execution(executionArn=arn)["status"])
+        if len(looks) == 2:
+            states.stop_execution(executionArn=arn, error="Stopped", cause="by hand")
+
+    end = execution.follow(states, arn, look, pause=0)
+
+    assert end.status == "ABORTED"
+    assert not end.ok
+    assert looks == ["RUNNING", "RUNNING", "ABORTED"]
+    assert json.loads(states.describe_execution(executionArn=arn)["input"]) == {"sources": ["postgres"]}
+    assert re.fullmatch(r"manual-\d{8}T\d{6}", arn.rsplit(":", 1)[1])
+
+
+def test_each_event_is_told_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    arn = execution.start(states, machine(states), "{}")
+    events = two_sources_at_once().events
+    arrived = iter([events[:13], events[:14], events])
+    monkeypatch.setattr(execution, "history", lambda _client, _arn: next(arrived))
+    told: list[list[str]] = []
+
+    def tell(steps: list[execution.Step], _running: set[str]) -> None:
+        told.append([step.what.split(":")[0] for step in steps])
+        if len(told) == 2:
+            states.stop_execution(executionArn=arn)
+
+    execution.follow(states, arn, tell, pause=0)
+
+    assert told == [["started", "started"], ["failed"], ["waits", "done", "started"]]
+
+
+def test_only_success_is_well() -> None:
+    assert [execution.End(status, None, None).ok for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "[]", '"postgres"', "{sources: [postgres]}"])
+def test_an_input_that_is_no_object_is_refused(states: Any, text: str) -> None:
+    with pytest.raises(DeployError, match="INPUT: expected a JSON object"):
+        execution.start(states, machine(states), text)
+
+
+class History:
+    """Events as Step Functions writes them; each follows the one before in its branch."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def add(self, kind: str, before: int, **details: Any) -> int:
+        """Adds an event; returns its id."""
+        number = len(self.events) + 1
+        at = AT + timedelta(seconds=number)
+        self.events.append({"id": number, "previousEventId": before, "type": kind, "timestamp": at, **details})
+        return number
+
+    def entered(self, kind: str, name: str, before: int, **given: Any) -> int:
+        """Adds that a state was entered with this input."""
+        return self.add(
+            f"{kind}StateEntered", before, stateEnteredEventDetails={"name": name, "input": json.dumps(given)}
+        )
+
+    def exited(self, kind: str, name: str, before: int) -> int:
+        """Adds that a state was left."""
+        return self.add(f"{kind}StateExited", before, stateExitedEventDetails={"name": name})
+
+
+def two_sources_at_once() -> History:
+    """`api` loads; `postgres` fails and waits for its next attempt. Then, without it, the build begins."""
+    history = History()
+    start = history.add("ExecutionStarted", 0)
+    map_entered = history.entered("Map", "Extract", start)
+    map_started = history.add("MapStateStarted", map_entered)
+    branches = {}
+    for index, source in enumerate(("api", "postgres")):
+        begun = history.add("MapIterationStarted", map_started, mapIterationStartedEventDetails={"index": index})
+        taken = history.entered("Pass", "Take a source", begun, source=source, command=["run"])
+        left = history.exited("Pass", "Take a source", taken)
+        loading = history.entered("Task", "Load the source", left, source=source)
+        branches[source] = history.add("TaskScheduled", loading)
+    cause = json.dumps(TASK | {"Containers": [{"Name": "pipeline", "ExitCode": 1}]})
+    failed = history.add(
+        "TaskFailed", branches["postgres"], taskFailedEventDetails={"error": "States.TaskFailed", "cause": cause}
+    )
+    history.entered("Wait", "Give the source time", failed)
+    succeeded = history.add("TaskSucceeded", branches["api"])
+    done = history.exited("Task", "Load the source", succeeded)
+    over = history.add("MapIterationSucceeded", done)
+    after = history.exited("Map", "Extract", history.add("MapStateSucceeded", over))
+    history.entered("Task", "Build", after)
+    return history
+
+
+def test_each_step_says_which_source_it_is_about() -> None:
+    history = two_sources_at_once()
+
+    assert [(step.state, step.what) for _, step in execution.steps(history.events)] == [
+        ("Load the source (api)", "started"),
+        ("Load the source (postgres)", "started"),
+        (
+            "Load the source (postgres)",
+            "failed: States.TaskFailed: Essential container exited, exit code 1",
+        ),
+        ("Give the source time (postgres)", "waits"),
+        ("Load the source (api)", "done"),
+        ("Build", "started"),
+    ]
+
+
+def test_what_is_running_is_known_at_each_moment() -> None:
+    events = two_sources_at_once().events
+    both, one = 13, 14  # events up to the second task's, and up to its failure
+
+    assert execution.running(events[:both]) == {"Load the source (api)", "Load the source (postgres)"}
+    assert execution.running(events[:one]) == {"Load the source (api)"}
+    assert execution.running(events) == {"Build"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (json.dumps(TASK), "Essential container exited"),
+        (json.dumps(TASK | {"Containers": [{"ExitCode": 137}]}), "Essential container exited, exit code 137"),
+        ("extract postgres: no", "extract postgres: no"),
+        ("x" * 301, "x" * 300 + "…"),
+    ],
+)
+def test_a_cause_is_in_words(cause: str, said: str) -> None:
+    assert execution.in_words(cause) == said
+
+
+def test_each_line_of_the_log_is_told_once_however_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    now = datetime.now(UTC).replace(microsecond=0)
+    group, streams = "/vendas/tasks", ("loader/pipeline/1", "transformer/pipeline/2")
+    with mock_aws():
+        client = boto3.client("logs", region_name=REGION)
+        client.create_log_group(logGroupName=group)
+        for stream in streams:
+            client.create_log_stream(logGroupName=group, logStreamName=stream)
+
+        def log(stream: str, message: str, at: datetime) -> None:
+            event = {"timestamp": int(at.timestamp() * 1000), "message": message}
+            client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+
+        log(streams[0], "before", now - timedelta(hours=2))
+        log(streams[0], "api.funcionario: loaded", now - timedelta(minutes=10))
+        lines = logs.follow(client, group, now - timedelta(hours=1), pause=0)
+        told = [next(lines)]
+        log(streams[1], "dbt build: started", now)
+        told.append(next(lines))
+        log(streams[0], "late", now - timedelta(seconds=90))
+        log(streams[1], "dbt build", now)
+        told += itertools.islice(lines, 2)
+
+    assert sorted((line.stream, line.message) for line in told) == [
+        (streams[0], "api.funcionario: loaded"),
+        (streams[0], "late"),
+        (streams[1], "dbt build"),
+        (streams[1], "dbt build: started"),
+    ]

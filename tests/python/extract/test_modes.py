@@ -1,0 +1,228 @@
+"""Tables are data: what each mode reads, and that a table that cannot work is refused when it is declared."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+
+import duckdb
+import pytest
+from dlt.pipeline.state_sync import compress_state, decompress_state
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from world import World
+
+import extract.sources
+from extract.reading import Limits, Table
+from extract.settings import read_settings
+from extract.sources.postgres import XID_RANGE, PostgresTable, written_between
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, *tables: Table) -> None:
+    monkeypatch.setattr(extract.sources, "TABLES", tables)
+
+
+def ids(world: World, load: str = "") -> list[int | None]:
+    where = "where _dlt_load_id = (select max(load_id) from raw_postgres._dlt_loads)" if load == "last" else ""
+    return [key for (key,) in world.query(f"select id_venda from raw_postgres.venda {where} order by 1 nulls last")]
+
+
+def loads_of(world: World, mode: str) -> list[tuple[list[int]]]:
+    return world.query(  # type: ignore[return-value]  # one column, a list
+        "select list(id_venda order by id_venda) from raw_postgres.venda"
+        f" join ops.extract_runs on venda._dlt_load_id = load_id where mode = '{mode}'"
+        " group by load_id order by load_id"
+    )
+
+
+def test_full_replaces_the_whole_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="full"))
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 1; insert into public.venda (id_venda) values (3)")
+    world.run("postgres")
+
+    assert ids(world) == [2, 3]
+
+
+def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="full"))
+    world.run("postgres")
+    world.execute("delete from public.venda")
+    monkeypatch.setenv("MINIMUM_SHARE", "0")
+    assert world.run("postgres").code == 0
+    assert ids(world) == []
+
+
+def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=2))
+    world.execute("insert into public.venda (id_venda) select generate_series(3, 10)")
+    world.run("postgres")
+    world.execute("insert into public.venda (id_venda) values (11), (null)")
+    world.run("postgres")
+
+    assert ids(world, "last") == [8, 9, 10, 11, None]
+    assert world.query("select watermark from ops.extract_runs order by started_at") == [("10",), ("11",)]
+
+
+def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lag = timedelta(days=3)
+    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="data_venda", lag=lag))
+    world.execute("insert into public.venda (id_venda, data_venda) values (3, '2024-01-05'), (4, null)")
+    world.run("postgres")
+    world.execute("insert into public.venda (id_venda, data_venda) values (5, '2024-01-01'), (6, '2024-01-03')")
+    world.run("postgres")
+
+    # 5 came in behind the lag, where a cursor does not look; the counts differed, so its key was looked for.
+    assert [load for (load,) in loads_of(world, "cursor")] == [[1, 2, 3, 4], [2, 3, 4, 6]]
+    assert [load for (load,) in loads_of(world, "reconcile")] == [[5]]
+
+
+def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0))
+    world.execute("insert into public.venda (id_venda) values (9)")
+    world.run("postgres")
+    world.execute("delete from public.venda")
+    world.run("postgres")
+
+    assert world.query("select watermark from ops.extract_runs where mode = 'cursor' order by started_at") == [
+        ("9",),
+        ("9",),
+    ]
+
+
+def test_xmin_reads_on_in_a_partitioned_table(world: World) -> None:
+    world.execute(
+        "drop table public.venda;"
+        " create table public.venda (id_venda integer, data_venda date) partition by range (data_venda);"
+        " create table public.velhas partition of public.venda for values from (minvalue) to ('2024-01-01');"
+        " create table public.novas partition of public.venda for values from ('2024-01-01') to (maxvalue);"
+        " insert into public.venda values (1, '2023-01-01'), (2, '2024-01-01')"
+    )
+    world.run("postgres")
+    world.execute("insert into public.venda values (3, '2023-06-01')")
+    world.execute("update public.venda set data_venda = '2024-02-01' where id_venda = 1")  # to another partition
+    world.run("postgres")
+
+    assert ids(world, "last") == [1, 3]
+
+
+@pytest.mark.parametrize("since", [10**12, -XID_RANGE])
+def test_xmin_of_another_cluster_or_age_falls_back_to_the_whole_table(world: World, since: int) -> None:
+    table = PostgresTable("venda", key="id_venda", mode="xmin")
+    with table.snapshot(read_settings(["postgres"], world.environment), Limits()) as snapshot:
+        condition, _, _ = table.what_is_new(snapshot, {"xmin": since})
+    assert condition == "true"
+
+
+def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) -> None:
+    world.run("postgres")
+    with duckdb.connect(str(world.warehouse)) as connection:
+        stored = connection.execute(
+            "select state from raw_postgres._dlt_pipeline_state order by version desc limit 1"
+        ).fetchone()
+        assert stored
+        state = decompress_state(stored[0])
+        state["sources"]["venda"]["resources"]["venda"]["xmin"] += 10**9
+        connection.execute("update raw_postgres._dlt_pipeline_state set state = ?", [compress_state(state)])
+    outcome = world.run("postgres")
+
+    assert "postgres.venda: read whole: its transaction ids are at" in outcome.output
+    assert ids(world, "last") == [1, 2]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    upper=st.integers(1, 5 * XID_RANGE) | st.sampled_from([XID_RANGE, XID_RANGE + 1, 2 * XID_RANGE - 1]),
+    back=st.integers(0, XID_RANGE - 1) | st.integers(0, 10),
+    row_back=st.integers(1, XID_RANGE) | st.integers(1, 10),
+)
+def test_xmin_takes_a_row_if_it_was_written_since_across_wrap_around(
+    world: World, upper: int, back: int, row_back: int
+) -> None:
+    since, row = max(upper - back, 0), max(upper - row_back, 0)
+    with world.sales.cursor() as cursor:
+        cursor.execute("select " + written_between(since, upper, f"{row % XID_RANGE}::bigint"))
+        assert cursor.fetchone() == (since <= row,)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"mode": "cursor", "cursor": "x"}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
+        ({"mode": "cursor"}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
+        ({"mode": "full", "cursor": "x", "lag": 1}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
+        ({"mode": "xmin", "key": ""}, "a table needs a key"),
+    ],
+)
+def test_a_table_that_cannot_work_is_refused_when_it_is_declared(declared: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PostgresTable(**({"name": "t", "key": "id"} | declared))  # type: ignore[arg-type]
+
+
+TYPES: Sequence[tuple[str, str, str]] = (
+    ("smallint", "7", "SMALLINT"),
+    ("bigint", "9007199254740993", "BIGINT"),
+    ("numeric(12, 3)", "123456789.125", "DECIMAL(12,3)"),
+    ("numeric", "123456789012345678901234567890.5", "VARCHAR"),
+    ("real", "1.5", "DOUBLE"),
+    ("boolean", "true", "BOOLEAN"),
+    ("date", "2024-02-29", "DATE"),
+    ("timestamp", "2024-02-29 12:34:56.789012", "TIMESTAMP"),
+    ("varchar(50)", "çã'\"\\", "VARCHAR"),
+    ("text", "", "VARCHAR"),
+    ("uuid", "6d1f6f0a-1f52-4a8f-9b0b-9a2f3c1f9a5e", "VARCHAR"),
+    ("jsonb", '{"a": [1, 2]}', "VARCHAR"),
+    ("integer[]", "{1,2}", "VARCHAR"),
+    ("time", "10:11:12", "VARCHAR"),
+    ("interval", "1 day", "VARCHAR"),
+)
+
+
+def test_values_and_types_of_all_kinds_arrive(world: World) -> None:
+    columns = ", ".join(f'"C {n}" {kind}' for n, (kind, _, _) in enumerate(TYPES))
+    values = ", ".join("'" + value.replace("'", "''") + "'" for _, value, _ in TYPES)
+    world.execute(f"drop table public.venda; create table public.venda (id_venda integer, {columns})")
+    world.execute(f"insert into public.venda values (1, {values}), (2{', null' * len(TYPES)})")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 0, outcome.output
+    names = [f"c_{n}" for n in range(len(TYPES))]
+    (row,) = world.query(
+        f"select {', '.join(f'{n}::varchar' for n in names)} from raw_postgres.venda where id_venda = 1"
+    )
+    assert row == tuple(value for _, value, _ in TYPES)
+    (kinds,) = world.query(
+        f"select {', '.join(f'typeof({n})' for n in names)} from raw_postgres.venda where id_venda = 1"
+    )
+    assert kinds == tuple(kind for _, _, kind in TYPES)
+    assert world.query(f"select {', '.join(names)} from raw_postgres.venda where id_venda = 2") == [
+        (None,) * len(TYPES)
+    ]
+
+
+def test_columns_of_unusual_kinds_and_names_arrive(world: World) -> None:
+    long = "n" * 63
+    world.execute(
+        "create type public.cor as enum ('azul', 'verde');"
+        f'alter table public.venda add "select" cor, add "Ação" bytea, add {long} money,'
+        " add dobro double precision generated always as (venda * 2) stored"
+    )
+    world.execute(
+        f"update public.venda set \"select\" = 'verde', \"Ação\" = '\\x00ff', {long} = 5 where id_venda = 1"
+    )
+    assert world.run("postgres").code == 0
+    # Letters that Redshift's names do not have without quotes are written as _.
+    assert world.query(f'select "select", a_o, {long}, dobro from raw_postgres.venda where id_venda = 1') == [
+        ("verde", b"\x00\xff", "$5.00", 21)
+    ]
+
+
+def test_a_text_length_known_to_the_source_stays_known(world: World) -> None:
+    world.execute("alter table public.venda add loja varchar(50), add obs text")
+    world.run("postgres")
+
+    ((schema,),) = world.query("select schema from raw_postgres._dlt_version where schema_name = 'venda'")
+    columns = json.loads(schema)["tables"]["venda"]["columns"]
+    assert columns["loja"]["precision"] == 200  # bytes: a character of UTF-8 has up to four
+    assert "precision" not in columns["obs"]

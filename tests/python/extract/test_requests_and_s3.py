@@ -1,0 +1,117 @@
+"""Requests in flight at the employees API; a drop and artifacts on S3."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+from world import World
+
+from extract.artifacts import failed_attempt, publish
+from extract.build import BuildResult
+from extract.settings import ApiSettings
+from extract.sources.api import walk
+from sandbox.sources.api import NOT_CORRECT, Answer, serve
+
+
+def settings(url: str, concurrency: int) -> ApiSettings:
+    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=10, attempts=1)
+
+
+def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
+    together = threading.Barrier(4, timeout=10)  # breaks, and so fails the test, unless four wait at once
+
+    def answer(employee: int) -> Answer:
+        together.wait()
+        return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+
+    with serve(answer) as url:
+        assert list(walk(settings(url, 4))) == list(range(1, 9))
+
+
+def test_there_are_never_more() -> None:
+    lock, at_once, most = threading.Lock(), 0, 0
+
+    def answer(employee: int) -> Answer:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        try:
+            return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+        finally:
+            with lock:
+                at_once -= 1
+
+    with serve(answer) as url:
+        walk(settings(url, 3))
+    assert most <= 3
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket on an S3 server of this machine; the clients' own settings point to it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # those of another test know another server
+    boto3.client("s3").create_bucket(Bucket="empresa")
+    yield "empresa"
+    server.stop()
+
+
+def test_a_drop_on_s3_is_read_like_a_folder(world: World, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = boto3.resource("s3").Bucket(s3)
+    bucket.upload_file(str(world.drop / "2024-01-01/categoria.parquet"), "entrada/2024-01-01/categoria.parquet")
+    bucket.put_object(Key="entrada/2024-02-01/categoria.parquet", Body=b"no parquet")
+    monkeypatch.setenv("PARQUET_DROP", f"s3://{s3}/entrada")
+    first = world.run("parquet")
+    changed = world.put("x.parquet", pa.table({"id": [1], "nome_categoria": ["Sucos"]}))
+    bucket.upload_file(str(changed), "entrada/2024-02-01/categoria.parquet")
+    second = world.run("parquet")
+
+    assert (first.code, second.code) == (1, 0), first.output + second.output
+    assert "parquet: 2024-02-01/categoria.parquet: expected a whole Parquet file" in first.output
+    assert sorted(item.key.split("/")[1] for item in bucket.objects.all()) == [
+        "2024-01-01", "2024-02-01", "_rejected", "_rejected",
+    ]  # fmt: skip
+    assert world.query("select _file_path, nome_categoria from raw_parquet.categoria order by 1, 2") == [
+        ("2024-01-01/categoria.parquet", "Bebidas"),
+        ("2024-01-01/categoria.parquet", "Padaria"),
+        ("2024-02-01/categoria.parquet", "Sucos"),
+    ]
+
+
+def test_a_file_is_put_into_a_drop_on_s3(world: World, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARQUET_DROP", f"s3://{s3}/entrada")
+    monkeypatch.setenv("TODAY", "2024-03-05")
+
+    outcome = world.main(["drop", str(world.put("x/categoria.parquet"))])
+
+    assert outcome.code == 0, outcome.output
+    assert f"put to s3://{s3}/entrada/2024-03-05/categoria.parquet" in outcome.output
+    assert world.run("parquet").status("parquet.categoria") == "ok"
+
+
+def test_a_build_publishes_to_s3_and_the_next_attempt_finds_what_failed(s3: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "run_results.json").write_text("[]")
+    artifacts = f"s3://{s3}/artifacts"
+
+    place = publish(artifacts, "run-1", BuildResult({"error": 1}, ("error venda: no",)), tmp_path)
+
+    assert place == f"{artifacts}/runs/run-1"
+    found = failed_attempt(artifacts, "run-1", tmp_path / "failed")
+    assert found
+    assert sorted(file.name for file in found.iterdir()) == ["manifest.json", "run_results.json"]

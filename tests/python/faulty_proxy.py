@@ -1,0 +1,79 @@
+"""An HTTP service with faults: a proxy before the real one that answers some requests itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered instead of the service's own answer."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+@dataclass
+class Faulty:
+    """The proxy's URL; the requests it saw, as `PUT /bucket/key`; and its fault, given the number seen so far."""
+
+    url: str = ""
+    fault: Callable[[str, int], Answer | None] = lambda _request, _seen: None
+    requests: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def before(service: str) -> Iterator[Faulty]:
+    """Passes requests on to the service at this URL while entered, until told of a fault."""
+    faulty = Faulty()
+    address = urlsplit(service)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = f"{self.command} {self.path}"
+            instead = faulty.fault(request, len(faulty.requests))
+            faulty.requests.append(request)
+            if instead:
+                self.answer(instead.status, {"Content-Type": instead.content_type}, instead.body)
+                return
+            connection = HTTPConnection(address.hostname or "", address.port)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            response = connection.getresponse()
+            self.answer(response.status, dict(response.getheaders()), response.read())
+            connection.close()
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on  # noqa: N815  the names that http.server calls
+
+        def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                    self.send_header(name, value)
+            length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    faulty.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield faulty
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

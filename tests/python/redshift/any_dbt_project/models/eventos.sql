@@ -1,0 +1,1 @@
+{{ config(materialized='table', event_time='d') }} select id, d from {{ ref('cadastro') }}

@@ -1,0 +1,1 @@
+{{ config(materialized='view', bind=false) }} select * from {{ ref('cadastro') }}

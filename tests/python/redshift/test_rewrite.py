@@ -1,0 +1,195 @@
+"""Statements of Redshift's SQL: what they give, and what is refused."""
+
+from contextlib import suppress
+from typing import Any
+
+import hypothesis
+import psycopg2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stand_in import Redshift
+
+from sandbox.redshift.errors import RedshiftError
+from sandbox.redshift.rewrite import rewrite
+from sandbox.redshift.text import outside, statements
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("select avg(x) from (select 1 as x union all select 2) q", 1),
+        ("select avg(x) from (select cast(1 as double precision) as x union all select 2) q", 1.5),
+        ("select cast(2.6 as numeric)", 3),
+        ("select cast(2.6 as numeric(3, 1)) * 10", 26),
+        ("select datediff(day, '2026-01-01', '2026-01-05')", 4),
+        ("select datediff(month, '2026-01-31', '2026-02-01')", 1),
+        ("select datediff(week, '2026-11-21', '2026-11-22')", 1),
+        ("select datediff(year, '2025-12-31', '2026-01-01')", 1),
+        ("select to_char(dateadd(month, 1, '2026-01-31'), 'YYYY-MM-DD')", "2026-02-28"),
+        ("select dateadd(hour, 1, '2026-01-31 23:30+00'::timestamptz) = '2026-02-01 00:30+00'::timestamptz", True),
+        ("select datediff(day, '2026-01-31 23:30+00'::timestamptz, '2026-02-01 00:30+00'::timestamptz)", 1),
+        ("select nvl(null, 'getdate()')", "getdate()"),
+        ("select nvl2(null, 1, 2)", 2),
+        ("select decode(2, 1, 'a', 2, 'b', 'c')", "b"),
+        ("select listagg(x, '+') within group (order by x desc) from (select 1 as x union all select 2) q", "2+1"),
+        ("select top 1 x from (select 1 as x union all select 2) q order by x desc", 2),
+        ("select x from (select 1 as x union all select 2) q qualify row_number() over (order by x desc) = 1", 2),
+        ("select len('ação')", 4),
+        ("select json_extract_path_text('{\"a\": {\"b\": 7}}', 'a', 'b')", "7"),
+        ("select convert_timezone('UTC', 'America/Sao_Paulo', '2026-01-01 12:00')::text", "2026-01-01 09:00:00"),
+        ("select 5 / 2", 2),
+        ("select count(*) from (select 1 as x minus select 1) q", 0),
+        ("select getdate() is not null", True),
+        ("select sysdate is not null", True),
+        ("select isolation_level from stv_db_isolation_level where db_name = 'dev'", "Snapshot Isolation"),
+    ],
+)
+def test_answers_are_redshifts(redshift: Redshift, query: str, answer: Any) -> None:
+    assert redshift.execute(query) == [(answer,)]
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("select * from a qualify row_number() over (partition by k order by v desc) = 1", [(1, 20), (2, 5)]),
+        ("select *, row_number() over (order by v) as n from a qualify n = 2", [(1, 10, 2)]),
+        ("select v from a where k = 1 qualify rank() over (order by k, v) = 1", [(10,)]),
+        (
+            "select a.*, b.z from a join (select 2 as k, 'x' as z) as b on a.k = b.k qualify count(*) over () = 1",
+            [(2, 5, "x")],
+        ),
+        (
+            "select * from a join (select 2 as j, 'x' as z) as b on a.k = b.j qualify count(*) over () = 1",
+            [(2, 5, 2, "x")],
+        ),
+        (
+            "select k, count(*) as n from a group by k qualify row_number() over (order by count(*) desc) = 1",
+            [(1, 2)],
+        ),
+        ("with q as (select * from a qualify count(*) over (partition by k) = 1) select * from q", [(2, 5)]),
+        ("select distinct k from a qualify count(*) over (partition by k) > 1 order by k limit 5", [(1,)]),
+        ("select v + 1 from a qualify max(v) over () = v", [(21,)]),
+        ("select * from (select * from a qualify max(v) over () = v) as x", [(1, 20)]),
+    ],
+)
+def test_qualify_gives_the_columns_that_were_asked_for(
+    redshift: Redshift, query: str, answer: list[tuple[Any, ...]]
+) -> None:
+    redshift.execute("create table a (k int, v int)")
+    redshift.execute("insert into a values (1, 10), (1, 20), (2, 5)")
+    assert sorted(redshift.execute(query)) == answer
+    redshift.execute(f"create table b as {query}")
+    assert sorted(redshift.execute("select * from b")) == answer
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("create index i on a (x)", "CREATE INDEX"),
+        ("create unique index i on a (x)", "CREATE INDEX"),
+        ("insert into a values (1) on conflict do nothing", 'syntax error at or near "ON"'),
+        ("insert into a values (1) returning x", 'syntax error at or near "RETURNING"'),
+        ("create trigger g before insert on a for each row execute function f()", "CREATE TRIGGER"),
+        ("do $$ begin null; end $$", 'syntax error at or near "DO"'),
+        ("select array[1, 2]", "arrays are not supported"),
+        ("create table b (x int[])", "arrays are not supported"),
+        ("create table b (id int, x jsonb)", 'unsupported type "jsonb"'),
+        ("create table b (x uuid)", 'unsupported type "uuid"'),
+        ("select cast('{}' as jsonb)", 'unsupported type "jsonb"'),
+        ("select 1::uuid", 'unsupported type "uuid"'),
+        ("select distinct on (x) x from a", "SELECT DISTINCT ON is not supported"),
+        ("select a.x from a join generate_series(1, 3) s on true", "not supported on Redshift tables"),
+        ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
+        ("select count(*) filter (where x > 1) from a", "syntax error"),
+        ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),
+        ("select * from a join a as b using (x) qualify row_number() over (order by x) = 1", "stand-in: QUALIFY"),
+        ("select x from a qualify row_number() over (order by x) = 1 order by a.y", "stand-in: QUALIFY"),
+        ("select * from a pivot (sum(x) for y in ('a', 'b'", "stand-in: "),
+    ],
+)
+def test_what_redshift_refuses_is_refused(redshift: Redshift, statement: str, message: str) -> None:
+    redshift.execute("create table a (x int, y boolean)")
+    with pytest.raises(psycopg2.Error) as refused:
+        redshift.execute(statement)
+    assert message in str(refused.value)
+    assert redshift.execute("select 1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "text", ["create index", "on conflict", "a; b", "getdate()", "-- no comment", "/* no */", "it''s"]
+)
+def test_words_inside_strings_mean_nothing(redshift: Redshift, text: str) -> None:
+    assert redshift.execute(f"select '{text}'") == [(text.replace("''", "'"),)]
+
+
+@pytest.mark.parametrize(
+    ("literal", "value"),
+    [
+        (r"'a\\b'", "a\\b"),
+        (r"'a\'b; drop'", "a'b; drop"),
+        (r"'\n\t\x\101'", "\n\txA"),
+        (r"'a\\'", "a\\"),
+        (r"'\'\''", "''"),
+        (r"E'a\\b\n'", "a\\b\n"),
+        (r"'[[:alpha:]]\\d+'", "[[:alpha:]]\\d+"),
+        (r"$$a\n$$", r"a\n"),
+    ],
+)
+def test_a_backslash_escapes_in_strings(redshift: Redshift, literal: str, value: str) -> None:
+    assert redshift.execute(f"select {literal}") == [(value,)]
+    assert redshift.execute(f"select 1 as x, x as y, {literal} as z") == [(1, 1, value)]
+    qualified = f"select {literal} as z from (select 1 as x) as q qualify count(*) over () = 1"
+    assert redshift.execute(qualified) == [(value,)]
+
+
+@given(st.text(alphabet=st.sampled_from("\\'ab\n%é;-")))
+@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_what_psycopg2_quotes_arrives_as_it_is(redshift: Redshift, text: str) -> None:
+    with redshift.connection.cursor() as cursor:
+        cursor.execute("select %s, %s", (text, 1))
+        assert cursor.fetchall() == [(text, 1)]
+
+
+def test_attributes_of_tables_are_taken_and_told(redshift: Redshift) -> None:
+    redshift.execute(
+        'create table a ("id" int encode az64, d date) diststyle key distkey ("id") compound sortkey (d, "id")'
+    )
+    redshift.execute("create table b (id bigint identity(1, 1), x int distkey sortkey, primary key (id))")
+    redshift.execute("create table c backup no diststyle all as select 1 as x")
+    redshift.execute("insert into b (x) values (5), (5)")
+
+    told = 'select "table", diststyle, sortkey1, sortkey_num from svv_table_info where "schema" = \'t\' order by 1'
+    assert redshift.execute(told) == [
+        ("a", "KEY(id)", "d", 2),
+        ("b", "KEY(x)", "x", 1),
+        ("c", "ALL", "AUTO(SORTKEY)", 0),
+    ]
+
+
+def test_keys_are_information_only(redshift: Redshift) -> None:
+    redshift.execute("create table a (x int primary key, y int unique, constraint k unique (x, y))")
+    redshift.execute("insert into a values (1, 1), (1, 1)")
+    assert redshift.execute("select count(*) from a") == [(2,)]
+
+
+def test_several_statements_in_one_string_are_each_rewritten() -> None:
+    assert statements("select ';'; /* ; */ select 2 -- ;\n; ;") == ["select ';'", "/* ; */ select 2 -- ;"]
+    assert rewrite("select getdate(); select nvl(1, 2)") == "select rs_getdate();\nselect coalesce(1, 2)"
+
+
+@given(st.text(alphabet=st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])))
+def test_the_inside_of_a_string_never_changes(text: str) -> None:
+    quoted = "'" + text.replace("\\", r"\\").replace("'", "''") + "'"
+    assert rewrite(f"select {quoted} as x, nvl(1, 2)") == f"select {quoted} as x, coalesce(1, 2)"
+
+
+@given(st.lists(st.sampled_from(["'", '"', "--", "/*", "*/", "\n", ";", "$$", "a", " ", "\\", "''"])).map("".join))
+def test_hiding_and_showing_is_the_identity(sql: str) -> None:
+    assert outside(sql, lambda masked: masked) == sql
+
+
+@given(st.text(max_size=60))
+def test_rewriting_ends_in_a_statement_or_an_error_of_redshifts(sql: str) -> None:
+    with suppress(RedshiftError):
+        assert isinstance(rewrite(sql), str)

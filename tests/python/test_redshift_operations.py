@@ -1,0 +1,156 @@
+"""Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redshift_target import RedshiftTarget, redshift_up
+
+from extract.__main__ import main
+
+SALES = """
+drop table if exists public.venda cascade;
+create table public.venda (
+  id_venda integer, id_funcionario integer, id_categoria integer, data_venda date, venda double precision
+);
+insert into public.venda select n, n % 9, n % 10, date '2026-01-01', n * 1.5 from generate_series(1, 100) n;
+"""
+FORGET = """
+drop schema if exists raw_postgres cascade;
+drop schema if exists raw_postgres_staging cascade;
+drop schema if exists ops cascade;
+drop schema if exists ops_staging cascade
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Sales at a source, and the warehouse that they are loaded to; `do` is the program's own command line."""
+
+    redshift: RedshiftTarget
+    do: Callable[..., tuple[int, str]]
+
+    def sell(self, sql: str) -> None:
+        """Changes the source."""
+        with closing(self.redshift.server.connect("source")) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Loads the sales."""
+        return self.do("run", "--source", "postgres", *words)
+
+    def raw(self, columns: str = "count(*)", where: str = "true") -> list[tuple[Any, ...]]:
+        """Asks the raw table."""
+        return self.redshift.execute(f"select {columns} from raw_postgres.venda where {where} order by 1")
+
+
+@pytest.fixture(scope="module")
+def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
+    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
+        target.server.create_database("source")
+        yield target
+
+
+@pytest.fixture
+def shop(
+    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Shop:
+    """A shop whose hundred sales are loaded."""
+    sales = redshift.server.settings("source")
+    redshift.set(
+        monkeypatch,
+        SOURCE_POSTGRES_HOST=sales.host,
+        SOURCE_POSTGRES_PORT=str(sales.port),
+        SOURCE_POSTGRES_DATABASE=sales.dbname,
+        SOURCE_POSTGRES_USER=sales.user,
+        SOURCE_POSTGRES_PASSWORD=sales.password,
+        SOURCE_POSTGRES_SSLMODE="disable",
+        EXTRACT_WORK=str(tmp_path),
+    )
+
+    def do(*words: str) -> tuple[int, str]:
+        capfd.readouterr()
+        code = main(list(words))
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    for statement in FORGET.split(";"):
+        redshift.execute(statement)
+    shop = Shop(redshift, do)
+    shop.sell(SALES)
+    code, output = shop.run()
+    assert code == 0, output
+    return shop
+
+
+def test_a_deletion_is_found_and_the_audit_agrees(shop: Shop) -> None:
+    shop.sell("delete from public.venda where id_venda in (7, 93)")
+    code, output = shop.run()
+
+    assert code == 0, output
+    assert "audit: 2 of 2 counts agree" in output
+    assert shop.raw("id_venda, venda, _deleted", "_deleted") == [(7, None, True), (93, None, True)]
+
+
+def test_a_text_that_redshift_has_no_room_for_is_set_aside(shop: Shop) -> None:
+    shop.sell(
+        "alter table public.venda add obs text;"
+        " insert into public.venda (id_venda, obs) values (101, repeat('x', 65535)), (102, repeat('x', 65536))"
+    )
+    code, output = shop.run()
+
+    assert code == 1
+    assert "postgres.venda: 1 rows do not fit" in output
+    assert "audit: 2 of 2 counts agree" in output
+    assert shop.raw("id_venda", "id_venda > 100") == [(101,)]
+    ((key, row, reason),) = shop.redshift.execute("select key, row, reason from raw_postgres.venda_dead_letter")
+    assert (key, reason) == ("102", "column obs: expected 65,535 bytes at most")
+    assert "… (65538 bytes)" in row
+
+
+def test_what_is_accepted_is_loaded_anew_beside_the_old_table(shop: Shop) -> None:
+    shop.sell("alter table public.venda alter venda type varchar(20)")
+    code, output = shop.run()
+    assert code == 1
+    assert "column venda: expected double, got text" in output
+
+    code, output = shop.run("--accept", "postgres.venda")
+    assert code == 0, output
+    assert shop.raw("venda", "id_venda = 1") == [("1.5",)]
+    ((kept,),) = shop.redshift.execute(
+        "select table_name from svv_tables where table_schema = 'raw_postgres' and table_name like 'venda_until%'"
+    )
+    assert shop.redshift.execute(f"select count(*) from raw_postgres.{kept}") == [(100,)]
+
+
+def test_a_backfill_reads_its_range_once_more(shop: Shop) -> None:
+    code, output = shop.do("backfill", "--source", "postgres", "--table", "venda", "--from", "11", "--to", "20")
+    assert code == 0, output
+    assert shop.raw() == [(110,)]
+    assert shop.raw("count(distinct id_venda)") == [(100,)]
+
+
+def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sell("alter table public.venda add loja integer; insert into public.venda (id_venda, loja) values (101, 7)")
+    shop.run()
+    everything = shop.raw("id_venda, venda, loja, _dlt_load_id")
+    shop.redshift.execute("delete from raw_postgres.venda where mod(id_venda, 2) = 1")
+    shop.redshift.execute("update raw_postgres.venda set venda = 0")
+    monkeypatch.delenv("SOURCE_POSTGRES_HOST")
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda")
+
+    assert code == 0, output
+    assert "100 rows replayed from the landing" in output
+    assert shop.raw("id_venda, venda, loja, _dlt_load_id") == everything
+
+
+def test_a_load_that_is_not_known_is_told(shop: Shop) -> None:
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda", "--load", "1.5")
+    assert code == 2
+    assert "raw_postgres.venda: no completed load is called 1.5; ops.extract_runs lists them" in output
+    assert shop.raw() == [(100,)]
