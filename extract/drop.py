@@ -30,7 +30,7 @@ def put(file: Path, drop: str, day: date) -> str:
             f"{file}: the name says which table it is: expected {expected}, got {file.name}; rename it"
         )
     try:
-        table.check(Drop.open(str(file.absolute().parent)), DropFile(file.name, fingerprint=""))
+        table.check(Drop.open(str(file.absolute().parent)), DropFile(file.name))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     fs, root = writable(drop)

@@ -43,10 +43,10 @@ class Column:
 
 @dataclass(frozen=True)
 class DropFile:
-    """A file found in the drop: its path below the drop, its date and table as the path says, its content."""
+    """A file found in the drop: its path below the drop, its date and table as the path says."""
 
     path: str
-    fingerprint: str  # an ETag where the store has one, else the SHA-256 of the content
+    etag: str | None = None  # where the store has one
 
     @property
     def folder(self) -> str:
@@ -99,15 +99,15 @@ class DropTable:
         set_aside = [drop.reject(file, fault) for file, fault in faults]
         fresh: list[DropFile] = []
         for file in files:
-            known = seen.get(file.path)
-            if known is None or known["fingerprint"] != file.fingerprint:
-                try:
-                    known = {"fingerprint": file.fingerprint, "rows": self.check(drop, file)}
-                except ExtractError as error:
-                    set_aside.append(drop.reject(file, str(error)))
-                    continue
-                fresh.append(file)
-                seen[file.path] = known
+            try:
+                fingerprint = drop.fingerprint(file)
+                if seen.get(file.path, {}).get("fingerprint") != fingerprint:
+                    seen[file.path] = {"fingerprint": fingerprint, "rows": self.check(drop, file)}
+                    fresh.append(file)
+            except ExtractError as error:
+                set_aside.append(drop.reject(file, str(error)))
+            except OSError as error:
+                set_aside.append(f"parquet: {file.path}: cannot be read: {error}; the next run tries again")
         yield Reading(
             schema=self.raw_schema,
             batches=(batch for file in fresh for batch in self.batches(drop, file)),
@@ -175,27 +175,33 @@ class DropTable:
         """Returns the file's number of rows, once every page of it was read and fits the declared columns.
 
         Raises:
-            ExtractError: with what was expected and what came.
+            ExtractError: with what was expected of the file and what came.
+            OSError: if the store does not give it.
         """
         if drop.size(file) == 0:
             raise ExtractError("expected a Parquet file, got 0 bytes")
+        keys: list[pa.Array] = []
         try:
             with drop.parquet(file) as parquet:
                 self.check_columns(parquet.schema_arrow)
                 for batch in parquet.iter_batches():
+                    batch.validate(full=True)  # of a text its UTF-8 too
                     self.check_values(batch)
+                    keys.append(batch[self.key].cast(self.raw_schema.field(self.key).type))
                 if parquet.metadata.num_rows == 0:
                     raise ExtractError("expected the whole table, got a file without rows")
-                return int(parquet.metadata.num_rows)
         except (pa.ArrowException, OSError) as error:
+            if not said_by_arrow(error):
+                raise
             raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
+        return self.check_key(pa.chunked_array(keys))
 
     def check_columns(self, schema: pa.Schema) -> None:
         """Raises ExtractError unless the file has the declared columns, each of a type that fits, and no other."""
         faults = []
         for column in self.columns:
-            if column.name not in schema.names:
-                faults.append(f"column {column.name} is missing")
+            if (times := schema.names.count(column.name)) != 1:
+                faults.append(f"column {column.name} is {f'there {times} times' if times else 'missing'}")
             elif not fits(actual := schema.field(column.name).type, column.type):
                 faults.append(f"column {column.name}: expected {column.type}, got {actual}")
         declared = [column.name for column in self.columns]
@@ -205,14 +211,26 @@ class DropTable:
             raise ExtractError(f"{'; '.join(faults)}; expected the columns {expected}")
 
     def check_values(self, batch: pa.RecordBatch) -> None:
-        """Raises ExtractError for a text longer than its column."""
+        """Raises ExtractError for a value that is missing and for a text longer than its column."""
         for column in self.columns:
+            if missing := batch[column.name].null_count:
+                raise ExtractError(f"column {column.name}: expected a value in every row, got {missing} without")
             if column.length:
                 longest = pc.max(pc.utf8_length(batch[column.name].cast(pa.string()))).as_py() or 0
                 if longest > column.length:
                     raise ExtractError(
                         f"column {column.name}: expected at most {column.length} characters, got {longest}"
                     )
+
+    def check_key(self, keys: pa.ChunkedArray) -> int:
+        """Returns the number of keys; raises ExtractError for one that is there twice."""
+        counts = pc.value_counts(keys)
+        if len(counts) < len(keys):
+            most = max(counts, key=lambda count: count["counts"].as_py())
+            raise ExtractError(
+                f"column {self.key}: expected each value once, got {most['values']} in {most['counts']} rows"
+            )
+        return len(keys)
 
     def batches(self, drop: "Drop", file: DropFile) -> Iterator[pa.RecordBatch]:
         """Gives the rows of one file in the shape of `raw_schema`."""
@@ -222,6 +240,11 @@ class DropTable:
                 path = pa.repeat(file.path, batch.num_rows)
                 day = pa.repeat(pa.scalar(file.day), batch.num_rows)
                 yield pa.record_batch([*columns, path, day], schema=self.raw_schema)
+
+
+def said_by_arrow(error: Exception) -> bool:
+    """True for what Arrow says of a content, which may be a bare OSError; a store's has a number or a class."""
+    return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
 
 
 def fits(actual: pa.DataType, expected: pa.DataType) -> bool:
@@ -263,14 +286,16 @@ class Drop:
             raise ExtractError(f"parquet: {self.root} cannot be listed: {error}; check PARQUET_DROP") from error
         paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
         return [
-            DropFile(path, str(info.get("ETag", "")).strip('"') or self.digest(path))
+            DropFile(path, str(info.get("ETag", "")).strip('"') or None)
             for path, info in sorted(paths.items())
             if not any(part.startswith((".", "_")) for part in PurePosixPath(path).parts)
         ]
 
-    def digest(self, path: str) -> str:
-        """Returns the SHA-256 of a file's content."""
-        with self.fs.open(f"{self.root}/{path}") as stream:
+    def fingerprint(self, file: DropFile) -> str:
+        """Returns what tells one content of a file from another: its ETag, or the SHA-256 of its content."""
+        if file.etag:
+            return file.etag
+        with self.fs.open(f"{self.root}/{file.path}") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def size(self, file: DropFile) -> int:
@@ -286,17 +311,21 @@ class Drop:
     def reject(self, file: DropFile, reason: str) -> str:
         """Copies a file to `_rejected/` with a JSON file that says why; returns the line for the run's report.
 
-        The copy's name has the content's fingerprint, so a file that stays in the drop is copied once.
+        The copy's name has the content's fingerprint, so a file that stays in the drop is copied once. One that
+        cannot be copied is only told of.
         """
         path = PurePosixPath(file.path)
-        mark = hashlib.sha256(file.fingerprint.encode()).hexdigest()[:8]
-        copy = f"{self.root}/{REJECTED}/{path.with_name(f'{path.stem}.{mark}{path.suffix}')}"
-        if not self.fs.exists(f"{copy}.json"):
-            self.fs.makedirs(copy.rsplit("/", 1)[0], exist_ok=True)
-            self.fs.copy(f"{self.root}/{file.path}", copy)
-            note = {"file": file.path, "reason": reason, "rejected_at": datetime.now(UTC).isoformat()}
-            with self.fs.open(f"{copy}.json", "w", encoding="utf-8") as stream:
-                json.dump(note, stream, ensure_ascii=False, indent=2)
+        try:
+            mark = hashlib.sha256(self.fingerprint(file).encode()).hexdigest()[:8]
+            copy = f"{self.root}/{REJECTED}/{path.with_name(f'{path.stem}.{mark}{path.suffix}')}"
+            if not self.fs.exists(f"{copy}.json"):
+                self.fs.makedirs(copy.rsplit("/", 1)[0], exist_ok=True)
+                self.fs.copy(f"{self.root}/{file.path}", copy)
+                note = {"file": file.path, "reason": reason, "rejected_at": datetime.now(UTC).isoformat()}
+                with self.fs.open(f"{copy}.json", "w", encoding="utf-8") as stream:
+                    json.dump(note, stream, ensure_ascii=False, indent=2)
+        except OSError as error:
+            return f"parquet: {file.path}: {reason} (not copied: {error})"
         return f"parquet: {file.path}: {reason} (copied to {copy[len(self.root) + 1 :]})"
 
 

@@ -24,6 +24,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+NOT_UTF8 = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
 WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
 
 
@@ -94,7 +95,7 @@ def test_no_employee_at_all_fails(world: World) -> None:
     world.names.clear()
     outcome = world.run("api")
     assert outcome.code == 1
-    assert "api.funcionario: no employee at all: ids 1 to 10 are unknown" in outcome.output
+    assert "api.funcionario: no name at all: ids 1 to 10 are unknown" in outcome.output
     assert world.query("select count(*) from raw_api.funcionario") == [(2,)]
 
 
@@ -181,6 +182,27 @@ def test_a_lost_or_retyped_column_fails_its_table(world: World, change: str, mes
     assert "postgres.venda: " in outcome.output
     assert message in outcome.output
     assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("drop venda, drop id_categoria", "column id_categoria is missing; column venda is missing. The table's"),
+        (
+            "alter venda type numeric(9, 2)",
+            "column venda: expected double, got decimal(9, 2). The table's",
+        ),
+    ],
+)
+def test_a_column_that_the_models_need_is_asked_for_at_the_first_load(
+    world: World, change: str, message: str
+) -> None:
+    world.execute(f"alter table public.venda {change}")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert f"postgres.venda: {message}" in outcome.output
+    assert "declared in extract/sources/postgres.py" in outcome.output
 
 
 def test_a_source_that_dies_midway_loads_nothing_and_the_next_run_everything(
@@ -282,6 +304,31 @@ def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> N
         ),
         (
             DAY,
+            parquet_bytes(pa.table([[1], [2], ["x"]], names=["id", "id", "nome_categoria"])),
+            "column id is there 2 times; expected the columns id int64,",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": NOT_UTF8})),
+            "expected a whole Parquet file, got: In column 1: Invalid: Invalid UTF8",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1, 2, 1], "nome_categoria": ["x", "y", "z"]})),
+            "column id: expected each value once, got 1 in 2 rows",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1, None], "nome_categoria": ["x", "y"]})),
+            "column id: expected a value in every row, got 1 without",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": pa.array([None], pa.string())})),
+            "column nome_categoria: expected a value in every row, got 1 without",
+        ),
+        (
+            DAY,
             parquet_bytes(pa.table({"id": pa.array([], pa.int64()), "nome_categoria": pa.array([], pa.string())})),
             "expected the whole table, got a file without rows",
         ),
@@ -317,6 +364,24 @@ def test_a_file_that_cannot_be_loaded_is_set_aside_with_its_reason_and_stops_no_
     assert message in said["reason"]
     assert note.with_suffix("").read_bytes() == content
     assert (world.drop / path).read_bytes() == content
+
+
+def test_a_file_that_the_store_does_not_give_is_told_of_and_stops_no_other(world: World) -> None:
+    world.put("2024-03-01/categoria.parquet")
+    (world.drop / DAY).parent.mkdir()
+    (world.drop / DAY).symlink_to(world.drop / "nowhere")
+    outcome = world.run("parquet")
+
+    assert outcome.code == 1
+    assert f"parquet: {DAY}: cannot be read: [Errno 2] No such file or directory" in outcome.output
+    assert outcome.status("parquet.categoria") == "partial"
+    assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-03-01'") == [(2,)]
+    assert not (world.drop / "_rejected").exists()
+
+    (world.drop / DAY).unlink()
+    world.put(DAY)
+    assert world.run("parquet").code == 0
+    assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-02-01'") == [(2,)]
 
 
 def test_a_file_that_stays_is_told_of_at_each_run_but_copied_once(world: World) -> None:
