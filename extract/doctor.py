@@ -77,11 +77,11 @@ def api(settings: Settings) -> Iterator[Check]:
     """The employees API answers its first id with a name, or with its text for an unknown one."""
     from dlt.sources.helpers import requests
 
-    from extract.sources.api import ask
+    from extract.sources.api import TABLES, ask
 
     assert settings.api  # noqa: S101  read_settings gives what a source needs
     client = requests.Client(request_timeout=settings.api.timeout, raise_for_status=False, request_max_attempts=1)
-    name = ask(client, settings.api, 1)
+    name = ask(client, TABLES[0], settings.api, 1)
     yield Check("api", ok=True, found=f"{settings.api.url}?id=1 answers {'with a name' if name else 'no such id'}")
 
 
@@ -96,7 +96,7 @@ def postgres(settings: Settings) -> Iterator[Check]:
         yield Check("postgres", ok=True, found=f"signed in as {settings.postgres.user}, PostgreSQL {server}")
         for table in TABLES:
             try:
-                columns = table.columns(cursor, settings.postgres)
+                columns = table.source_columns(cursor, settings.postgres)
                 yield Check(f"postgres.{table.name}", ok=True, found=f"{len(columns)} columns, mode {table.mode}")
             except ExtractError as error:
                 yield Check(f"postgres.{table.name}", ok=False, found=str(error))

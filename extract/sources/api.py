@@ -9,10 +9,12 @@ only way to know who left is to compare whole lists. So the whole list is one sn
 one, or nothing at all: one id that cannot be read would otherwise look like an employee who left.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 import pyarrow as pa
 from dlt.sources.helpers import requests
@@ -22,8 +24,6 @@ from extract.reading import Limits, Reading, State
 from extract.settings import ApiSettings, Settings
 
 UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, to an id nobody has
-LONGEST_NAME = 100  # characters, the length of `nome` in silver
-SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("nome", pa.string(), nullable=False)])
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Endpoint:
     """An endpoint that answers one id with one name in plain text."""
 
     name: str
+    path: str = ""  # from EMPLOYEES_API_URL on, as a link on that page would name it; empty: that address itself
+    column: str = "nome"  # what the raw table calls the name
+    length: int = 100  # characters of a name at most, as in silver
     source: str = "api"
     key: str = "id"
     mode: str = "snapshot"
@@ -45,16 +48,17 @@ class Endpoint:
                 proved within the upper bound; or if there is no employee at all.
         """
         assert settings.api  # noqa: S101  read_settings gives what a source needs
-        names = walk(settings.api)
-        batch = pa.record_batch([list(names), list(names.values())], schema=SCHEMA)
-        yield Reading(SCHEMA, iter([batch]), rows_source=len(names), text_lengths={"nome": LONGEST_NAME})
+        names = walk(self, settings.api)
+        schema = pa.schema([pa.field("id", pa.int64(), False), pa.field(self.column, pa.string(), False)])  # noqa: FBT003
+        batch = pa.record_batch([list(names), list(names.values())], schema=schema)
+        yield Reading(schema, iter([batch]), rows_source=len(names), text_lengths={self.column: self.length})
 
 
-def walk(api: ApiSettings) -> dict[int, str]:
+def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
     """Returns the name of every id from 1 on, in the order of the ids.
 
-    The end is proved by `api.misses` consecutive unknown ids; ids are asked for in blocks of
-    `api.concurrency`, all of a block in flight at once.
+    The end is proved by `api.misses` consecutive unknown ids. `api.concurrency` requests are in flight at once: each
+    answer lets the next id be asked for, over a connection that stays open; a `Retry-After` is waited for.
     """
     client = requests.Client(
         request_timeout=api.timeout,
@@ -63,41 +67,52 @@ def walk(api: ApiSettings) -> dict[int, str]:
         request_max_attempts=api.attempts,
         request_max_retry_delay=30,
     )
+    url = urljoin(api.url, endpoint.path)
+    table = f"api.{endpoint.name}"
     names: dict[int, str] = {}
     last_known = 0
+    asked: deque[tuple[int, Future[str | None]]] = deque()
     with ThreadPoolExecutor(api.concurrency) as pool:
-        for first in range(1, api.max_id + 1, api.concurrency):
-            ids = range(first, min(first + api.concurrency, api.max_id + 1))
-            for employee, name in zip(ids, pool.map(lambda i: ask(client, api, i), ids), strict=True):
-                if name is not None:
+        try:
+            for ahead in range(1, api.max_id + 2 * api.concurrency):
+                if ahead <= api.max_id:
+                    asked.append((ahead, pool.submit(ask, client, endpoint, api, ahead)))
+                if ahead < 2 * api.concurrency or not asked:  # one answer that is late leaves the others work to do
+                    continue
+                employee, answer = asked.popleft()
+                if (name := answer.result()) is not None:
                     names[employee] = name
                     last_known = employee
                 elif employee - last_known >= api.misses:
                     if not names:
                         raise ExtractError(
-                            f"api.funcionario: no employee at all: ids 1 to {employee} are unknown to "
-                            f"{api.url}; check EMPLOYEES_API_URL. The last snapshot stays"
+                            f"{table}: no name at all: ids 1 to {employee} are unknown to {url}; "
+                            "check EMPLOYEES_API_URL. The last snapshot stays"
                         )
                     return names
+        finally:
+            for _, answer in asked:
+                answer.cancel()
     raise ExtractError(
-        f"api.funcionario: the end of the list is not proved: id {last_known} is known and the walk stops at "
+        f"{table}: the end of the list is not proved: id {last_known} is known and the walk stops at "
         f"EMPLOYEES_API_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; raise it. "
         "The last snapshot stays"
     )
 
 
-def ask(client: requests.Client, api: ApiSettings, employee: int) -> str | None:
-    """Returns the name of one employee, or None for an id nobody has.
+def ask(client: requests.Client, endpoint: Endpoint, api: ApiSettings, employee: int) -> str | None:
+    """Returns the name of one id, or None for an id nobody has.
 
     Raises:
         ExtractError: if the answer is anything but a name or the API's text for an unknown id.
     """
-    asked = f"api.funcionario: id {employee} ({api.url}?id={employee})"
+    url = urljoin(api.url, endpoint.path)
+    asked = f"api.{endpoint.name}: id {employee} ({url}?id={employee})"
     kept = "The last snapshot stays"
     try:
         # A redirection would carry the key to wherever it leads.
         response = client.get(
-            api.url,
+            url,
             params={"id": employee},
             headers={"x-api-key": api.key} if api.key else None,
             allow_redirects=api.key is None,
@@ -121,7 +136,7 @@ def ask(client: requests.Client, api: ApiSettings, employee: int) -> str | None:
     name = name.strip()
     if name == UNKNOWN_ID:
         return None
-    if fault := what_is_no_name(name, content_type(response)):
+    if fault := what_is_no_name(name, content_type(response), endpoint.length):
         raise ExtractError(f"{asked}: expected a name in plain text, got {fault}. {kept}")
     return name
 
@@ -131,7 +146,7 @@ def content_type(response: requests.Response) -> str:
     return response.headers.get("Content-Type", "").lower()
 
 
-def what_is_no_name(text: str, kind: str) -> str | None:
+def what_is_no_name(text: str, kind: str, longest: int) -> str | None:
     """Returns what the text is if it cannot be a person's name, else None."""
     if not text:
         return "an empty body"
@@ -141,8 +156,8 @@ def what_is_no_name(text: str, kind: str) -> str | None:
         return f"JSON: {text[:60]!r}"
     if not text.isprintable():
         return f"control characters: {text[:60]!r}"
-    if len(text) > LONGEST_NAME:
-        return f"{len(text)} characters where {LONGEST_NAME} are the most: {text[:60]!r}…"
+    if len(text) > longest:
+        return f"{len(text)} characters where {longest} are the most: {text[:60]!r}…"
     return None
 
 

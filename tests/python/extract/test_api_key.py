@@ -10,7 +10,7 @@ from dlt.sources.helpers import requests
 
 from extract.errors import ExtractError, SettingsError
 from extract.settings import ApiSettings, read_settings
-from extract.sources.api import ask
+from extract.sources.api import TABLES, ask
 
 KEY = "chave-muito-secreta"
 
@@ -57,14 +57,14 @@ def client() -> requests.Client:
 @pytest.mark.parametrize(("key", "sent"), [(KEY, KEY), ("", None)])
 def test_the_key_is_sent_where_there_is_one(key: str, sent: str | None) -> None:
     with server() as (url, keys):
-        assert ask(client(), settings(url, key), 1) == "Conceição"
+        assert ask(client(), TABLES[0], settings(url, key), 1) == "Conceição"
     assert keys == [sent]
 
 
 def test_a_redirection_does_not_carry_the_key_away() -> None:
     redirected = pytest.raises(ExtractError, match="got HTTP 302")
     with server() as (elsewhere, stolen), server(redirect_to=elsewhere) as (url, _), redirected:
-        ask(client(), settings(url, KEY), 1)
+        ask(client(), TABLES[0], settings(url, KEY), 1)
     assert stolen == []
 
 

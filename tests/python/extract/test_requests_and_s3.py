@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -13,8 +14,10 @@ from world import World
 
 from extract.artifacts import failed_attempt, publish
 from extract.build import BuildResult
-from extract.settings import ApiSettings
-from extract.sources.api import walk
+from extract.errors import ExtractError
+from extract.reading import Limits
+from extract.settings import ApiSettings, read_settings
+from extract.sources.api import TABLES, Endpoint, walk
 from sandbox.sources.api import NOT_CORRECT, Answer, serve
 
 
@@ -30,7 +33,7 @@ def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
         return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
 
     with serve(answer) as url:
-        assert list(walk(settings(url, 4))) == list(range(1, 9))
+        assert list(walk(TABLES[0], settings(url, 4))) == list(range(1, 9))
 
 
 def test_there_are_never_more() -> None:
@@ -48,8 +51,42 @@ def test_there_are_never_more() -> None:
                 at_once -= 1
 
     with serve(answer) as url:
-        walk(settings(url, 3))
+        walk(TABLES[0], settings(url, 3))
     assert most <= 3
+
+
+def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
+    first_may_answer = threading.Event()
+
+    def answer(employee: int) -> Answer:
+        if employee == 1:
+            assert first_may_answer.wait(10)
+        elif employee == 4:
+            first_may_answer.set()
+        return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+
+    with serve(answer) as url:
+        assert list(walk(TABLES[0], settings(url, 2))) == list(range(1, 9))
+
+
+def test_another_endpoint_has_its_own_address_and_column() -> None:
+    with serve(lambda number: Answer(b"Gerente" if number == 1 else NOT_CORRECT.encode())) as url:
+        address, _, path = url.rpartition("/")
+        read = read_settings(["api"], {"EMPLOYEES_API_URL": f"{address}/employees"})
+        with Endpoint("cargo", path=path, column="cargo").read(read, {}, Limits()) as reading:
+            assert [row for batch in reading.batches for row in batch.to_pylist()] == [{"id": 1, "cargo": "Gerente"}]
+        missing = pytest.raises(ExtractError, match=f"^api.cargo: id 1 .{address}/nowhere.id=1.: .* got HTTP 404")
+        with missing, Endpoint("cargo", path="nowhere").read(read, {}, Limits()):
+            pass
+
+
+def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [Answer(b"", status=429, headers={"Retry-After": "7"}), Answer(b"Ana")]
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    with serve(lambda number: answers.pop(0) if number == 1 else Answer(NOT_CORRECT.encode())) as url:
+        assert walk(TABLES[0], replace(settings(url, 1), attempts=2)) == {1: "Ana"}
+    assert waits == [7]
 
 
 @pytest.fixture
