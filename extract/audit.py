@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from extract.build import Models
-from extract.raw import RawTable
-from extract.reading import Table, dead_letter_table
+from extract.raw import RawTable, raw_table
+from extract.reading import Table
 from extract.targets import Warehouse
 
 
@@ -51,8 +51,7 @@ def audit(tables: Sequence[Table], models: Mapping[str, Models], warehouse: Ware
         dataset = f"raw_{table.source}"
         last = last_runs.get((table.source, table.name))
         if last is not None and (dataset, table.name) in existing:
-            raw = RawTable(table, (dataset, dead_letter_table(table.name)) in existing)
-            comparisons += compare(raw, last, models.get(table.name, Models()), warehouse)
+            comparisons += compare(raw_table(table, warehouse), last, models.get(table.name, Models()), warehouse)
     return comparisons
 
 

@@ -15,6 +15,7 @@ class RawTable:
 
     table: Table
     has_dead_letters: bool = False
+    key_type: str = "bigint"  # a dead letter has its key as text
 
     @property
     def dataset(self) -> str:
@@ -54,7 +55,7 @@ class RawTable:
         )
         if self.has_dead_letters:
             live += (
-                f" union all select cast(key as bigint), _dlt_load_id from {self.dead_letters}"
+                f" union all select cast(key as {self.key_type}), _dlt_load_id from {self.dead_letters}"
                 f" where key is not null and _dlt_load_id in ({self.completed_loads})"
             )
         # Deletions are few: only their keys are looked up among all others.
@@ -120,4 +121,10 @@ class RawTable:
 
 def raw_table(table: Table, warehouse: Warehouse) -> RawTable:
     """Returns the raw table as the warehouse has it."""
-    return RawTable(table, (f"raw_{table.source}", dead_letter_table(table.name)) in warehouse.tables())
+    kinds = warehouse.query(
+        "select table_name, column_name, data_type from information_schema.columns"
+        f" where table_schema = 'raw_{table.source}' and (table_name, column_name) in"
+        f" (('{table.name}', '{table.key}'), ('{dead_letter_table(table.name)}', 'key'))"
+    )
+    key_types = {name: kind for name, _, kind in kinds}
+    return RawTable(table, dead_letter_table(table.name) in key_types, key_types.get(table.name, "bigint"))

@@ -40,6 +40,7 @@ class Reconciliation(FurtherRead):
 
     raw: RawTable
     query: Query  # asks the warehouse
+    minimum_share: float = 0  # of the keys that must still be there
     mode: str = "reconcile"
 
     @contextmanager
@@ -47,7 +48,7 @@ class Reconciliation(FurtherRead):
         """Opens one snapshot of the table and gives what differs; the state stays as it is.
 
         Raises:
-            ExtractError: as the table's own read, and if its key is no whole number.
+            ExtractError: as the table's own read, if its key is no whole number, or if more is gone than may be.
         """
         with self.table.snapshot(settings, limits) as snapshot:
             kind = next(column.kind for column in snapshot.columns if column.name == self.key)
@@ -57,9 +58,26 @@ class Reconciliation(FurtherRead):
                     "read the table in mode full"
                 )
             gone, missing = self.differences(snapshot)
+            self.check_share(len(gone))
             key = quote(self.key)
             condition = f"({key} = any('{{{', '.join(map(str, missing))}}}'::bigint[]) or {key} is null)"
             yield snapshot.reading(condition, state, None, pa.array(gone, pa.int64()))
+
+    def check_share(self, gone: int) -> None:
+        """Refuses to take out most of a table, which may have been emptied or be that of another database.
+
+        Raises:
+            ExtractError: with the counts and the command that accepts it.
+        """
+        if not gone:
+            return
+        ((held,),) = self.query(f"select count(*) from ({self.raw.current_keys}) as keys")
+        if held - gone < self.minimum_share * held:
+            raise ExtractError(
+                f"{self.source}.{self.name}: expected at least {self.minimum_share:.0%} of the {held:,} keys loaded "
+                f"before to be there still (MINIMUM_SHARE), {gone:,} are gone; none of them was taken out. "
+                "If that is right: python -m extract reconcile"
+            )
 
     def differences(self, snapshot: Snapshot) -> tuple[list[int], list[int]]:
         """Returns the keys that are gone from the source and those that no load has brought, in order."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from extract.contract import check_columns, check_share
 from extract.errors import ExtractError, NotRecordedError, causes, reason
 from extract.raw import raw_table
-from extract.reading import DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
+from extract.reading import BYTES_PER_CHARACTER, DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
 from extract.reconcile import Reconciliation
 from extract.report import Progress
 from extract.settings import Settings
@@ -26,7 +26,6 @@ from extract.targets import Warehouse
 
 log = logging.getLogger("extract")
 
-BYTES_PER_CHARACTER = 4  # UTF-8's most; Redshift counts a varchar's length in bytes
 OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
 
 
@@ -88,8 +87,7 @@ def extract(
                 continue
             is_accepted = f"{table.source}.{table.name}" in accepted
             runs.append(extract_table(table, settings, warehouse, progress, accepted=is_accepted))
-            if due := reconciliation(table, runs[-1], warehouse):
-                runs.append(extract_table(due, settings, warehouse, progress))
+            runs += reconciled(table, runs[-1], settings, warehouse, progress)
     finally:  # what is loaded is recorded, also where Ctrl-C ends the rest
         try:
             record(runs, settings.run_id, warehouse)
@@ -98,13 +96,23 @@ def extract(
     return runs
 
 
-def reconciliation(table: Table, run: TableRun, warehouse: Warehouse) -> Table | None:
-    """Returns what reconciles the table, where its loads tell of another number of rows than the source had."""
+def reconciled(
+    table: Table, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress
+) -> list[TableRun]:
+    """Reconciles the table where its loads tell of another number of rows than the source had in this run."""
     if run.status == "failed" or table.replaces or not isinstance(table, PostgresTable):
-        return None
-    raw = raw_table(table, warehouse)
-    ((rows,),) = warehouse.query(raw.rows_of_source)
-    return None if rows == run.rows_source else Reconciliation(table, raw, warehouse.query)
+        return []
+    try:
+        raw = raw_table(table, warehouse)
+        ((rows,),) = warehouse.query(raw.rows_of_source)
+    except Exception as error:
+        log.debug("traceback of %s", run.name, exc_info=True)
+        failed = TableRun(table.source, table.name, "reconcile", datetime.now(UTC), finished_at=datetime.now(UTC))
+        return [replace(failed, error=reason(run.name, error, settings.secrets))]
+    if rows == run.rows_source:
+        return []
+    due = Reconciliation(table, raw, warehouse.query, settings.minimum_share)
+    return [extract_table(due, settings, warehouse, progress)]
 
 
 def extract_table(
@@ -144,7 +152,7 @@ def load(
             pipeline.drop()  # its copy of what the warehouse has forgotten
             pipeline = warehouse.pipeline(dataset, table.name)
         else:
-            check_columns(table, reading, pipeline)
+            check_columns(table, reading, pipeline, warehouse.limits)
             check_share(table, reading, settings.minimum_share, warehouse)
         landed = Count()
         source = dlt_source(table, reading, landed, progress, warehouse.limits)

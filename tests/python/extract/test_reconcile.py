@@ -64,7 +64,16 @@ def test_a_reconciliation_holds_every_row_without_a_key(world: World) -> None:
 def test_a_table_that_was_emptied(world: World) -> None:
     world.run("postgres")
     world.execute("delete from public.venda")
-    assert world.run("postgres").code == 0
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert (
+        "postgres.venda: expected at least 50% of the 2 keys loaded before to be there still (MINIMUM_SHARE), 2 are"
+        " gone; none of them was taken out. If that is right: python -m extract reconcile"
+    ) in outcome.output
+    assert raw_events(world)[2:] == []
+
+    assert world.main(["reconcile"]).code == 0
     assert raw_events(world)[2:] == [(1, None, True), (2, None, True)]
 
 
