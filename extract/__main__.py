@@ -36,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; run again to go on", file=sys.stderr)  # noqa: T201
         return 130
+    except Exception as error:  # noqa: BLE001  a traceback would show what is in it, secrets too
+        from extract.errors import reason
+        from extract.report import log, redact
+
+        log.debug("traceback", exc_info=True)
+        print(f"error: {reason('extract', error, redact.secrets)}", file=sys.stderr)  # noqa: T201
+        return 1
 
 
 @contextmanager

@@ -78,7 +78,8 @@ def build(
     from dbt.cli.main import dbtRunner
 
     # Those of another run must not be taken for this one's if it breaks before it has its own.
-    (target_folder() / "run_results.json").unlink(missing_ok=True)
+    for result in ("run_results.json", "static_index.html"):
+        (target_folder() / result).unlink(missing_ok=True)
     try:
         manifest = invoke(dbtRunner(), "parse")
         runner = dbtRunner(manifest=manifest, callbacks=[lambda event: told(event, on_node)])
@@ -92,6 +93,8 @@ def build(
             return outcome
         # --no-compile: the page takes the compiled SQL from the manifest that the build has just written.
         invoke(runner, "docs", "generate", "--static", "--no-compile")
+        if not (target_folder() / "static_index.html").is_file():  # what it cannot ask the warehouse is no exception
+            raise DbtError("dbt docs generate: no docs were written; logs/dbt.log says why")
     except DbtError as error:
         return BuildResult({"error": 1}, (str(error),))
     return replace(outcome, docs=target_folder() / "static_index.html")

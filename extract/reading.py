@@ -12,6 +12,9 @@ from extract.settings import Settings
 State = Mapping[str, Any]
 
 
+BYTES_PER_CHARACTER = 4  # UTF-8's most; Redshift counts a varchar's length in bytes
+
+
 @dataclass(frozen=True)
 class Limits:
     """The most bytes that one value may have in the warehouse; None where it sets no limit."""
@@ -50,6 +53,7 @@ class Reading:
     rows_dead_letter: int = 0
     dead_letters: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))  # in the schema DEAD_LETTER
     rows_deleted: int = 0  # of the batches' rows, those that say that the source has a key no more
+    declared: pa.Schema | None = None  # the columns that a first load must have
     takes_new_columns: bool = True
     dist: str | None = None
     sort: str | None = None

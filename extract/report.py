@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -27,9 +27,9 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class Redact(logging.Filter):
-    """Blots out secrets in every record, its arguments and its traceback."""
+    """Blots out secrets in every record, its arguments, its fields and its traceback."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
         self.secrets = tuple(filter(None, secrets))
 
@@ -39,10 +39,24 @@ class Redact(logging.Filter):
         if record.exc_info:
             message += "\n" + logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
-        for secret in self.secrets:
-            message = message.replace(secret, "***")
-        record.msg, record.args = message, ()
+        record.msg, record.args = self.cleaned(message), ()
+        if hasattr(record, "data"):
+            record.data = self.cleaned(record.data)
         return True
+
+    def cleaned(self, value: Any) -> Any:
+        """Returns a text, or a value with texts in it, without the secrets."""
+        if isinstance(value, str):
+            for secret in self.secrets:
+                value = value.replace(secret, "***")
+        elif isinstance(value, dict):
+            return {key: self.cleaned(part) for key, part in value.items()}
+        elif isinstance(value, list | tuple):
+            return [self.cleaned(part) for part in value]
+        return value
+
+
+redact = Redact()  # of this process's output, once its settings are known
 
 
 class JsonLines(logging.Formatter):
@@ -61,13 +75,14 @@ class JsonLines(logging.Formatter):
 
 def configure_logging(secrets: Iterable[str], *, debug: bool = False) -> None:
     """Sends the log to the terminal in words, or to standard output as JSON lines where there is none."""
+    redact.secrets = tuple(filter(None, secrets))
     handler: logging.Handler
     if console.is_terminal:
         handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
     else:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(JsonLines())
-    handler.addFilter(Redact(secrets))
+    handler.addFilter(redact)
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if debug else logging.INFO)
@@ -201,6 +216,8 @@ def summary(runs: Sequence["TableRun"], built: "BuildResult | None", warehouse: 
     if not console.is_terminal:
         if built:
             log.info("dbt build", extra={"data": built.as_log()})
+        tables = [fields_of(run, built) for run in runs]
+        log.info("summary", extra={"data": {"tables": tables, "warehouse": warehouse}})
         return
     console.print()
     if runs:
@@ -210,7 +227,9 @@ def summary(runs: Sequence["TableRun"], built: "BuildResult | None", warehouse: 
         counts = ", ".join(f"{count} {status}" for status, count in sorted(built.counts.items()))
         console.print(f"dbt        {counts}", style=None if built.ok else "red")
         for message in built.messages:
-            console.print(f"           {message}", style="yellow" if built.ok else "red", markup=False)
+            console.print(
+                f"           {redact.cleaned(message)}", style="yellow" if built.ok else "red", markup=False
+            )
         if built.docs:
             console.print(f"docs       {built.docs}", markup=False)
         if built.published:
@@ -242,14 +261,35 @@ def tables_of(runs: Iterable["TableRun"], built: "BuildResult | None") -> RichTa
         table.add_column(heading, justify="right")
     table.add_column("status")
     for run in runs:
-        rows = [run.rows_source, run.rows_landed, run.rows_loaded]
-        rows += [run.rows_deleted, run.rows_dead_letter, run.set_aside]
-        if built:
-            layer = built.layers.get(run.table_name)
-            rows += [layer.bronze, layer.silver, layer.rejected] if layer else [None, None, None]
-        speed = round((run.rows_loaded or 0) / run.seconds)
+        fields = fields_of(run, built)
         color = {"ok": "green", "partial": "yellow", "failed": "red"}[run.status]
         table.add_row(
-            run.name, run.mode, *map(number, rows), f"{run.seconds:.1f}", number(speed), f"[{color}]{run.status}[/]"
+            run.name,
+            run.mode,
+            *(number(fields[heading.replace(" ", "_")]) for heading in (*counts, *layers)),
+            f"{run.seconds:.1f}",
+            number(fields["rows_per_second"]),
+            f"[{color}]{run.status}[/]",
         )
     return table
+
+
+def fields_of(run: "TableRun", built: "BuildResult | None") -> dict[str, Any]:
+    """Returns what the summary says of one table; with a build, the rows of each layer too."""
+    layer = built.layers.get(run.table_name) if built else None
+    return {
+        "table": run.name,
+        "mode": run.mode,
+        "at_source": run.rows_source,
+        "landed": run.rows_landed,
+        "loaded": run.rows_loaded,
+        "deleted": run.rows_deleted,
+        "misfit": run.rows_dead_letter,
+        "set_aside": run.set_aside,
+        "bronze": layer.bronze if layer else None,
+        "silver": layer.silver if layer else None,
+        "rejected": layer.rejected if layer else None,
+        "seconds": round(run.seconds, 3),
+        "rows_per_second": round((run.rows_loaded or 0) / run.seconds),
+        "status": run.status,
+    }

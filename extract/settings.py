@@ -238,7 +238,12 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
     api = postgres = drop = None
     if "api" in sources:
         api = ApiSettings(
-            url=env.read("EMPLOYEES_API_URL", _url, "the http(s) address of the employees API, without ?id="),
+            url=env.read(
+                "EMPLOYEES_API_URL",
+                _url,
+                "the http(s) address of the employees API, without a user, a password or ?id=",
+                secret=True,  # what is wrong with it may be a key that stands in it
+            ),
             concurrency=env.read("EMPLOYEES_API_CONCURRENCY", _positive, "a number from 1", "4"),
             misses=env.read("EMPLOYEES_API_MISSES", _positive, "a number from 1", "10"),
             max_id=env.read("EMPLOYEES_API_MAX_ID", _positive, "a number from 1", "10000"),

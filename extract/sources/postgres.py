@@ -61,6 +61,7 @@ class PostgresTable:
     lag: int | timedelta | None = None
     date: str | None = None  # the column that a backfill by dates goes by
     new_columns: Literal["take", "refuse"] = "take"
+    columns: pa.Schema | None = None  # those that its models need, as they have to be at its first load
     dist: str | None = None  # how Redshift spreads and orders the raw table, where it is large
     sort: str | None = None
     source: str = "postgres"
@@ -99,22 +100,23 @@ class PostgresTable:
         assert settings.postgres  # noqa: S101  read_settings gives what a source needs
         with connect(settings.postgres) as connection, connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read, read only")
-            yield Snapshot(self, cursor, self.columns(cursor, settings.postgres), limits)
+            yield Snapshot(self, cursor, self.source_columns(cursor, settings.postgres), limits)
 
-    def columns(self, cursor: Cursor, settings: PostgresSettings) -> "list[SourceColumn]":
-        """Returns the table's columns in its order.
+    def source_columns(self, cursor: Cursor, settings: PostgresSettings) -> "list[SourceColumn]":
+        """Returns the table's columns in its order; one of a domain has the type beneath.
 
         Raises:
             ExtractError: if the table is not there or may not be read, or lacks its key or cursor column.
         """
         where = f"postgres.{self.name}: {self.schema}.{self.name} in database {settings.database}"
         cursor.execute(
-            "select a.attname, t.typname, a.atttypmod,"
+            "select a.attname, t.typname, case when d.typtype = 'd' then d.typtypmod else a.atttypmod end,"
             " has_table_privilege(c.oid, 'select')"
             " from pg_class c"
             " join pg_namespace n on n.oid = c.relnamespace"
             " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-            " join pg_type t on t.oid = a.atttypid"
+            " join pg_type d on d.oid = a.atttypid"
+            " join pg_type t on t.oid = case when d.typtype = 'd' then d.typbasetype else d.oid end"
             f" where n.nspname = {literal(self.schema)} and c.relname = {literal(self.name)}"
             " and c.relkind in ('r', 'p', 'v', 'm', 'f')"
             " order by a.attnum"
@@ -244,6 +246,7 @@ class Snapshot:
             rows_dead_letter=rows_unfit,
             dead_letters=self.dead_letters(condition) if rows_unfit else iter(()),
             rows_deleted=0 if gone is None else len(gone),
+            declared=self.table.columns,
             takes_new_columns=self.table.new_columns == "take",
             dist=self.table.dist,
             sort=self.table.sort,
@@ -350,5 +353,21 @@ def written_between(since: int, upper: int, xid: str) -> str:
 
 
 TABLES = (
-    PostgresTable("venda", key="id_venda", mode="xmin", date="data_venda", dist="id_venda", sort="_dlt_load_id"),
+    PostgresTable(
+        "venda",
+        key="id_venda",
+        mode="xmin",
+        date="data_venda",
+        columns=pa.schema(
+            {
+                "id_venda": pa.int32(),
+                "id_funcionario": pa.int32(),
+                "id_categoria": pa.int32(),
+                "data_venda": pa.date32(),
+                "venda": pa.float64(),
+            }
+        ),
+        dist="id_venda",
+        sort="_dlt_load_id",
+    ),
 )

@@ -19,6 +19,16 @@ def test_a_retyped_column_is_refused_with_the_command_that_accepts_it(world: Wor
     assert COMMAND in outcome.output
 
 
+def test_a_time_that_gets_or_loses_its_zone_is_another_type(world: World) -> None:
+    world.execute("alter table public.venda add hora timestamp")
+    world.run("postgres")
+    world.execute("alter table public.venda alter hora type timestamptz")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "column hora: expected timestamp without time zone, got timestamp." in outcome.output
+
+
 def test_what_is_accepted_is_loaded_anew_and_the_old_table_is_kept(world: World) -> None:
     world.run("postgres")
     world.execute("alter table public.venda alter venda type text, drop id_categoria, add loja integer default 7")

@@ -16,6 +16,8 @@ from extract.reading import Limits, Table
 from extract.settings import read_settings
 from extract.sources.postgres import XID_RANGE, PostgresTable, written_between
 
+VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
+
 
 def declare(monkeypatch: pytest.MonkeyPatch, *tables: Table) -> None:
     monkeypatch.setattr(extract.sources, "TABLES", tables)
@@ -91,7 +93,8 @@ def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
     ]
 
 
-def test_xmin_reads_on_in_a_partitioned_table(world: World) -> None:
+def test_xmin_reads_on_in_a_partitioned_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, VENDA)
     world.execute(
         "drop table public.venda;"
         " create table public.venda (id_venda integer, data_venda date) partition by range (data_venda);"
@@ -169,6 +172,8 @@ TYPES: Sequence[tuple[str, str, str]] = (
     ("boolean", "true", "BOOLEAN"),
     ("date", "2024-02-29", "DATE"),
     ("timestamp", "2024-02-29 12:34:56.789012", "TIMESTAMP"),
+    ("timestamptz", "2024-02-29 12:34:56.789012+00", "TIMESTAMP WITH TIME ZONE"),
+    ("public.codigo", "12", "INTEGER"),
     ("varchar(50)", "çã'\"\\", "VARCHAR"),
     ("text", "", "VARCHAR"),
     ("uuid", "6d1f6f0a-1f52-4a8f-9b0b-9a2f3c1f9a5e", "VARCHAR"),
@@ -179,7 +184,9 @@ TYPES: Sequence[tuple[str, str, str]] = (
 )
 
 
-def test_values_and_types_of_all_kinds_arrive(world: World) -> None:
+def test_values_and_types_of_all_kinds_arrive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, VENDA)
+    world.execute("create domain public.codigo as integer")
     columns = ", ".join(f'"C {n}" {kind}' for n, (kind, _, _) in enumerate(TYPES))
     values = ", ".join("'" + value.replace("'", "''") + "'" for _, value, _ in TYPES)
     world.execute(f"drop table public.venda; create table public.venda (id_venda integer, {columns})")
@@ -199,6 +206,9 @@ def test_values_and_types_of_all_kinds_arrive(world: World) -> None:
     assert world.query(f"select {', '.join(names)} from raw_postgres.venda where id_venda = 2") == [
         (None,) * len(TYPES)
     ]
+
+    again = world.run("postgres")
+    assert again.code == 0, again.output
 
 
 def test_columns_of_unusual_kinds_and_names_arrive(world: World) -> None:
