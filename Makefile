@@ -8,9 +8,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 TERRAFORM ?= terraform
 
-# Settings of one's own come from .env; as long as there is none, the demo sources are started.
-SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
-SOURCES := $(if $(wildcard .env),,$(BIN)/python -m sandbox run --)
+# Settings of one's own come from .env, those of the environment and the command line go before; as long as there is
+# no .env, and for the target sandbox, the demo sources are started.
+SETTINGS := [ ! -f .env ] || { given=$$(export -p); set -a; . ./.env; set +a; eval "$$given"; };
+SOURCES := $(if $(and $(wildcard .env),$(filter-out sandbox,$(or $(DBT_TARGET),local))),,$(BIN)/python -m sandbox run --)
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile

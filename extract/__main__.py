@@ -84,7 +84,8 @@ def run(options: argparse.Namespace) -> int:
             runs = extract(tables, settings, target, shown, options.accept)
         built = None
         if options.build:
-            built = built_and_published(settings, target, tables, full_refresh=options.full_refresh)
+            anew = options.full_refresh or bool(options.accept)  # what left with the old rows leaves the models too
+            built = built_and_published(settings, target, tables, full_refresh=anew)
         audited = audit(tables, built.models if built else {}, target)
     summary(runs, built, place(settings))
     comparisons(audited, every=False)

@@ -40,6 +40,10 @@ class ExtractError(Exception):
     """A fault that names the thing, what was expected, what came, and the way to mend it."""
 
 
+class PassingError(ExtractError):
+    """A fault that may be over in a moment: the same is tried again."""
+
+
 class NotRecordedError(ExtractError):
     """What was loaded could not be recorded in `ops.extract_runs`."""
 

@@ -1,8 +1,9 @@
 """What a raw table holds now: SQL that is the same on every engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extract.reading import Table, dead_letter_table
+from extract.sql import literal, loaded_name
 from extract.targets import Warehouse
 
 
@@ -16,6 +17,7 @@ class RawTable:
     table: Table
     has_dead_letters: bool = False
     key_type: str = "bigint"  # a dead letter has its key as text
+    base_load: str = ""  # the completed load with the most rows, in most cases the first
 
     @property
     def dataset(self) -> str:
@@ -26,6 +28,11 @@ class RawTable:
     def relation(self) -> str:
         """The table's name in SQL."""
         return f"{self.dataset}.{self.table.name}"
+
+    @property
+    def key(self) -> str:
+        """The key's name in SQL."""
+        return loaded_name(self.table.key)
 
     @property
     def dead_letters(self) -> str:
@@ -48,7 +55,7 @@ class RawTable:
 
         A key that was deleted and came back is there again; one whose row does not fit is there too.
         """
-        key = self.table.key
+        key = self.key
         completed = f"{key} is not null and _dlt_load_id in ({self.completed_loads})"
         live = (
             f"select {key} as key, _dlt_load_id as load from {self.relation} where {completed} and _deleted is null"
@@ -73,7 +80,7 @@ class RawTable:
     @property
     def rows_without_key(self) -> str:
         """A query of the number of rows without a key in the last load, which holds all of them."""
-        counts = [f"(select count(*) from {self.relation} where {self.table.key} is null and {self._in_last_load})"]
+        counts = [f"(select count(*) from {self.relation} where {self.key} is null and {self._in_last_load})"]
         if self.has_dead_letters:
             counts.append(f"(select count(*) from {self.dead_letters} where key is null and {self._in_last_load})")
         return f"select {' + '.join(counts)}"
@@ -81,13 +88,13 @@ class RawTable:
     @property
     def keys_of_bronze(self) -> str:
         """A query of the keys of the rows that bronze takes: the column `key`."""
-        key = self.table.key
+        key = self.key
         if self.table.mode == "files":
             # The newest file is the current state; one that was put again replaces its earlier content.
+            newest = f"select max(_file_date) from {self.relation} where _dlt_load_id in ({self.completed_loads})"
             return (
-                f"select distinct {key} as key from {self.relation} as newest"
-                f" where _file_date = (select max(_file_date) from {self.relation}) and _dlt_load_id = (select"
-                f" max(_dlt_load_id) from {self.relation} as same where same._file_path = newest._file_path)"
+                f"select distinct {key} as key from {self.relation} as files"
+                f" where _file_date = ({newest}) and _dlt_load_id = ({self._last_of_file})"
             )
         if self.table.replaces:
             return f"select distinct {key} as key from {self.relation}"
@@ -103,16 +110,62 @@ class RawTable:
     def rows_of_source(self) -> str:
         """A query of the number of rows that the source held at the last load, as far as the loads tell."""
         if self.table.mode == "files":
-            return (
-                f"select count(*) from {self.relation} as files where _dlt_load_id = (select max(_dlt_load_id)"
-                f" from {self.relation} as same where same._file_path = files._file_path)"
-            )
+            return f"select count(*) from {self.relation} as files where _dlt_load_id = ({self._last_of_file})"
         if self.table.replaces:
             counts = [f"(select count(*) from {self.relation})"]
             if self.has_dead_letters:
                 counts.append(f"(select count(*) from {self.dead_letters} where {self._in_last_load})")
             return f"select {' + '.join(counts)}"
-        return f"select (select count(*) from ({self.current_keys}) as keys) + ({self.rows_without_key})"
+        return f"select ({self.number_of_keys}) + ({self.rows_without_key})"
+
+    @property
+    def number_of_keys(self) -> str:
+        """A query of the number of `current_keys`, where no load has a key twice.
+
+        The base load's rows are counted, which costs a scan; what the other loads, dead letters and deletions change
+        about that is looked up by their keys, which are few. Distinct keys of all rows would cost a hash of all.
+        """
+        base = (
+            f"select {self.key} as key from {self.relation} where _dlt_load_id = {literal(self.base_load)}"
+            f" and {self.key} is not null and _deleted is null"
+        )
+        completed = f"{self.key} is not null and _dlt_load_id in ({self.completed_loads})"
+        changes = (
+            f"select {self.key} as key, case when _deleted is null then _dlt_load_id end as live,"
+            f" case when _deleted then _dlt_load_id end as dead from {self.relation}"
+            f" where {completed} and (_deleted or _dlt_load_id <> {literal(self.base_load)})"
+        )
+        if self.has_dead_letters:
+            changes += (
+                f" union all select cast(key as {self.key_type}), _dlt_load_id, null from {self.dead_letters}"
+                f" where key is not null and _dlt_load_id in ({self.completed_loads})"
+            )
+        changed = f"select key, max(live) as live, max(dead) as dead from ({changes}) as changes group by key"
+        return (
+            f"select (select count(*) from ({base}) as base) + (select coalesce(sum("
+            "case when changed.dead is null or changed.live >= changed.dead"
+            f" or (base.key is not null and {literal(self.base_load)} >= changed.dead) then 1 else 0 end"
+            " - case when base.key is not null then 1 else 0 end), 0)"
+            f" from ({changed}) as changed left join (select key from ({base}) as base"
+            f" where key in (select key from ({changes}) as changes)) as base on changed.key = base.key)"
+        )
+
+    @property
+    def waiting(self) -> str:
+        """A query of the keys of dead letters whose row no later completed load has brought or deleted."""
+        return (
+            f"select distinct key from {self.dead_letters} as letters where key is not null"
+            f" and _dlt_load_id in ({self.completed_loads}) and not exists (select 1 from {self.relation} as rows"
+            f" where cast(rows.{self.key} as varchar) = letters.key and rows._dlt_load_id > letters._dlt_load_id"
+            f" and rows._dlt_load_id in ({self.completed_loads}))"
+        )
+
+    @property
+    def _last_of_file(self) -> str:
+        return (
+            f"select max(_dlt_load_id) from {self.relation} as same where same._file_path = files._file_path"
+            f" and _dlt_load_id in ({self.completed_loads})"
+        )
 
     @property
     def _in_last_load(self) -> str:
@@ -121,10 +174,19 @@ class RawTable:
 
 def raw_table(table: Table, warehouse: Warehouse) -> RawTable:
     """Returns the raw table as the warehouse has it."""
-    kinds = warehouse.query(
-        "select table_name, column_name, data_type from information_schema.columns"
-        f" where table_schema = 'raw_{table.source}' and (table_name, column_name) in"
-        f" (('{table.name}', '{table.key}'), ('{dead_letter_table(table.name)}', 'key'))"
+    letters = dead_letter_table(table.name)
+    raw = RawTable(table)
+    key_types = dict(
+        warehouse.query(
+            f"select table_name, data_type from information_schema.columns where table_schema = '{raw.dataset}'"
+            f" and (table_name = '{table.name}' and column_name = {literal(raw.key.strip(chr(34)))}"
+            f" or table_name = '{letters}' and column_name = 'key')"
+        )
     )
-    key_types = {name: kind for name, _, kind in kinds}
-    return RawTable(table, dead_letter_table(table.name) in key_types, key_types.get(table.name, "bigint"))
+    if table.name in key_types and not (table.replaces or table.mode == "files"):
+        found = warehouse.query(
+            f"select _dlt_load_id from {raw.relation} where {raw.key} is not null and _deleted is null"
+            f" and _dlt_load_id in ({raw.completed_loads}) group by 1 order by count(*) desc, 1 limit 1"
+        )
+        raw = replace(raw, base_load=found[0][0] if found else "")
+    return replace(raw, has_dead_letters=letters in key_types, key_type=key_types.get(table.name, "bigint"))

@@ -46,6 +46,7 @@ class Reading:
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     rows_source: int
+    rows_repeated: int = 0  # of them, those whose key another row has too
     state: State = field(default_factory=dict)
     watermark: str | None = None
     text_lengths: Mapping[str, int] = field(default_factory=dict)  # column: characters at most, where known

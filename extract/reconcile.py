@@ -21,15 +21,16 @@ from extract.errors import ExtractError
 from extract.raw import RawTable
 from extract.reading import Limits, Reading, State
 from extract.settings import Settings
-from extract.sources.postgres import FurtherRead, Snapshot
-from extract.sources.postgres_session import quote
+from extract.sources.postgres import FurtherRead
+from extract.sources.postgres_snapshot import Snapshot
+from extract.sql import quote
 
 RANGES = 1000  # of the keys, compared at once
 RANGES_AT_ONCE = 20  # of those that differ, whose keys are held in memory together
 
-# Two sets of keys with the same number and sum differ in this sum but for one case in two thousand million. Below
-# 2**31 squared no engine's bigint overflows.
-PRIME, FACTOR = 2_147_483_647, 1_103_515_245
+# Keys are squared and shifted a few times modulo a prime, so that sets of the same number and sum differ in the sum
+# of what comes of it; a linear mix would only repeat the sum. Below 2**31 squared no engine's bigint overflows.
+PRIME, SHIFTS = 2_147_483_647, (1_103_515_245, 12_345, 714_025)
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -118,8 +119,11 @@ def fingerprints(keys: str, width: int, query: Query) -> dict[int, tuple[int, in
     A range is named by its first key. It is whole numbers and `mod` alone, in which all engines agree; the ranges on
     both sides of zero are one.
     """
+    mixed = f"mod(key, {PRIME})"
+    for shift in SHIFTS:
+        mixed = f"mod({mixed} * {mixed} + {shift}, {PRIME})"
     rows = query(
-        f"select key - mod(key, {width}), count(*), sum(key), sum(mod(mod(key, {PRIME}) * {FACTOR}, {PRIME}))"
+        f"select key - mod(key, {width}), count(*), sum(key), sum({mixed})"
         f" from (select cast(key as bigint) as key from ({keys}) as keys) as numbers group by 1"
     )
-    return {int(first): (int(count), int(total), int(mixed)) for first, count, total, mixed in rows}
+    return {int(first): (int(count), int(total), int(mixture)) for first, count, total, mixture in rows}

@@ -17,7 +17,7 @@ from extract.raw import RawTable
 from extract.reading import Limits, Reading, State
 from extract.settings import Settings
 from extract.sources.postgres import FurtherRead, PostgresTable
-from extract.sources.postgres_session import literal, quote
+from extract.sql import literal, quote
 from extract.targets import Warehouse
 
 DAYS = 31  # of a range of dates

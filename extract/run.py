@@ -10,16 +10,18 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, cast
 
 import pyarrow as pa
 
 from extract.contract import check_columns, check_share
 from extract.errors import ExtractError, NotRecordedError, causes, reason
-from extract.raw import raw_table
+from extract.raw import RawTable, raw_table
 from extract.reading import BYTES_PER_CHARACTER, DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
 from extract.reconcile import Reconciliation
 from extract.report import Progress
+from extract.retry import retried
 from extract.settings import Settings
 from extract.sources.postgres import PostgresTable
 from extract.targets import Warehouse
@@ -44,6 +46,7 @@ class TableRun:
     status: Literal["ok", "partial", "failed"] = "failed"
     finished_at: datetime | None = None
     rows_source: int | None = None
+    rows_repeated: int = 0
     rows_landed: int | None = None
     rows_loaded: int | None = None
     rows_deleted: int | None = None
@@ -104,12 +107,13 @@ def reconciled(
         return []
     try:
         raw = raw_table(table, warehouse)
-        ((rows,),) = warehouse.query(raw.rows_of_source)
+        keys = f"select count(*) from ({raw.current_keys}) as keys" if run.rows_repeated else raw.number_of_keys
+        ((rows,),) = warehouse.query(f"select ({keys}) + ({raw.rows_without_key})")
     except Exception as error:
         log.debug("traceback of %s", run.name, exc_info=True)
         failed = TableRun(table.source, table.name, "reconcile", datetime.now(UTC), finished_at=datetime.now(UTC))
         return [replace(failed, error=reason(run.name, error, settings.secrets))]
-    if rows == run.rows_source:
+    if run.rows_source is not None and rows == run.rows_source - run.rows_repeated:
         return []
     due = Reconciliation(table, raw, warehouse.query, settings.minimum_share)
     return [extract_table(due, settings, warehouse, progress)]
@@ -122,7 +126,8 @@ def extract_table(
     progress.started(f"{table.source}.{table.name}")
     run = TableRun(table.source, table.name, table.mode, datetime.now(UTC))
     try:
-        run = load(table, run, settings, warehouse, progress, accepted=accepted)
+        attempt = partial(load, table, run, settings, warehouse, progress, accepted=accepted)
+        run = retried(run.name, settings.retry_seconds, attempt)
     except Exception as error:
         if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):
             raise KeyboardInterrupt from error  # ADBC and dlt wrap it in errors of theirs
@@ -146,33 +151,41 @@ def load(
     """
     dataset = f"raw_{table.source}"
     pipeline = warehouse.pipeline(dataset, table.name)
-    with table.read(settings, {} if accepted else memory(pipeline, table), warehouse.limits) as reading:
-        if accepted:
-            start_anew(table, warehouse)
-            pipeline.drop()  # its copy of what the warehouse has forgotten
-            pipeline = warehouse.pipeline(dataset, table.name)
-        else:
-            check_columns(table, reading, pipeline, warehouse.limits)
-            check_share(table, reading, settings.minimum_share, warehouse)
-        landed = Count()
-        source = dlt_source(table, reading, landed, progress, warehouse.limits)
-        info = pipeline.run(source, loader_file_format="parquet")
+    try:
+        with table.read(settings, {} if accepted else memory(pipeline, table), warehouse.limits) as reading:
+            if accepted:
+                start_anew(table, warehouse)
+                pipeline.drop()  # its copy of what the warehouse has forgotten
+                pipeline = warehouse.pipeline(dataset, table.name)
+            else:
+                check_columns(table, reading, pipeline, warehouse.limits)
+                check_share(table, reading, settings.minimum_share, warehouse)
+                check_clock(table, warehouse)
+            landed = Count()
+            source = dlt_source(table, reading, landed, progress, warehouse.limits)
+            info = pipeline.run(source, loader_file_format="parquet")
+    except Exception:
+        pipeline.drop()  # what it holds of this load must not be taken for the next attempt's
+        raise
     (load_id,) = info.loads_ids
-    compare_counts(f"{dataset}.{table.name}", load_id, landed.rows, warehouse)
+    compare_counts(table, f"{dataset}.{table.name}", load_id, landed.rows, warehouse)
     if reading.rows_dead_letter:
-        compare_counts(f"{dataset}.{dead_letter_table(table.name)}", load_id, reading.rows_dead_letter, warehouse)
+        letters = f"{dataset}.{dead_letter_table(table.name)}"
+        compare_counts(table, letters, load_id, reading.rows_dead_letter, warehouse)
+    set_aside = [*reading.set_aside, *still_waiting(table, load_id, warehouse)]
     return replace(
         run,
-        status="partial" if reading.set_aside else "ok",
+        status="partial" if set_aside else "ok",
         rows_source=reading.rows_source,
+        rows_repeated=reading.rows_repeated,
         rows_landed=landed.rows,
         rows_loaded=landed.rows,
         rows_deleted=reading.rows_deleted,
         rows_dead_letter=reading.rows_dead_letter,
-        set_aside=len(reading.set_aside),
+        set_aside=len(set_aside),
         watermark=reading.watermark,
         load_id=load_id,
-        error="; ".join(reading.set_aside) or None,
+        error="; ".join(set_aside) or None,
     )
 
 
@@ -182,8 +195,11 @@ def memory(pipeline: Any, table: Table) -> State:
     return state
 
 
-def compare_counts(relation: str, load_id: str, landed: int, warehouse: Warehouse) -> None:
+def compare_counts(table: Table, relation: str, load_id: str, landed: int, warehouse: Warehouse) -> None:
     """Compares what was landed with what the warehouse has.
+
+    A load that adds to its table and lost rows is no completed one: nobody reads it, and the next run goes on from
+    the watermark before it. One that replaced its table is all there is, and stays.
 
     Raises:
         ExtractError: with both counts and the query, if they differ.
@@ -191,9 +207,46 @@ def compare_counts(relation: str, load_id: str, landed: int, warehouse: Warehous
     sql = f"select count(*) from {relation} where _dlt_load_id = '{load_id}'"
     ((loaded,),) = warehouse.query(sql)
     if loaded != landed:
+        if not table.replaces:
+            warehouse.execute(f"update raw_{table.source}._dlt_loads set status = 1 where load_id = '{load_id}'")
         raise ExtractError(
             f"{relation}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
         )
+
+
+def check_clock(table: Table, warehouse: Warehouse) -> None:
+    """Refuses to load while this machine's clock is behind the last load's: ids are times, and models go by them.
+
+    Raises:
+        ExtractError: with both times.
+    """
+    if (f"raw_{table.source}", "_dlt_loads") not in warehouse.tables():
+        return
+    ((last,),) = warehouse.query(RawTable(table).last_load)
+    now = datetime.now(UTC)
+    if last and now.timestamp() <= float(last):
+        raise ExtractError(
+            f"{table.source}.{table.name}: expected a clock that is ahead of the last load's time, "
+            f"{datetime.fromtimestamp(float(last), UTC):%Y-%m-%d %H:%M:%S} UTC, this machine's says "
+            f"{now:%Y-%m-%d %H:%M:%S}; set it right. Nothing was loaded"
+        )
+
+
+def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]:
+    """Returns a line where rows that did not fit in an earlier load still do not, or were not read again."""
+    if table.replaces or (f"raw_{table.source}", dead_letter_table(table.name)) not in warehouse.tables():
+        return []
+    raw = raw_table(table, warehouse)
+    ((keys,),) = warehouse.query(
+        f"select count(*) from ({raw.waiting} and letters._dlt_load_id < '{load_id}') as waiting"
+    )
+    if not keys:
+        return []
+    return [
+        f"{table.source}.{table.name}: {keys:,} rows that did not fit before still wait in {raw.dead_letters}; mend "
+        f"them at the source, or read them again: python -m extract replay --source {table.source} "
+        f"--table {table.name} --dead-letters"
+    ]
 
 
 def start_anew(table: Table, warehouse: Warehouse) -> None:
@@ -207,7 +260,10 @@ def start_anew(table: Table, warehouse: Warehouse) -> None:
         f"delete from {dataset}._dlt_version where schema_name = '{table.name}'",
         f"delete from {dataset}._dlt_pipeline_state where pipeline_name = '{dataset}_{table.name}'",
     )
-    log.warning("%s.%s: loaded anew; what it held is kept as %s.%s", table.source, table.name, dataset, kept)
+    log.warning(
+        "%s.%s: loaded anew; what it held is kept as %s.%s. Its models are to be built with --full-refresh",
+        table.source, table.name, dataset, kept,
+    )  # fmt: skip
 
 
 @dataclass

@@ -46,6 +46,8 @@ class PostgresSettings:
     user: str
     password: str = field(repr=False)
     sslmode: str
+    ca_bundle: Path | None  # the certificates that the server's own must lead to, in the modes that verify it
+    readers: int  # sessions at most that read one table at once; one more holds its snapshot
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Settings:
     redshift: RedshiftSettings | None  # of every other target
     work: Path  # scratch space: nothing in it is needed after a run
     artifacts: str | None  # where a build's docs and dbt's results are published: a folder or s3://bucket/prefix
+    retry_seconds: float  # for which one table is tried again after faults that pass
     minimum_share: float  # of a table's rows that a read must have to take its place
     run_id: str  # of this run in ops.extract_runs and among the artifacts; an attempt made again has the same
     today: date
@@ -141,6 +144,12 @@ def _seconds(text: str) -> float:
     return number
 
 
+def _duration(text: str) -> float:
+    if not 0 <= (number := float(text)) <= 3600:
+        raise ValueError(text)
+    return number
+
+
 def _share(text: str) -> float:
     if not 0 <= (number := float(text)) <= 1:
         raise ValueError(text)
@@ -175,6 +184,10 @@ def _file(text: str) -> Path:
     if not (path := Path(text)).is_file():
         raise ValueError(text)
     return path
+
+
+def _optional_file(text: str) -> Path | None:
+    return _file(text) if text else None
 
 
 def _redshift(env: _Environment) -> RedshiftSettings:
@@ -261,6 +274,10 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
             sslmode=env.read(
                 "SOURCE_POSTGRES_SSLMODE", _one_of(*SSL_MODES), f"one of {', '.join(SSL_MODES)}", "require"
             ),
+            ca_bundle=env.read("SOURCE_POSTGRES_CA_BUNDLE", _optional_file, "the file of a CA bundle", ""),
+            readers=env.read(
+                "SOURCE_POSTGRES_READERS", _positive, "a number from 1", str(min(os.cpu_count() or 1, 4))
+            ),
         )
     if "parquet" in sources:
         drop = DropSettings(url=env.read("PARQUET_DROP", str, "a folder or s3://bucket/prefix"))
@@ -273,6 +290,7 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
         warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
         work=env.read("EXTRACT_WORK", Path, "a folder", ".local/extract"),
         artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,
+        retry_seconds=env.read("RETRY_SECONDS", _duration, "seconds from 0 to 3600", "60"),
         minimum_share=env.read("MINIMUM_SHARE", _share, "a number from 0 to 1", "0.5"),
         run_id=env.read("RUN_ID", _matching(r"[\w-]{1,80}"), "up to 80 letters, digits, _ and -", str(uuid4())),
         today=today,

@@ -20,26 +20,24 @@ see, extract/reconcile.py finds. A row with a value that no warehouse holds goes
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from adbc_driver_manager.dbapi import Cursor
-from adbc_driver_manager.dbapi import Error as AdbcError
 
 from extract.errors import ExtractError
-from extract.reading import DEAD_LETTER, Limits, Reading, State, dead_letter_table
+from extract.reading import Limits, Reading, State
 from extract.settings import PostgresSettings, Settings
-from extract.sources.postgres_columns import SourceColumn, convert
-from extract.sources.postgres_session import connect, literal, one, quote, transaction_bounds
+from extract.sources.postgres_columns import SourceColumn
+from extract.sources.postgres_session import one, session, transaction_bounds
+from extract.sources.postgres_snapshot import Snapshot, facts
+from extract.sql import literal, quote
 
 log = logging.getLogger("extract")
-
-# In the modes that append, a deletion is a row too: its key, and true here.
-DELETED = pa.field("_deleted", pa.bool_())
 
 # PostgreSQL's transaction ids on rows have 32 bits; those of snapshots are counted on in 64 (xid8).
 XID_RANGE = 2**32
@@ -86,11 +84,16 @@ class PostgresTable:
                 key and cursor columns is not there; while reading, if the source breaks off.
         """
         with self.snapshot(settings, limits) as snapshot:
+            if self.mode == "xmin" and snapshot.facts.kind not in ("r", "p", "m"):
+                raise ExtractError(
+                    f"postgres.{self.name}: expected a table to read in mode xmin, got a view or a foreign one, "
+                    "whose rows bear no transaction's id; read it in mode full or cursor"
+                )
             condition, next_state, watermark = self.what_is_new(snapshot, state)
             yield snapshot.reading(condition, next_state, watermark)
 
     @contextmanager
-    def snapshot(self, settings: Settings, limits: Limits) -> "Iterator[Snapshot]":
+    def snapshot(self, settings: Settings, limits: Limits) -> Iterator[Snapshot]:
         """Opens one consistent view of the table.
 
         Raises:
@@ -98,11 +101,11 @@ class PostgresTable:
                 key and cursor columns is not there.
         """
         assert settings.postgres  # noqa: S101  read_settings gives what a source needs
-        with connect(settings.postgres) as connection, connection.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read, read only")
-            yield Snapshot(self, cursor, self.source_columns(cursor, settings.postgres), limits)
+        with session(settings.postgres) as cursor, ExitStack() as closing:
+            columns = self.source_columns(cursor, settings.postgres)
+            yield Snapshot(self, settings.postgres, cursor, facts(cursor, self), columns, limits, closing)
 
-    def source_columns(self, cursor: Cursor, settings: PostgresSettings) -> "list[SourceColumn]":
+    def source_columns(self, cursor: Cursor, settings: PostgresSettings) -> list[SourceColumn]:
         """Returns the table's columns in its order; one of a domain has the type beneath.
 
         Raises:
@@ -141,25 +144,17 @@ class PostgresTable:
                 )
         return columns
 
-    def what_is_new(self, snapshot: "Snapshot", state: State) -> tuple[str, State, str | None]:
+    def what_is_new(self, snapshot: Snapshot, state: State) -> tuple[str, State, str | None]:
         """Returns the condition on the rows to read, the state after that, and the watermark to show."""
         no_key = f"{quote(self.key)} is null"
         if self.mode == "xmin":
             lower, upper = transaction_bounds(snapshot.cursor)
             since = state.get("xmin")
-            next_state = {"xmin": lower}
-            # Ahead of the snapshot: the database was restored. A whole turn behind: 32 bits cannot tell.
-            if since is not None and not upper - XID_RANGE < since <= upper:
-                log.warning(
-                    "%s.%s: read whole: its transaction ids are at %d, those of the last run were at %d: another or a"
-                    " restored database, or more ids since then than 32 bits tell apart",
-                    self.source,
-                    self.name,
-                    upper,
-                    since,
-                )
-                since = None
+            next_state = {"xmin": lower, "history": snapshot.facts.history}
             if since is None:
+                return "true", next_state, str(lower)
+            if reason := why_ids_do_not_tell(since, upper, state.get("history", {}), snapshot.facts.history):
+                log.warning("%s.%s: read whole: %s", self.source, self.name, reason)
                 return "true", next_state, str(lower)
             written = written_between(since, upper, "xmin::text::bigint")
             return f"({written} or {no_key})", next_state, str(lower)
@@ -189,129 +184,6 @@ class PostgresTable:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """One consistent view of a table at the source."""
-
-    table: PostgresTable
-    cursor: Cursor
-    columns: list[SourceColumn]
-    limits: Limits
-
-    @property
-    def relation(self) -> str:
-        """The table's name in SQL."""
-        return f"{quote(self.table.schema)}.{quote(self.table.name)}"
-
-    @property
-    def faults(self) -> list[tuple[str, str]]:
-        """The conditions under which a row does not fit, each with what is expected instead."""
-        return [fault for column in self.columns for fault in column.faults(self.limits)]
-
-    @property
-    def unfit(self) -> str:
-        """The condition under which a row does not fit: false or null for every row that does."""
-        return f"({' or '.join(condition for condition, _ in self.faults) or 'false'})"
-
-    @property
-    def fits(self) -> str:
-        """The condition under which a row fits."""
-        return f"{self.unfit} is not true" if self.faults else "true"
-
-    def reading(self, condition: str, state: State, watermark: str | None, gone: pa.Array | None = None) -> Reading:
-        """Returns a reading of the rows under a condition, and of the keys that are `gone` from the source."""
-        # The rows that do not fit are few, so they are looked for first: the condition costs more.
-        rows_source, rows_unfit = one(
-            self.cursor,
-            f"select count(*), count(*) filter (where {self.unfit} and {condition}) from {self.relation}",
-        )
-        selected = ", ".join(column.expression for column in self.columns)
-        self.cursor.execute(f"select {selected} from {self.relation} where {condition} and {self.fits}")
-        reader = self.cursor.fetch_record_batch()
-        schema = pa.schema([column.field(reader.schema) for column in self.columns])
-        set_aside: tuple[str, ...] = ()
-        if rows_unfit:
-            place = f"raw_{self.table.source}.{dead_letter_table(self.table.name)}"
-            set_aside = (
-                f"{self.table.source}.{self.table.name}: {rows_unfit:,} rows do not fit; {place} has each with its "
-                "reason. Mend them at the source, and the next run brings them",
-            )
-        return Reading(
-            schema=schema if self.table.replaces else schema.append(DELETED),
-            batches=self.batches(reader, schema, gone),
-            rows_source=rows_source,
-            state=state,
-            watermark=watermark,
-            text_lengths={column.name: column.length for column in self.columns if column.length},
-            set_aside=set_aside,
-            rows_dead_letter=rows_unfit,
-            dead_letters=self.dead_letters(condition) if rows_unfit else iter(()),
-            rows_deleted=0 if gone is None else len(gone),
-            declared=self.table.columns,
-            takes_new_columns=self.table.new_columns == "take",
-            dist=self.table.dist,
-            sort=self.table.sort,
-        )
-
-    def batches(
-        self, reader: pa.RecordBatchReader, schema: pa.Schema, gone: pa.Array | None
-    ) -> Iterator[pa.RecordBatch]:
-        """Gives the rows in the table's schema, then a row for each key that is gone.
-
-        Raises:
-            ExtractError: if the source breaks off or a value does not fit its column.
-        """
-        rows = 0
-        while True:
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                break
-            except (OSError, pa.ArrowException, AdbcError) as error:
-                raise ExtractError(
-                    f"postgres.{self.table.name}: the source broke off after {rows:,} rows: {error}. "
-                    "Nothing was loaded; run again"
-                ) from error
-            try:
-                arrays = [convert(batch[field.name], field) for field in schema]
-            except ValueError as error:
-                raise ExtractError(
-                    f"postgres.{self.table.name}: between rows {rows:,} and {rows + batch.num_rows:,}: {error}. "
-                    "Nothing was loaded"
-                ) from error
-            rows += batch.num_rows
-            converted = pa.record_batch(arrays, schema=schema)
-            yield converted if self.table.replaces else marked(converted, deleted=None)
-        if gone is not None and len(gone):
-            columns = [
-                gone.cast(field.type) if field.name == self.table.key else pa.nulls(len(gone), field.type)
-                for field in schema
-            ]
-            yield marked(pa.record_batch(columns, schema=schema), deleted=True)
-
-    def dead_letters(self, condition: str) -> Iterator[pa.RecordBatch]:
-        """Gives the rows under a condition that do not fit, as the source writes them in JSON.
-
-        Where the warehouse holds no text as long as such a row may be, its long values are cut and say how long they
-        were; the key finds the row at the source.
-        """
-        row = "to_jsonb(t)"
-        if self.limits.text:
-            row = (
-                "(select jsonb_object_agg(e.key, case when octet_length(e.value::text) > 1000 then to_jsonb("
-                "left(e.value::text, 200) || '… (' || octet_length(e.value::text) || ' bytes)') else e.value end)"
-                " from jsonb_each(to_jsonb(t)) as e)"
-            )
-        reasons = ", ".join(f"case when {fault} then {literal(expected)} end" for fault, expected in self.faults)
-        self.cursor.execute(
-            f"select {quote(self.table.key)}::text as key, {row}::text as row,"
-            f" left(concat_ws('; ', {reasons}), 500) as reason"
-            f" from {self.relation} as t where {self.unfit} and {condition}"
-        )
-        for batch in self.cursor.fetch_record_batch():
-            yield pa.record_batch([batch[name] for name in DEAD_LETTER.names], schema=DEAD_LETTER)
-
-
-@dataclass(frozen=True)
 class FurtherRead:
     """A read of another kind than the table's own, loaded into the same raw table, to which it appends."""
 
@@ -338,10 +210,21 @@ class FurtherRead:
         return False
 
 
-def marked(batch: pa.RecordBatch, *, deleted: bool | None) -> pa.RecordBatch:
-    """Returns the batch with the column that says whether its rows are deletions."""
-    marks = pa.nulls(batch.num_rows, DELETED.type) if deleted is None else pa.repeat(deleted, batch.num_rows)
-    return batch.append_column(DELETED, marks)
+def why_ids_do_not_tell(since: int, upper: int, before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Returns why the ids on the rows do not tell what was written since the last run; None if they do."""
+    # Ahead of the snapshot: the database was restored. A whole turn behind: 32 bits cannot tell.
+    if not upper - XID_RANGE < since <= upper:
+        return (
+            f"its transaction ids are at {upper}, those of the last run were at {since}: another or a restored "
+            "database, or more ids since then than 32 bits tell apart"
+        )
+    if before.get("database") != now.get("database"):
+        return f"the database is {now.get('database')}, that of the last run was {before.get('database')}"
+    if not set(now["relations"]) <= set(before.get("relations", ())):
+        return "the table or one of its partitions is another one than in the last run"
+    if new := sorted(set(now["unwritten"]) - set(before.get("unwritten", ()))):
+        return f"all rows have a value in {', '.join(new)} that no transaction has written into them"
+    return None
 
 
 def written_between(since: int, upper: int, xid: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from extract.reading import Limits
-from extract.sources.postgres_session import literal, quote
+from extract.sql import literal, quote
 
 # PostgreSQL's types that arrive in Arrow as they are (read in ADBC's postgresql driver, type map).
 NATIVE = {

@@ -1,5 +1,6 @@
-"""A session at the source database that commits nothing, and SQL's words for names and values."""
+"""Sessions at the source database: each is one repeatable-read transaction that commits nothing."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,8 +9,15 @@ import adbc_driver_postgresql.dbapi as adbc
 from adbc_driver_manager.dbapi import Connection, Cursor
 from adbc_driver_manager.dbapi import Error as AdbcError
 
-from extract.errors import ExtractError, causes
+from extract.errors import ExtractError, PassingError, causes
 from extract.settings import PostgresSettings
+from extract.sql import literal
+
+# A text must not depend on how a user or a database likes its dates; idle is the session that holds the snapshot.
+STYLES = {
+    "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres", "extra_float_digits": "1",
+    "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s",
+}  # fmt: skip
 
 
 @contextmanager
@@ -18,18 +26,21 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
 
     Raises:
         ExtractError: naming host, port, database and user, with the server's own reason.
-        KeyboardInterrupt: if a query is cancelled, by Ctrl-C or at the server.
+        KeyboardInterrupt: if a query of the main thread is cancelled, by Ctrl-C or at the server.
     """
     words = {
         "host": settings.host, "port": settings.port, "dbname": settings.database, "user": settings.user,
         "password": settings.password, "sslmode": settings.sslmode, "connect_timeout": 10,
-        "application_name": "extract", "keepalives_idle": 60, "tcp_user_timeout": 60_000,
+        "application_name": "extract", "client_encoding": "UTF8", "keepalives_idle": 60, "tcp_user_timeout": 60_000,
     }  # fmt: skip
+    if settings.ca_bundle:
+        words["sslrootcert"] = str(settings.ca_bundle)
     escaped = {k: str(v).replace("\\", "\\\\").replace("'", "\\'") for k, v in words.items()}
     try:
         connection = adbc.connect(" ".join(f"{k}='{v}'" for k, v in escaped.items()))
     except AdbcError as error:
-        raise ExtractError(
+        kind = ExtractError if "authentication failed" in str(error) else PassingError
+        raise kind(
             f"postgres: cannot sign in to database {settings.database} at {settings.host}:{settings.port} as "
             f"{settings.user}: {error}. Check that the server is up and the SOURCE_POSTGRES_… settings"
         ) from error
@@ -38,9 +49,27 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
             yield connection
         except Exception as error:
             # ADBC takes Ctrl-C for itself and cancels the query: the server's answer is all that is left of it.
-            if any("canceling statement due to user request" in str(cause) for cause in causes(error)):
+            stopped = any("canceling statement due to user request" in str(cause) for cause in causes(error))
+            if stopped and threading.current_thread() is threading.main_thread():
                 raise KeyboardInterrupt from error
             raise
+
+
+@contextmanager
+def session(settings: PostgresSettings, snapshot: str | None = None) -> Iterator[Cursor]:
+    """Opens a session that sees one snapshot of the database: its own, or the one that another session has exported.
+
+    https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
+
+    Raises:
+        ExtractError: as `connect`.
+    """
+    with connect(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        if snapshot:
+            cursor.execute(f"set transaction snapshot {literal(snapshot)}")
+        one(cursor, "select " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in STYLES.items()))
+        yield cursor
 
 
 def one(cursor: Cursor, query: str) -> tuple[Any, ...]:
@@ -49,16 +78,6 @@ def one(cursor: Cursor, query: str) -> tuple[Any, ...]:
     row = cursor.fetchone()
     assert row  # noqa: S101  an aggregate has one always
     return row
-
-
-def quote(name: str) -> str:
-    """Returns a name as SQL's identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Returns a text as SQL's literal; ADBC's COPY takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def transaction_bounds(cursor: Cursor) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def test_a_value_that_no_warehouse_holds_sets_its_row_aside(
     assert outcome.code == 1
     assert outcome.status("postgres.venda") == "partial"
     assert "1 rows do not fit; raw_postgres.venda_dead_letter has each with its reason" in outcome.output
-    assert world.query("select id_venda from raw_postgres.venda") == [(1,)]
+    assert world.query("select id_venda from raw_postgres.venda where _deleted is null") == [(1,)]
     ((key, row, why),) = dead_letters(world)
     assert (key, row["quando"], row["venda"], why) == ("2", in_json, 20, reason)
 
@@ -80,29 +80,47 @@ def test_a_text_longer_than_the_warehouse_holds_is_set_aside_in_short(
         " values (5, '\\x00112233445566778899'), (6, '\\x0011223344556677889900')"
     )
     assert world.run("postgres").code == 1
-    assert world.query("select id_venda from raw_postgres.venda order by 1") == [(1,), (2,), (3,), (5,)]
+    assert world.query("select id_venda from raw_postgres.venda where _deleted is null order by 1") == [
+        (1,), (2,), (3,), (5,),
+    ]  # fmt: skip
     (text, binary) = dead_letters(world)
     assert text[1]["obs"] == '"' + "á" * 199 + "… (2004 bytes)"
     assert text[2] == "column obs: expected 2,000 bytes at most"
     assert (binary[0], binary[2]) == ("6", "column foto: expected 10 bytes at most")
 
 
-def test_a_row_that_is_mended_arrives_by_itself_and_is_not_told_of_again(world: World) -> None:
+def test_a_row_that_does_not_fit_is_told_of_by_every_run_until_it_is_mended(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
-    assert world.run("postgres").code == 0  # nothing new
+    again = world.run("postgres")
+    assert again.code == 1
+    assert "1 rows that did not fit before still wait in raw_postgres.venda_dead_letter" in again.output
     world.execute("update public.venda set data_venda = '2024-01-02' where id_venda = 2")
     assert world.run("postgres").code == 0
 
-    assert world.query("select id_venda from raw_postgres.venda order by 1") == [(1,), (2,)]
+    assert world.query("select id_venda, _deleted from raw_postgres.venda order by _dlt_load_id, 1") == [
+        (1, None), (2, True), (2, None),
+    ]  # fmt: skip
     assert len(dead_letters(world)) == 1
     assert world.query(
         "select rows_source, rows_landed, rows_dead_letter from ops.extract_runs order by started_at"
     ) == [
-        (2, 1, 1),
+        (2, 2, 1),
         (2, 0, 0),
         (2, 1, 0),
     ]
+
+
+def test_a_row_that_fitted_once_does_not_stay_as_it_was(world: World) -> None:
+    world.run("postgres")
+    world.execute("update public.venda set data_venda = 'infinity', venda = 999 where id_venda = 2")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "audit: 2 of 2 counts agree" in outcome.output
+    assert world.query("select id_venda, venda, _deleted from raw_postgres.venda order by _dlt_load_id, 1") == [
+        (1, 10.5, None), (2, 20, None), (2, None, True),
+    ]  # fmt: skip
 
 
 def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,5 +131,5 @@ def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.Monk
     world.execute("insert into public.venda (id_venda, data_venda) values (4, '2024-01-03')")
     world.run("postgres")
 
-    assert world.query("select id_venda from raw_postgres.venda where id_venda > 2") == [(4,)]
+    assert world.query("select id_venda from raw_postgres.venda where id_venda > 2 and _deleted is null") == [(4,)]
     assert world.query("select max(watermark) from ops.extract_runs") == [("2024-01-03",)]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 
 import duckdb
@@ -14,7 +15,7 @@ from world import World
 import extract.sources
 from extract.reading import Limits, Table
 from extract.settings import read_settings
-from extract.sources.postgres import XID_RANGE, PostgresTable, written_between
+from extract.sources.postgres import XID_RANGE, PostgresTable, why_ids_do_not_tell, written_between
 
 VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
 
@@ -108,6 +109,130 @@ def test_xmin_reads_on_in_a_partitioned_table(world: World, monkeypatch: pytest.
     world.run("postgres")
 
     assert ids(world, "last") == [1, 3]
+
+
+def partition(world: World, name: str, rows: str) -> None:
+    world.execute(f"create table public.{name} (id_venda integer, venda integer); insert into public.{name} {rows}")
+
+
+def test_a_partition_that_takes_the_place_of_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, VENDA)
+    world.execute(
+        "drop table public.venda;"
+        " create table public.venda (id_venda integer, venda integer) partition by range (id_venda)"
+    )
+    partition(world, "antiga", "values (1, 10)")
+    partition(world, "corrigida", "values (1, 11)")  # written before the run that must not miss it
+    world.execute("alter table public.venda attach partition public.antiga for values from (1) to (10)")
+    world.run("postgres")
+    world.execute(
+        "alter table public.venda detach partition public.antiga;"
+        " alter table public.venda attach partition public.corrigida for values from (1) to (10)"
+    )
+    outcome = world.run("postgres")
+
+    assert "read whole: the table or one of its partitions is another one than in the last run" in outcome.output
+    assert world.query("select venda from raw_postgres.venda order by _dlt_load_id") == [(10,), (11,)]
+
+
+def test_a_table_that_takes_anothers_name_is_read_whole(world: World) -> None:
+    world.execute("create table public.nova as select id_venda, id_funcionario, id_categoria, data_venda, 7.0::float8"
+                  " as venda from public.venda")  # fmt: skip
+    world.run("postgres")
+    world.execute("alter table public.venda rename to velha; alter table public.nova rename to venda")
+    world.run("postgres")
+
+    assert world.query("select venda from raw_postgres.venda order by _dlt_load_id, id_venda") == [
+        (10.5,), (20,), (7,), (7,),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["integer default 7", "integer generated always as (id_venda * 0 + 7) stored"])
+def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World, column: str) -> None:
+    world.run("postgres")
+    world.execute(f"alter table public.venda add loja {column}")
+    assert world.run("postgres").code == 0
+    world.run("postgres")
+
+    assert world.query("select loja from raw_postgres.venda order by _dlt_load_id, id_venda") == [
+        (None,), (None,), (7,), (7,),
+    ]  # fmt: skip
+
+
+def test_ids_of_another_timeline_are_not_believed() -> None:
+    now = {"relations": ["1"], "unwritten": [], "database": "system 7, timeline 2"}
+    before = now | {"database": "system 7, timeline 1"}
+    assert why_ids_do_not_tell(10, 20, now, now) is None
+    assert why_ids_do_not_tell(10, 20, before, now) == (
+        "the database is system 7, timeline 2, that of the last run was system 7, timeline 1"
+    )
+
+
+def test_a_key_that_two_rows_have_is_told_of_and_hides_no_deletion(world: World) -> None:
+    world.execute("insert into public.venda (id_venda) values (3)")
+    world.run("postgres")
+    world.execute("insert into public.venda (id_venda) values (2); delete from public.venda where id_venda = 3")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "postgres.venda: 1 rows share their key with another one, such as id_venda 2" in outcome.output
+    assert world.query("select id_venda from raw_postgres.venda where _deleted") == [(3,)]
+
+
+def test_a_view_has_no_transaction_ids(world: World) -> None:
+    world.execute("alter table public.venda rename to tudo; create view public.venda as select * from public.tudo")
+    outcome = world.run("postgres")
+    assert outcome.code == 1
+    assert "expected a table to read in mode xmin, got a view or a foreign one" in outcome.output
+
+
+def test_a_text_does_not_depend_on_how_a_user_likes_dates(world: World) -> None:
+    world.execute(
+        "alter table public.venda add dura interval default '1 day 02:03:00', add ocorreu timestamptz[]"
+        " default '{2024-01-01 00:00:00+00}';"
+        " alter role postgres set intervalstyle = 'sql_standard'; alter role postgres set timezone = 'Asia/Tokyo';"
+        " alter role postgres set datestyle = 'German'"
+    )
+    try:
+        world.run("postgres")
+    finally:
+        world.execute("alter role postgres reset all")
+    assert world.query("select distinct dura, ocorreu from raw_postgres.venda") == [
+        ("1 day 02:03:00", '{"2024-01-01 00:00:00+00"}')
+    ]
+
+
+def test_a_database_of_another_encoding_arrives_in_utf8(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(world.server.connect("postgres")) as admin:
+        admin.autocommit = True
+        with admin.cursor() as cursor:
+            cursor.execute("create database antiga encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+    try:
+        with closing(world.server.connect("antiga")) as antiga, antiga, antiga.cursor() as cursor:
+            cursor.execute("create table public.venda (id_venda integer, loja text)")
+            cursor.execute("insert into public.venda values (1, 'São João')")
+        monkeypatch.setenv("SOURCE_POSTGRES_DATABASE", "antiga")
+        declare(monkeypatch, VENDA)
+        outcome = world.run("postgres")
+    finally:
+        world.server.drop_database("antiga")
+    assert outcome.code == 0, outcome.output
+    assert world.query("select loja from raw_postgres.venda") == [("São João",)]
+
+
+def test_a_large_table_is_read_in_ranges_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.execute("insert into public.venda select g, 1, 1, '2024-01-01', g from generate_series(3, 20000) g")
+    monkeypatch.setattr("extract.sources.postgres_snapshot.RANGE_BYTES", 200_000)
+    monkeypatch.setenv("SOURCE_POSTGRES_READERS", "3")
+    with VENDA.snapshot(read_settings(["postgres"]), Limits()) as snapshot:
+        parts = snapshot.parts()
+        with world.sales, world.sales.cursor() as cursor:
+            cursor.execute("delete from public.venda where id_venda = 1")  # after the snapshot: no reader sees it
+        batches = list(snapshot.reading("true", {}, None).batches)
+    assert len(parts) == 3
+    ids_read = sorted(key for batch in batches for key in batch["id_venda"].to_pylist())
+    assert ids_read == list(range(1, 20001))
+    assert len(batches) == 3
 
 
 @pytest.mark.parametrize("since", [10**12, -XID_RANGE])

@@ -101,11 +101,11 @@ def test_on_demand_it_finds_what_the_counts_hide(world: World, monkeypatch: pyte
 def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
-    assert world.run("postgres").code == 0
     world.execute("delete from public.venda where id_venda = 2")
-    world.run("postgres")
+    assert world.run("postgres").code == 1  # it waits until the counts say that it is gone
+    assert world.run("postgres").code == 0
 
-    assert raw_events(world) == [(1, 10.5, None), (2, None, True)]
+    assert raw_events(world) == [(1, 10.5, None), (2, None, True), (2, None, True)]
     assert world.query("select count(*) from ops.extract_runs where mode = 'reconcile'") == [(1,)]
 
 
@@ -149,6 +149,14 @@ def test_whatever_the_keys_exactly_the_differences_are_found(
         due = Reconciliation(table, RawTable(table), lambda sql: raw.execute(sql).fetchall())
         with table.snapshot(read_settings(["postgres"], world.environment), Limits()) as snapshot:
             assert due.differences(snapshot) == (sorted(gone), sorted(missing))
+
+
+@pytest.mark.parametrize("first", [1, 2500, 2**40])
+def test_sets_of_the_same_number_and_sum_are_told_apart(world: World, first: int) -> None:
+    gone, missing = {first, first + 3}, {first + 1, first + 2}
+    test_whatever_the_keys_exactly_the_differences_are_found.hypothesis.inner_test(  # type: ignore[attr-defined]
+        world, common={first * 3000}, gone=gone, missing=missing
+    )
 
 
 def values(keys: Collection[int]) -> str:

@@ -17,7 +17,8 @@ def backfill(world: World, first: str, last: str) -> Outcome:
 
 def loads(world: World, mode: str = "backfill") -> list[tuple[str | None, list[int]]]:
     return world.query(  # type: ignore[return-value]  # a text and a list
-        "select runs.watermark, list(id_venda order by id_venda) filter (where id_venda is not null)"
+        "select runs.watermark,"
+        " list(id_venda order by id_venda) filter (where id_venda is not null and _deleted is null)"
         " from ops.extract_runs as runs left join raw_postgres.venda on venda._dlt_load_id = runs.load_id"
         f" where mode = '{mode}' and status <> 'failed'"
         " group by runs.load_id, runs.watermark order by runs.load_id"

@@ -1,9 +1,14 @@
 """A whole run of the three sources, again and again."""
 
 from datetime import date
+from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pytest
 from world import World
+
+from extract.run import dlt_source
 
 
 def test_every_row_of_every_source_arrives_as_it_is(world: World) -> None:
@@ -119,6 +124,40 @@ def test_rows_without_a_key_are_read_by_every_run(world: World) -> None:
         "select count(*) from raw_postgres.venda where id_venda is null"
         " and _dlt_load_id = (select max(load_id) from raw_postgres._dlt_loads)"
     ) == [(1,)]
+
+
+def test_a_load_that_lost_rows_is_nobodys_and_the_next_run_brings_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("postgres")
+    world.execute("update public.venda set venda = 11 where id_venda = 1")
+
+    def one_more(*given: Any) -> Any:
+        given[2].rows += 1  # as if the warehouse had one row less than was landed
+        return dlt_source(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("extract.run.dlt_source", one_more)
+        outcome = world.run("postgres")
+    assert outcome.code == 1
+    assert "expected the 2 rows that were landed, found 1 loaded" in outcome.output
+    assert world.query("select status from raw_postgres._dlt_loads order by load_id") == [(0,), (1,)]
+
+    assert world.run("postgres").code == 0
+    assert world.query(
+        "select venda from raw_postgres.venda join raw_postgres._dlt_loads on load_id = _dlt_load_id"
+        " where id_venda = 1 and status = 0 order by load_id"
+    ) == [(10.5,), (11,)]
+
+
+def test_a_clock_that_is_behind_the_last_load_loads_nothing(world: World) -> None:
+    world.run("postgres")
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("update raw_postgres._dlt_loads set load_id = '9999999999.5'")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "expected a clock that is ahead of the last load's time, 2286-11-20 17:46:39 UTC" in outcome.output
 
 
 def test_an_employee_who_left_is_gone_from_the_snapshot(world: World) -> None:
