@@ -230,6 +230,7 @@ def built_and_published(
     from extract.build import build, target_folder
     from extract.targets import dbt_environment
 
+    target.release()
     failed = None
     if settings.artifacts:
         failed = failed_attempt(settings.artifacts, settings.run_id, settings.work / "failed" / settings.run_id)

@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from extract.reading import Limits
+from extract.retry import retried
 from extract.settings import RedshiftSettings, Settings
 
 # dlt reads its settings from the environment; these belong to the code, not to the person who runs it.
@@ -50,10 +50,21 @@ def warehouse(settings: Settings) -> Iterator["Warehouse"]:
     work.mkdir(parents=True)
     try:
         if settings.redshift:
-            yield Warehouse(redshift(settings.redshift), work, landing(settings.redshift), REDSHIFT_LIMITS)
+            opened = Warehouse(
+                redshift(settings.redshift),
+                work,
+                landing(settings.redshift),
+                REDSHIFT_LIMITS,
+                retry_seconds=settings.retry_seconds,
+            )
         else:
             settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-            yield Warehouse(dlt.destinations.duckdb(str(settings.warehouse)), work, query_memory=DUCKDB_QUERY_MEMORY)
+            destination = dlt.destinations.duckdb(str(settings.warehouse))
+            opened = Warehouse(destination, work, query_memory=DUCKDB_QUERY_MEMORY)
+        try:
+            yield opened
+        finally:
+            opened.release()
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -141,9 +152,12 @@ class Warehouse:
         staging: Any = None,
         limits: Limits | None = None,
         query_memory: str | None = None,
+        retry_seconds: float = 0,
     ) -> None:
         self.limits = limits or Limits()
         self._query_memory = query_memory
+        self._retry_seconds = retry_seconds
+        self._session: Any = None
         self._destination = destination
         self._staging = staging
         self._work = work
@@ -163,27 +177,47 @@ class Warehouse:
             pipelines_dir=str(self._work),
         )
         pipeline.sync_destination()
+        pipeline._state_restored = True  # run() would ask for all of it a second time
         return pipeline
 
-    @cached_property
-    def _asked(self) -> Any:
-        """The pipeline whose client asks: dlt takes a while to make one."""
-        import dlt
+    def _client(self) -> Any:
+        """The session that asks: opening one takes dlt longer than most answers."""
+        if self._session is None:
+            import dlt
 
-        return dlt.pipeline("query", destination=self._destination, dataset_name="ops", pipelines_dir=str(self._work))
+            self._session = dlt.pipeline(
+                "query", destination=self._destination, dataset_name="ops", pipelines_dir=str(self._work)
+            ).sql_client()
+            try:
+                self._session.open_connection()
+            except Exception:
+                self._session = None
+                raise
+        return self._session
+
+    def release(self) -> None:
+        """Ends the session; DuckDB gives a file to another client, or to dbt, only when nobody else has it open."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.close_connection()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Returns the rows of a query."""
-        with self._asked.sql_client() as client:
+        """Returns the rows of a query; it is asked again where the session was cut."""
+        return retried("the warehouse", self._retry_seconds, lambda: self._answer(sql))
+
+    def _answer(self, sql: str) -> list[tuple[Any, ...]]:
+        client = self._client()
+        try:
             if self._query_memory:
                 client.execute_sql(f"set memory_limit = '{self._query_memory}'")
-            try:
-                with client.execute_query(sql) as cursor:
-                    rows: list[tuple[Any, ...]] = cursor.fetchall()
-                    return rows
-            finally:
-                if self._query_memory:
-                    client.execute_sql("reset memory_limit")  # dbt may share the database with this process
+            with client.execute_query(sql) as cursor:
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+            if self._query_memory:
+                client.execute_sql("reset memory_limit")  # it is the whole database's, and dlt loads with it
+        except Exception:
+            self.release()  # with what was set, and with the transaction that failed
+            raise
+        return rows
 
     def tables(self) -> set[tuple[str, str]]:
         """Returns schema and name of every table and view."""
@@ -191,6 +225,11 @@ class Warehouse:
 
     def execute(self, *statements: str) -> None:
         """Runs statements that give no rows, in one transaction."""
-        with self._asked.sql_client() as client, client.begin_transaction():
-            for sql in statements:
-                client.execute_sql(sql)
+        client = self._client()
+        try:
+            with client.begin_transaction():
+                for sql in statements:
+                    client.execute_sql(sql)
+        except Exception:
+            self.release()
+            raise
