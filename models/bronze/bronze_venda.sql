@@ -18,6 +18,29 @@ with loads as (
 
 ),
 
+new_loads as (
+
+    select
+        load_id,
+        carregado_em
+    from loads
+    {% if is_incremental() %}
+        where load_id > (select coalesce(max(present._dlt_load_id), '') from {{ this }} as present)
+    {% endif %}
+
+),
+
+last_load as (
+
+    select
+        load_id,
+        carregado_em
+    from loads
+    where load_id = (select max(newest.load_id) from loads as newest)
+
+),
+
+-- Two joins by the load's id, the sort key, and no OR over both: so the engines skip the blocks of other loads.
 arrived as (
 
     select
@@ -27,18 +50,26 @@ arrived as (
         venda.data_venda,
         venda.venda,
         coalesce(venda._deleted, false) as is_deleted,
-        loads.load_id,
-        loads.carregado_em
+        new_loads.load_id,
+        new_loads.carregado_em
     from {{ source('raw_postgres', 'venda') }} as venda
-    inner join loads on venda._dlt_load_id = loads.load_id
-    where
-        (venda.id_venda is null and loads.load_id = (select max(newest.load_id) from loads as newest))
-        or (
-            venda.id_venda is not null
-            {% if is_incremental() %}
-                and loads.load_id > (select coalesce(max(present._dlt_load_id), '') from {{ this }} as present)
-            {% endif %}
-        )
+    inner join new_loads on venda._dlt_load_id = new_loads.load_id
+    where venda.id_venda is not null
+
+    union all
+
+    select
+        venda.id_venda,
+        venda.id_funcionario,
+        venda.id_categoria,
+        venda.data_venda,
+        venda.venda,
+        false as is_deleted,
+        last_load.load_id,
+        last_load.carregado_em
+    from {{ source('raw_postgres', 'venda') }} as venda
+    inner join last_load on venda._dlt_load_id = last_load.load_id
+    where venda.id_venda is null
 
 ),
 

@@ -2,7 +2,8 @@
 -- The comparisons hold where NaN is greater than every number (PostgreSQL, DuckDB) and where each comparison
 -- with it is false: what is neither infinite, nor below the limit, nor at or above it, is not a number.
 -- A build judges what newer loads brought and what another day judges otherwise: sales of days that were to come at
--- the last build or are to come at this one. The hook takes out rows without a key, which nothing can replace.
+-- the last build or are to come at this one, which stand here already. The hook takes out rows without a key, which
+-- nothing can replace.
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -15,20 +16,63 @@
 
 {% set infinity = "cast('infinity' as double precision)" %}
 
-with sales as (
+with arrived as (
 
-    select *
+    select
+        id_venda,
+        id_funcionario,
+        id_categoria,
+        data_venda,
+        venda,
+        excluida_em,
+        _dlt_load_id,
+        carregado_em
     from {{ ref('bronze_venda') }}
     {% if is_incremental() %}
         where
+            id_venda is not null
+            and _dlt_load_id > (select coalesce(max(present._dlt_load_id), '') from {{ this }} as present)
+
+        union all
+
+        select
+            id_venda,
+            id_funcionario,
+            id_categoria,
+            data_venda,
+            venda,
+            excluida_em,
+            _dlt_load_id,
+            carregado_em
+        from {{ ref('bronze_venda') }}
+        where
             id_venda is null
-            or _dlt_load_id > (select coalesce(max(present._dlt_load_id), '') from {{ this }} as present)
-            or data_venda > {{ hoje() }}
-            or data_venda >= (
-                select min(future.data_venda)
-                from {{ this }} as future
-                where future.motivo = 'data_futura'
-            )
+            and _dlt_load_id >= (select coalesce(max(present._dlt_load_id), '') from {{ this }} as present)
+    {% endif %}
+
+),
+
+sales as (
+
+    select *
+    from arrived
+
+    {% if is_incremental() %}
+        union all
+
+        select
+            id_venda,
+            id_funcionario,
+            id_categoria,
+            data_venda,
+            venda,
+            excluida_em,
+            _dlt_load_id,
+            carregado_em
+        from {{ this }}
+        where
+            (motivo = 'data_futura' or data_venda > {{ hoje() }})
+            and id_venda not in (select arrived.id_venda from arrived where arrived.id_venda is not null)
     {% endif %}
 
 ),
