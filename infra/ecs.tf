@@ -77,6 +77,8 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.task_memory
   task_role_arn            = aws_iam_role.this[each.key].arn
   execution_role_arn       = aws_iam_role.this["task_execution"].arn
+  # A run names the revisions it began with: a deployment beside it must not take them away.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"
