@@ -54,6 +54,6 @@ output "redshift_host" {
 }
 
 output "deploy_role_arn" {
-  description = "The role that GitHub's workflows assume: the variable DEPLOY_ROLE_ARN of their environment. Null without github."
+  description = "The role that GitHub's workflows assume: the variable DEPLOY_ROLE_ARN of the repository. Null without github."
   value       = one(aws_iam_role.deploy[*].arn)
 }
