@@ -54,7 +54,7 @@ run "roles" {
       for name, policy in merge(aws_iam_role_policy.this, aws_iam_role_policy.deploy) : [
         for s in jsondecode(policy.policy).Statement : "${name} ${s.Sid}" if contains(s.Resource, "*")
       ]
-    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "release OldTasks", "release GrantAccessOutcome", "refresh ListsAsAWhole"])
+    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh GrantAccess", "refresh ListsAsAWhole"])
     error_message = "A statement is for every resource."
   }
 
@@ -140,6 +140,22 @@ run "roles" {
       ]
     ]))
     error_message = "CI gives nobody rights, and deletes nothing that holds data."
+  }
+  assert {
+    condition = !anytrue(flatten([
+      for policy in aws_iam_role_policy.deploy : [
+        for s in jsondecode(policy.policy).Statement : [
+          for action in s.Action : contains(["kms:Decrypt", "redshift-data:ExecuteStatement", "redshift-serverless:GetCredentials", "secretsmanager:GetSecretValue"], action)
+        ]
+      ]
+    ]))
+    error_message = "CI reads no secret and signs in to no database, so it grants nothing there."
+  }
+  assert {
+    condition = !anytrue(flatten([
+      for policy in aws_iam_role_policy.deploy : [for s in jsondecode(policy.policy).Statement : contains(s.Action, "ecs:DeregisterTaskDefinition")]
+    ])) && alltrue([for task in aws_ecs_task_definition.this : task.skip_destroy])
+    error_message = "A deployment leaves the revisions that a run may still start."
   }
   assert {
     condition     = sum([for policy in aws_iam_role_policy.deploy : length(policy.policy)]) <= 10240 && alltrue([for policy in aws_iam_role_policy.this : length(policy.policy) <= 10240])
