@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+import missing
 
 ROOT = Path(__file__).parents[3]
 TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
@@ -28,7 +28,7 @@ def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def copy(folder: Path) -> Path:
     """Returns a copy of infra/ that terraform works on; skips the test where it cannot."""
     if not shutil.which(TERRAFORM):
-        pytest.skip(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
+        missing.infra_tool(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
     ignored = shutil.ignore_patterns(
         ".terraform", "node_modules", *([] if TERRAFORM == "terraform" else [".terraform.lock.hcl"])
     )
@@ -36,7 +36,7 @@ def copy(folder: Path) -> Path:
     for values in folder.glob("*.tfvars"):
         values.unlink()  # a deployment's; the tests bring their own
     if (done := terraform(folder, "init", "-backend=false", "-input=false")).returncode:
-        pytest.skip(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
+        missing.infra_tool(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
     return folder
 
 

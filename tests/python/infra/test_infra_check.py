@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import missing
 import pytest
 from rendered_infra import ROOT, TERRAFORM, copy
 
@@ -110,7 +111,7 @@ def test_what_is_not_terraform_is_refused(pristine: Path, tmp_path: Path) -> Non
 
 def test_checkov_finds_what_no_test_thought_of(tmp_path: Path) -> None:
     if not CHECKOV.exists():
-        pytest.skip("no .venv-infra: make infra-check makes it")
+        missing.infra_tool("no .venv-infra: make infra-check makes it")
     folder = tmp_path / "infra"
     shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform", "node_modules"))
     (folder / "added.tf").write_text(

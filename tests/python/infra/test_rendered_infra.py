@@ -12,6 +12,7 @@ from croniter import croniter
 from psycopg2 import errors
 from rendered_infra import ROOT, Infra
 
+from sandbox.aws import state_machine
 from sandbox.sources.postgres import PostgresServer
 
 # --- the schedule ---
@@ -80,7 +81,6 @@ def test_what_is_written_is_on_the_volume(infra: Infra) -> None:
 
 
 def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -> None:
-    machine = pytest.importorskip("sandbox.aws.state_machine", reason="the sandbox has no Step Functions")
     deployed = json.loads(infra.resources["aws_sfn_state_machine.this"]["definition"])
     network = json.dumps(deployed)
     values = {
@@ -95,7 +95,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "region": infra.outputs["region"],
     }
     assert len(values["subnets"]) == 3
-    assert json.loads(machine.rendered(machine.TEMPLATE.read_text(), values)) == deployed
+    assert json.loads(state_machine.rendered(state_machine.TEMPLATE.read_text(), values)) == deployed
 
 
 # --- who may do what in the database ---

@@ -7,6 +7,7 @@ import subprocess
 from itertools import product
 from typing import Any
 
+import missing
 import pytest
 from jsonata.jsonata import Jsonata
 
@@ -135,7 +136,7 @@ def evaluated(expression: str, bindings: dict[str, Any]) -> Any:
 def test_every_expression_means_the_same_in_the_reference_implementation() -> None:
     node = shutil.which("node")
     if not node or not REFERENCE.exists():
-        pytest.skip("JSONata's reference implementation is not installed: make infra/node_modules")
+        missing.infra_tool("JSONata's reference implementation is not installed: make infra/node_modules")
     expressions = sorted({json.loads(f'"{text}"') for text in re.findall(r'"\{% (.*?) %\}"', definition())})
     cases = [(expression, bindings) for expression in expressions for bindings in bindings_of(expression)]
     done = subprocess.run(
