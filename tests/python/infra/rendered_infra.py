@@ -79,10 +79,14 @@ def matches(pattern: str, text: str) -> bool:
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
-def allows(statements: list[dict[str, Any]], action: str, resource: str) -> bool:
-    """True where a statement allows the action on the resource. Conditions are infra's own tests' to check."""
+def allows(statements: list[dict[str, Any]], action: str, resource: str, via: str | None = None) -> bool:
+    """True where a statement allows the action on the resource, of a key by way of the service `via`.
+
+    Other conditions are infra's own tests' to check.
+    """
     return any(
         statement["Effect"] == "Allow"
+        and statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService") == via
         and any(matches(allowed.lower(), action.lower()) for allowed in statement["Action"])
         and any(matches(allowed, resource) for allowed in statement["Resource"])
         for statement in statements
