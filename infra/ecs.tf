@@ -62,9 +62,11 @@ resource "aws_cloudwatch_log_group" "tasks" {
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
+  # Container Insights is charged by the metric, and logs to a group of its own without an end, which outlives the
+  # cluster. A task that ran out of memory says so without it, in the reason why it stopped.
   setting {
     name  = "containerInsights"
-    value = "enabled"
+    value = "disabled"
   }
 }
 
