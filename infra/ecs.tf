@@ -47,6 +47,8 @@ locals {
       environment = {
         REDSHIFT_USER = local.database_users.transformer
         ARTIFACTS_URL = local.urls.artifacts
+        # dbt says nothing to the terminal, and without this nothing to the log either, which is published.
+        DBT_LOG_LEVEL_FILE = "debug"
       }
       secrets = {}
     }

@@ -34,7 +34,7 @@ output "drop_url" {
 }
 
 output "artifacts_url" {
-  description = "Where each run leaves dbt's results and its summary."
+  description = "Where each run leaves dbt's results, its log and a summary: runs/<execution>/."
   value       = local.urls.artifacts
 }
 
