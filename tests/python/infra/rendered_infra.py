@@ -15,6 +15,14 @@ ROOT = Path(__file__).parents[3]
 TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
 RENDERED_BY = "tests/run.tftest.hcl"
 
+# Redshift's own forms in the set-up of the database, in PostgreSQL's; the rest of the procedure is the same in both.
+POSTGRES = (
+    ("password disable", "password null"),
+    ("grant role ", "grant "),
+    (" to role ", " to "),
+    ("svv_roles", "(select rolname as role_name from pg_roles) as svv_roles"),
+)
+
 
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs terraform in a folder."""
@@ -54,6 +62,19 @@ class Infra:
             addresses = ['aws_iam_role_policy.deploy["refresh"]', 'aws_iam_role_policy.deploy["release"]']
         policies = [json.loads(self.resources[address]["policy"]) for address in addresses]
         return [statement for policy in policies for statement in policy["Statement"]]
+
+    def database_set_up(self, database: str, password: str | None = None) -> str:
+        """Returns the statements that set up the deployed database, for a database of PostgreSQL.
+
+        With a password, its users can sign in by that, as nothing but AWS lets them in there.
+        """
+        text = str(self.resources["aws_redshiftdata_statement.access_procedure"]["sql"])
+        for redshift, postgres in (*POSTGRES, ("on database vendas", f"on database {database}")):
+            assert redshift in text, redshift
+            text = text.replace(redshift, postgres)
+        if password:
+            text = text.replace("password null", f"password '{password}'")
+        return f"{text};\n{self.resources['aws_redshiftdata_statement.access']['sql']}"
 
     def environment(self, task: str) -> dict[str, str]:
         """Returns the environment of a task's container, without what Secrets Manager adds."""

@@ -1,8 +1,9 @@
 """Every call that the code makes to AWS is allowed to the role that makes it.
 
 What the tasks call is recorded while the real commands run with the settings that they have on ECS, against the
-sandbox. What the state machine calls stands in its definition, what the deploy command calls in its source. A call
-that no table here knows fails its test, so a new one is thought about before AWS refuses it.
+sandbox, signed in to its warehouse as the users of the deployed one. What the state machine calls stands in its
+definition, what the deploy command calls in its source. A call that no table here knows fails its test, so a new one
+is thought about before AWS refuses it.
 """
 
 import ast
@@ -84,6 +85,8 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
     plan = {
         "buckets": buckets,
         "drop": infra.outputs["drop_url"].removeprefix("s3://"),
+        "set_up": infra.database_set_up("dev", "sandbox"),
+        "password": "sandbox",
         "environments": {task: infra.environment(task) | local for task in ("loader", "transformer")},
         "commands": COMMANDS,
     }
@@ -101,7 +104,9 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
         [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
         cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
-    assert done.stdout.strip() == str(EXIT_CODES), done.stderr[-5000:]
+    # Done by the users that the database's set-up has made, who have no more rights than it gave them.
+    expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
+    assert json.loads(done.stdout or "{}") == expected, done.stdout + done.stderr[-5000:]
     return [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
 
 

@@ -100,31 +100,17 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
 
 # --- who may do what in the database ---
 
-# Redshift's own forms, in PostgreSQL's; the rest of the procedure is the same in both.
-POSTGRES = (
-    ("password disable", "password null"),
-    ("grant role ", "grant "),
-    (" to role ", " to "),
-    ("svv_roles", "(select rolname as role_name from pg_roles) as svv_roles"),
-)
-
 
 @pytest.fixture
 def cursor(infra: Infra, postgres_server: PostgresServer, database: str) -> Iterator[Any]:
     """A superuser's in a database that was set up, twice: what is there already is left as it is."""
-    text = infra.resources["aws_redshiftdata_statement.access_procedure"]["sql"]
+    text = infra.database_set_up(database)
     assert '"IAMR:vendas-loader"' in text
-    for redshift, postgres in POSTGRES:
-        assert redshift in text
-        text = text.replace(redshift, postgres)
-    # the one database's name, which is not that of the deployed one
-    text = text.replace("on database vendas", f"on database {database}")
     connection = postgres_server.connect(database)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(text)
         for _ in range(2):
-            cursor.execute(infra.resources["aws_redshiftdata_statement.access"]["sql"])
+            cursor.execute(text)
         yield cursor
         cursor.execute("reset session authorization")
         for role in ('"IAMR:vendas-loader"', '"IAMR:vendas-transformer"', "loader", "transformer", "reader"):
