@@ -102,7 +102,11 @@ def destroy(_options: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     ready()
     terraform.destroy(image.commit())
-    console.print(f"removed; what is left is the bucket of Terraform's state, {settings.state_bucket}", markup=False)
+    console.print(
+        f"removed; left are the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the task "
+        "definitions: docs/aws.md says how to remove them",
+        markup=False,
+    )
     return 0
 
 

@@ -1,6 +1,7 @@
 """What a build leaves for people and for its next attempt: dbt's results and the docs, where ARTIFACTS_URL says.
 
-    <artifacts>/runs/<run id>/   manifest.json, run_results.json, sources.json, summary.json of one run
+    <artifacts>/runs/<run id>/   manifest.json, run_results.json, sources.json, summary.json and dbt.log of one run;
+                                 catalog.json too, which the docs are made of, if it went well
     <artifacts>/docs/index.html  the docs of the last build that went well
 
 A container's disk is gone when it ends. So the next attempt of the same run finds here what failed, and `dbt retry`
@@ -8,6 +9,7 @@ goes on from it.
 """
 
 import json
+import os
 import posixpath
 from pathlib import Path
 
@@ -20,16 +22,21 @@ RESULTS = ("manifest.json", "run_results.json", "sources.json")
 
 
 def publish(artifacts: str, run_id: str, built: BuildResult, target: Path) -> str:
-    """Puts the results in dbt's `target` folder, a summary and the docs in their places; returns that of the results.
+    """Puts the results in dbt's `target` folder, its log, a summary and the docs in their places.
+
+    Returns the place of the results.
 
     Raises:
         OSError: if the place cannot be written to.
     """
     fs, root = writable(artifacts)
     folder = posixpath.join(root, "runs", run_id)
-    for name in RESULTS:
-        if (target / name).exists():
-            fs.put_file(str(target / name), posixpath.join(folder, name))
+    found = [target / name for name in RESULTS] + [Path(os.environ.get("DBT_LOG_PATH", "logs")) / "dbt.log"]
+    if built.docs:
+        found.append(target / "catalog.json")
+    for file in found:
+        if file.exists():
+            fs.put_file(str(file), posixpath.join(folder, file.name))
     fs.pipe_file(posixpath.join(folder, "summary.json"), json.dumps(built.as_log(), default=str).encode())
     if built.docs:
         fs.put_file(str(built.docs), posixpath.join(root, "docs", "index.html"))

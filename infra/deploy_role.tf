@@ -1,6 +1,7 @@
 # What GitHub's workflows may do: read what Terraform manages, and change what a release changes. What holds data or
-# gives rights (buckets, the key, secrets, roles, the network, the namespace) it only reads: a change of those is
-# applied by a person, so that nobody can give themselves more by a pull request.
+# gives rights (buckets, the key, secrets, roles, the network, the namespace, grants in the database) it only reads: a
+# change of those is applied by a person. So a pull request gives no role and no user more rights than it has. What it
+# releases, once it is approved, runs with those of the tasks.
 
 locals {
   deploy        = var.github == null ? 0 : 1
@@ -29,7 +30,6 @@ locals {
         Action   = ["ecs:RegisterTaskDefinition", "ecs:TagResource"]
         Resource = [for task in keys(local.tasks) : "${local.in_region.ecs}:task-definition/${var.name}-${task}:*"]
       },
-      { Sid = "OldTasks", Action = ["ecs:DeregisterTaskDefinition"], Resource = ["*"] }, # AWS knows no narrower one
       {
         Sid       = "TasksRoles"
         Action    = ["iam:PassRole"]
@@ -54,21 +54,6 @@ locals {
       { Sid = "Alerts", Action = ["sns:Subscribe"], Resource = [aws_sns_topic.alerts.arn] },
       { Sid = "Retention", Action = ["logs:PutRetentionPolicy"], Resource = local.log_groups },
       { Sid = "Capacity", Action = ["redshift-serverless:UpdateUsageLimit", "redshift-serverless:UpdateWorkgroup"], Resource = [aws_redshiftserverless_workgroup.this.arn, aws_redshiftserverless_usage_limit.day.arn] },
-      { Sid = "GrantAccess", Action = ["redshift-data:ExecuteStatement"], Resource = [aws_redshiftserverless_workgroup.this.arn] },
-      {
-        # A statement has no ARN; only one's own can be asked for.
-        Sid       = "GrantAccessOutcome"
-        Action    = ["redshift-data:DescribeStatement"]
-        Resource  = ["*"]
-        Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = "$${aws:userid}" } }
-      },
-      { Sid = "GrantAccessAsAdmin", Action = ["secretsmanager:GetSecretValue"], Resource = [aws_redshiftserverless_namespace.this.admin_password_secret_arn] },
-      {
-        Sid       = "EncryptedSecret"
-        Action    = ["kms:Decrypt"]
-        Resource  = [aws_kms_key.this.arn]
-        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
-      },
       { Sid = "FindState", Action = ["s3:ListBucket"], Resource = ["${local.state_bucket_arn}"] },
       { Sid = "State", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*"] },
       { Sid = "StateLock", Action = ["s3:DeleteObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*.tflock"] },
@@ -109,16 +94,19 @@ locals {
         Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
         Resource = concat(values(local.pipeline_roles), ["arn:${local.partition}:iam::${local.account}:role/${var.name}-deploy"])
       },
+      # A statement has no ARN, and those of the database's set-up are a person's, not the role's own.
+      { Sid = "GrantAccess", Action = ["redshift-data:DescribeStatement"], Resource = ["*"] },
       { Sid = "GitHub", Action = ["iam:GetOpenIDConnectProvider"], Resource = [local.oidc_provider] },
       {
         Sid = "ListsAsAWhole" # AWS knows no narrower resource for these
         Action = [
           "ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute", "ec2:DescribeAvailabilityZones",
-          "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
-          "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
-          "ec2:DescribeTransitGatewayVpcAttachments", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
-          "ec2:DescribeVpcs", "ecs:DescribeTaskDefinition", "kms:ListAliases", "logs:DescribeLogGroups",
-          "states:ValidateStateMachineDefinition",
+          "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists",
+          "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+          "ec2:DescribeTransitGateways", "ec2:DescribeTransitGatewayVpcAttachments", "ec2:DescribeVpcAttribute",
+          "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ec2:GetTransitGatewayRouteTableAssociations",
+          "ec2:GetTransitGatewayRouteTablePropagations", "ecs:DescribeTaskDefinition", "kms:ListAliases",
+          "logs:DescribeLogGroups", "states:ValidateStateMachineDefinition",
         ]
         Resource = ["*"]
       },

@@ -47,6 +47,8 @@ locals {
       environment = {
         REDSHIFT_USER = local.database_users.transformer
         ARTIFACTS_URL = local.urls.artifacts
+        # dbt says nothing to the terminal, and without this nothing to the log either, which is published.
+        DBT_LOG_LEVEL_FILE = "debug"
       }
       secrets = {}
     }
@@ -62,9 +64,11 @@ resource "aws_cloudwatch_log_group" "tasks" {
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
+  # Container Insights is charged by the metric, and logs to a group of its own without an end, which outlives the
+  # cluster. A task that ran out of memory says so without it, in the reason why it stopped.
   setting {
     name  = "containerInsights"
-    value = "enabled"
+    value = "disabled"
   }
 }
 
@@ -77,6 +81,8 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.task_memory
   task_role_arn            = aws_iam_role.this[each.key].arn
   execution_role_arn       = aws_iam_role.this["task_execution"].arn
+  # A run names the revisions it began with: a deployment beside it must not take them away.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"

@@ -34,7 +34,7 @@ output "drop_url" {
 }
 
 output "artifacts_url" {
-  description = "Where each run leaves dbt's results and its summary."
+  description = "Where each run leaves dbt's results, its log and a summary: runs/<execution>/."
   value       = local.urls.artifacts
 }
 
@@ -54,6 +54,21 @@ output "redshift_host" {
 }
 
 output "deploy_role_arn" {
-  description = "The role that GitHub's workflows assume: the variable DEPLOY_ROLE_ARN of their environment. Null without github."
+  description = "The role that GitHub's workflows assume: the variable DEPLOY_ROLE_ARN of the repository. Null without github."
   value       = one(aws_iam_role.deploy[*].arn)
+}
+
+output "next_steps" {
+  description = "What comes next: terraform output -raw next_steps."
+  value = join("\n", concat(
+    length(var.alert_emails) == 0 ? ["Nobody is told of failures: set alert_emails and apply again."] : [
+      "Each of ${join(", ", var.alert_emails)} confirms the subscription by the link in a mail.",
+    ],
+    [
+      "In .env: PARQUET_DROP=${local.urls.drop}; then make drop FILE=categoria.parquet.",
+      "make run-aws runs it and follows it; until a first run went well, the alarm ${var.name}-not-run sounds.",
+      "The docs after that: aws s3 cp ${local.urls.artifacts}/docs/index.html .",
+    ],
+    [for role in aws_iam_role.deploy : "On GitHub: the environment ${var.github.environment} with reviewers, and the repository's variable DEPLOY_ROLE_ARN=${role.arn}."],
+  ))
 }

@@ -97,6 +97,10 @@ variable "source_route" {
     )
     error_message = "source_route: expected either transit_gateway_id or vpc_peering_connection_id."
   }
+  validation {
+    condition     = var.source_route == null || var.existing_network == null
+    error_message = "source_route: expected nothing beside existing_network, whose routes are its owner's."
+  }
 }
 
 variable "reader_cidrs" {
@@ -124,6 +128,14 @@ variable "source_postgres" {
     cidr     = string
   })
 
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9.-]*$", var.source_postgres.host))
+    error_message = "source_postgres.host: expected a name or an address, without port."
+  }
+  validation {
+    condition     = alltrue([for value in [var.source_postgres.database, var.source_postgres.user] : trimspace(value) != ""])
+    error_message = "source_postgres: expected a database and a user, got an empty one."
+  }
   validation {
     condition     = can(cidrhost(var.source_postgres.cidr, 0)) && !endswith(var.source_postgres.cidr, "/0")
     error_message = "source_postgres.cidr: expected the database's network, such as 10.1.0.0/24 or 192.0.2.7/32."

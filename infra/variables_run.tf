@@ -210,4 +210,17 @@ variable "github" {
     condition     = var.github == null ? true : can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github.repository))
     error_message = "github.repository: expected owner/name."
   }
+  validation {
+    # A wildcard would let in what no environment has approved.
+    condition     = var.github == null ? true : can(regex("^[^*?:[:space:]]+$", var.github.environment))
+    error_message = "github.environment: expected the name of an environment, without * and ?."
+  }
+  validation {
+    condition     = var.github == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.github.state_bucket))
+    error_message = "github.state_bucket: expected the name of the bucket of Terraform's state."
+  }
+  validation {
+    condition     = try(var.github.oidc_provider_arn, null) == null ? true : can(regex("^arn:[^:]+:iam::[0-9]{12}:oidc-provider/token\\.actions\\.githubusercontent\\.com$", var.github.oidc_provider_arn))
+    error_message = "github.oidc_provider_arn: expected the ARN of the account's provider of token.actions.githubusercontent.com, or nothing."
+  }
 }

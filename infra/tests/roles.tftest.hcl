@@ -10,33 +10,77 @@ run "roles" {
   assert {
     # as JSON, because a list and a tuple are never equal
     condition = jsonencode({
-      for role, policy in aws_iam_role_policy.this : role => sort(distinct(flatten([for s in jsondecode(policy.policy).Statement : s.Action])))
+      for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) }
       }) == jsonencode({
-      loader = [
-        "kms:Decrypt", "kms:GenerateDataKey", "redshift-serverless:GetCredentials",
-        "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
-      ]
-      transformer = [
-        "kms:Decrypt", "kms:GenerateDataKey", "redshift-serverless:GetCredentials",
-        "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
-      ]
-      task_execution = [
-        "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer",
-        "kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue",
-      ]
-      copy = ["kms:Decrypt", "s3:GetObject", "s3:ListBucket"]
-      state_machine = [
-        "ecs:DescribeTasks", "ecs:RunTask", "ecs:StopTask", "ecs:TagResource", "events:DescribeRule", "events:PutRule", "events:PutTargets",
-        "iam:PassRole", "kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogDelivery", "logs:DeleteLogDelivery",
-        "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
-        "logs:PutResourcePolicy", "logs:UpdateLogDelivery", "sns:Publish", "states:ListExecutions",
-      ]
-      scheduler = [
-        "kms:Decrypt", "kms:GenerateDataKey", "redshift-serverless:CreateSnapshot", "sqs:SendMessage",
-        "states:StartExecution",
-      ]
+      loader = {
+        ListLandingAndDrop = ["s3:ListBucket"]
+        Land               = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        UnlockAndCleanUp   = ["s3:DeleteObject"]
+        ReadDrop           = ["s3:GetObject"]
+        SetAside           = ["s3:AbortMultipartUpload", "s3:PutObject"]
+        EncryptedBuckets   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        SignInToRedshift   = ["redshift-serverless:GetCredentials"]
+      }
+      transformer = {
+        ListArtifactsAndLanding = ["s3:ListBucket"]
+        Lock                    = ["s3:GetObject", "s3:PutObject"]
+        Unlock                  = ["s3:DeleteObject"]
+        PublishArtifacts        = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        EncryptedBuckets        = ["kms:Decrypt", "kms:GenerateDataKey"]
+        SignInToRedshift        = ["redshift-serverless:GetCredentials"]
+      }
+      task_execution = {
+        SignInToEcr      = ["ecr:GetAuthorizationToken"]
+        PullImage        = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Log              = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        ReadSecrets      = ["secretsmanager:GetSecretValue"]
+        EncryptedSecrets = ["kms:Decrypt"]
+      }
+      copy = {
+        ListLanding      = ["s3:ListBucket"]
+        ReadLanding      = ["s3:GetObject"]
+        EncryptedBuckets = ["kms:Decrypt"]
+      }
+      state_machine = {
+        RunTasks            = ["ecs:RunTask"]
+        FollowTasks         = ["ecs:DescribeTasks", "ecs:StopTask"]
+        TagTasks            = ["ecs:TagResource"]
+        GiveTasksTheirRoles = ["iam:PassRole"]
+        HearOfTasksThatEnd  = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+        NeverTwiceAtOnce    = ["states:ListExecutions"]
+        TellOfFailures      = ["sns:Publish"]
+        EncryptedTopic      = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Log = [
+          "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+          "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+        ]
+      }
+      scheduler = {
+        Start            = ["states:StartExecution"]
+        Snapshot         = ["redshift-serverless:CreateSnapshot"]
+        KeepMissedStarts = ["sqs:SendMessage"]
+        EncryptedQueue   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      }
     })
-    error_message = "A role has an action more or less than it should: ${jsonencode({ for role, policy in aws_iam_role_policy.this : role => sort(distinct(flatten([for s in jsondecode(policy.policy).Statement : s.Action]))) })}"
+    error_message = "A role has an action more or less than it should: ${jsonencode({ for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) } })}"
+  }
+  assert {
+    # each action that changes something, on what
+    condition = {
+      for statement in flatten([
+        for role, policy in aws_iam_role_policy.this : [for s in jsondecode(policy.policy).Statement : { name = "${role} ${s.Sid}", resources = s.Resource }]
+        ]) : statement.name => join(" ", [for resource in statement.resources : split(":", resource)[length(split(":", resource)) - 1]]) if contains([
+        "loader Land", "loader UnlockAndCleanUp", "loader SetAside", "transformer Lock", "transformer Unlock", "transformer PublishArtifacts",
+      ], statement.name)
+      } == {
+      "loader Land"                  = "vendas-landing-123456789012-sa-east-1/landing/*"
+      "loader UnlockAndCleanUp"      = "vendas-landing-123456789012-sa-east-1/landing/_locks/raw_* vendas-landing-123456789012-sa-east-1/landing/_doctor/*"
+      "loader SetAside"              = "vendas-drop-123456789012-sa-east-1/_rejected/*"
+      "transformer Lock"             = "vendas-landing-123456789012-sa-east-1/landing/_target.json vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
+      "transformer Unlock"           = "vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
+      "transformer PublishArtifacts" = "vendas-artifacts-123456789012-sa-east-1/runs/* vendas-artifacts-123456789012-sa-east-1/docs/*"
+    }
+    error_message = "A task writes to another place, or deletes there."
   }
 
   assert {
@@ -54,7 +98,7 @@ run "roles" {
       for name, policy in merge(aws_iam_role_policy.this, aws_iam_role_policy.deploy) : [
         for s in jsondecode(policy.policy).Statement : "${name} ${s.Sid}" if contains(s.Resource, "*")
       ]
-    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "release OldTasks", "release GrantAccessOutcome", "refresh ListsAsAWhole"])
+    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh GrantAccess", "refresh ListsAsAWhole"])
     error_message = "A statement is for every resource."
   }
 
@@ -89,14 +133,6 @@ run "roles" {
   }
 
   # --- what they may reach ---
-  assert {
-    condition = toset(flatten([
-      for s in jsondecode(aws_iam_role_policy.this["loader"].policy).Statement : s.Resource if contains(s.Action, "s3:PutObject")
-      ])) == toset([
-      "arn:aws:s3:::vendas-landing-123456789012-sa-east-1/landing/*", "arn:aws:s3:::vendas-drop-123456789012-sa-east-1/_rejected/*",
-    ])
-    error_message = "The loader writes to the landing, and beside the drop what it set aside."
-  }
   assert {
     condition = toset(flatten([
       for s in jsondecode(aws_iam_role_policy.this["transformer"].policy).Statement : [
@@ -140,6 +176,22 @@ run "roles" {
       ]
     ]))
     error_message = "CI gives nobody rights, and deletes nothing that holds data."
+  }
+  assert {
+    condition = !anytrue(flatten([
+      for policy in aws_iam_role_policy.deploy : [
+        for s in jsondecode(policy.policy).Statement : [
+          for action in s.Action : contains(["kms:Decrypt", "redshift-data:ExecuteStatement", "redshift-serverless:GetCredentials", "secretsmanager:GetSecretValue"], action)
+        ]
+      ]
+    ]))
+    error_message = "CI reads no secret and signs in to no database, so it grants nothing there."
+  }
+  assert {
+    condition = !anytrue(flatten([
+      for policy in aws_iam_role_policy.deploy : [for s in jsondecode(policy.policy).Statement : contains(s.Action, "ecs:DeregisterTaskDefinition")]
+    ])) && alltrue([for task in aws_ecs_task_definition.this : task.skip_destroy])
+    error_message = "A deployment leaves the revisions that a run may still start."
   }
   assert {
     condition     = sum([for policy in aws_iam_role_policy.deploy : length(policy.policy)]) <= 10240 && alltrue([for policy in aws_iam_role_policy.this : length(policy.policy) <= 10240])

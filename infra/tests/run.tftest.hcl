@@ -69,8 +69,8 @@ run "run" {
         "SOURCE_POSTGRES_SSLMODE", "SOURCE_POSTGRES_USER", "TMPDIR",
       ]
       transformer = [
-        "ARTIFACTS_URL", "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EXTRACT_WORK", "HOME",
-        "LANDING_URL", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT", "REDSHIFT_USER",
+        "ARTIFACTS_URL", "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH",
+        "EXTRACT_WORK", "HOME", "LANDING_URL", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT", "REDSHIFT_USER",
         "REDSHIFT_WORKGROUP", "TMPDIR",
       ]
     })
@@ -134,6 +134,17 @@ run "run" {
     error_message = "ExecutionTime is in milliseconds."
   }
   assert {
+    condition = alltrue([
+      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "${jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds / 3600} of all"),
+      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "after ${jsondecode(aws_sfn_state_machine.this.definition).States.Build.TimeoutSeconds / 3600} hours"),
+    ])
+    error_message = "The alarm of slow runs says when one that hangs is ended."
+  }
+  assert {
+    condition     = one(aws_ecs_cluster.this.setting).value == "disabled"
+    error_message = "Container Insights logs to a group that nobody made, without an end."
+  }
+  assert {
     condition     = aws_cloudwatch_metric_alarm.this["not-run"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["not-run"].period * aws_cloudwatch_metric_alarm.this["not-run"].evaluation_periods == 25 * 3600
     error_message = "No run at all for a day is an alarm, not silence."
   }
@@ -150,5 +161,9 @@ run "run" {
   assert {
     condition     = output.drop_url == "s3://vendas-drop-123456789012-sa-east-1" && output.docs_url == "s3://vendas-artifacts-123456789012-sa-east-1/docs/index.html" && output.log_group == "/vendas/tasks" && output.workgroup == "vendas"
     error_message = "The outputs say where things are."
+  }
+  assert {
+    condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1", "make run-aws", "DEPLOY_ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy"] : strcontains(output.next_steps, text)])
+    error_message = "The next steps name what is this deployment's."
   }
 }

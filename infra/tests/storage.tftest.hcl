@@ -105,6 +105,21 @@ run "can_be_given_back" {
   }
 }
 
+run "secrets_that_are_stored_already" {
+  command = plan
+
+  variables {
+    source_postgres_password  = null
+    employees_api_key         = null
+    employees_api_key_version = 1
+  }
+
+  assert {
+    condition     = nonsensitive(local.given.source_postgres_password) == "" && nonsensitive(local.given.employees_api_key) == ""
+    error_message = "What is not given is empty and not null, which the provider refuses beside a version."
+  }
+}
+
 run "api_key" {
   command = apply
 

@@ -27,7 +27,6 @@ run "networks" {
     existing_network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-2"] }
     vpc_cidr          = "10.80.0.0/24"
     egress            = "internet"
-    source_route      = {}
     reader_cidrs      = ["0.0.0.0/0"]
     source_postgres   = { host = "db.example.com", port = 0, database = "erp", user = "leitor", sslmode = "prefer", cidr = "0.0.0.0/0" }
     employees_api_url = "http://api.example.com?id=1"
@@ -37,7 +36,7 @@ run "networks" {
   }
 
   expect_failures = [
-    var.existing_network, var.vpc_cidr, var.egress, var.source_route, var.reader_cidrs, var.source_postgres, var.employees_api_url,
+    var.existing_network, var.vpc_cidr, var.egress, var.reader_cidrs, var.source_postgres, var.employees_api_url,
     var.source_postgres_password, var.employees_api_key,
   ]
 }
@@ -107,4 +106,27 @@ run "time_zone_without_place" {
   }
 
   expect_failures = [var.schedule]
+}
+
+run "what_is_empty_or_for_everyone" {
+  command = plan
+
+  variables {
+    source_postgres = { host = "db.example.com:5432", database = "", user = " ", cidr = "10.1.0.0/24" }
+    source_route    = {}
+    github          = { repository = "empresa/plataforma-vendas", environment = "*", state_bucket = "", oidc_provider_arn = "github" }
+  }
+
+  expect_failures = [var.source_postgres, var.source_route, var.github]
+}
+
+run "a_route_in_the_network_of_another" {
+  command = plan
+
+  variables {
+    existing_network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
+    source_route     = { transit_gateway_id = "tgw-0123456789abcdef0" }
+  }
+
+  expect_failures = [var.source_route]
 }

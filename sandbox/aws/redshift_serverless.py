@@ -4,11 +4,13 @@ JSON over HTTP POST with the operation in the header X-Amz-Target, as botocore's
 """
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 WORKGROUP = "sandbox"
@@ -16,10 +18,13 @@ USER = "IAMR:sandbox"
 
 
 @contextmanager
-def serve(login: Callable[[str, int], str], host: str, port: int) -> Iterator[str]:
+def serve(
+    login: Callable[[str, int], str], host: str, port: int, users: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """Serves the API for the workgroup `sandbox` at `host:port` while entered; gives its URL.
 
-    `login` returns a password of a user for a number of seconds.
+    `login` returns a password of a user for a number of seconds. On AWS a role signs in under its own name; here
+    `users` are those by the access key that a request is signed with, and every other key signs in as `USER`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,7 +33,7 @@ def serve(login: Callable[[str, int], str], host: str, port: int) -> Iterator[st
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
             operation = self.headers["X-Amz-Target"].rsplit(".", 1)[-1]
-            status, answer = answered(operation, asked)
+            status, answer = answered(operation, asked, self.headers.get("Authorization", ""))
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -39,7 +44,7 @@ def serve(login: Callable[[str, int], str], host: str, port: int) -> Iterator[st
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Says nothing."""
 
-    def answered(operation: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def answered(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
         if asked.get("workgroupName") != WORKGROUP:
             message = f"Workgroup {asked.get('workgroupName')} not found"
             return 400, {"__type": "ResourceNotFoundException", "message": message}
@@ -48,8 +53,10 @@ def serve(login: Callable[[str, int], str], host: str, port: int) -> Iterator[st
             if not 900 <= seconds <= 3600:
                 return 400, {"__type": "ValidationException", "message": "durationSeconds must be 900 to 3600"}
             expires = time.time() + seconds
+            key = re.search(r"Credential=([^/]+)/", signed)
+            user = users.get(key[1], USER) if key else USER
             return 200, {
-                "dbUser": USER, "dbPassword": login(USER, seconds), "expiration": expires, "nextRefreshTime": expires,
+                "dbUser": user, "dbPassword": login(user, seconds), "expiration": expires, "nextRefreshTime": expires,
             }  # fmt: skip
         if operation == "GetWorkgroup":
             return 200, {"workgroup": {"workgroupName": WORKGROUP, "endpoint": {"address": host, "port": port}}}

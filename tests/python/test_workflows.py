@@ -17,6 +17,10 @@ RIGHTS = {
 }
 
 
+# Files that make makes, beside what a person calls: what infra's tests need.
+MADE = {".venv-infra/.ready", "infra/node_modules"}
+
+
 def workflow(file: Path) -> dict[Any, Any]:
     parsed: dict[Any, Any] = yaml.safe_load(file.read_text())
     return parsed
@@ -35,7 +39,7 @@ def jobs() -> list[Any]:
 def targets(job: dict[str, Any]) -> set[str]:
     """The make targets that a job calls."""
     commands = [step["run"].split() for step in job["steps"] if "run" in step]
-    return {words[1] for words in commands if words[0] == "make"}
+    return {word for words in commands if words[0] == "make" for word in words[1:] if "=" not in word}
 
 
 def triggers(file: Path) -> set[str]:
@@ -78,7 +82,9 @@ def test_a_job_has_the_rights_it_needs_and_an_end(file: str, name: str, job: dic
 
 @pytest.mark.parametrize(("file", "name", "job"), jobs())
 def test_a_job_calls_what_people_call(file: str, name: str, job: dict[str, Any]) -> None:
-    known = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text()
+    known = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)) | MADE
+    assert all(f"\n{file}: " in makefile for file in MADE)
     assert targets(job) <= known, f"{name} of {file} calls a make target that is not there"
     # What anybody may have put into a pull request's title or branch is never part of a command.
     assert not any("${{" in step.get("run", "") for step in job["steps"])
@@ -88,8 +94,30 @@ def test_a_pull_request_is_checked_in_full_without_an_account() -> None:
     file = ROOT / ".github" / "workflows" / "pull-request.yml"
     assert "pull_request" in triggers(file)
     called = set().union(*(targets(job) for job in workflow(file)["jobs"].values()))
-    assert called == {"lint", "test", "run", "infra-check", "image-check"}
+    assert called == {"lint", "test", "run", "infra-check", "image-check"} | MADE
     assert "id-token" not in file.read_text()
+
+
+def test_one_machine_runs_the_tests_of_infra_and_skips_none() -> None:
+    check = workflow(ROOT / ".github" / "workflows" / "pull-request.yml")["jobs"]["check"]
+    assert [leg["machine"] for leg in check["strategy"]["matrix"]["include"] if leg.get("infra")] == ["ubuntu-24.04"]
+    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test") + 1]
+    assert test["env"] == {"REQUIRE_INFRA": "${{ matrix.infra && '1' || '' }}"}
+    set_up = [step for step in before if step.get("if") == "matrix.infra"]
+    assert targets({"steps": set_up}) == MADE
+    assert any(step.get("uses", "").startswith("hashicorp/setup-terraform@") for step in set_up)
+
+
+def test_what_sets_up_infra_has_one_version_everywhere() -> None:
+    used = [
+        step["with"]
+        for file in FILES
+        for job in workflow(file)["jobs"].values()
+        for step in job.get("steps", [])
+        if step.get("uses", "").startswith("hashicorp/setup-terraform@")
+    ]
+    assert len(used) == 3
+    assert all(one == used[0] for one in used)
 
 
 def test_main_is_deployed_once_it_is_checked_and_approved() -> None:

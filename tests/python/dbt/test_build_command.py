@@ -37,6 +37,7 @@ def environment(folder: Path, number: int) -> dict[str, str]:
         "EXTRACT_WORK": str(folder / f"disk{number}" / "work"),
         "DBT_TARGET_PATH": str(folder / f"disk{number}" / "target"),
         "DBT_LOG_PATH": str(folder / f"disk{number}"),
+        "DBT_LOG_LEVEL_FILE": "debug",
         "ARTIFACTS_URL": str(folder / "artifacts"),
         "RUN_ID": RUN,
         "TODAY": "2025-06-15",
@@ -79,9 +80,10 @@ def test_docs_are_published_once_the_build_went_well(attempts: tuple[Path, list[
     summary = json.loads((artifacts / "runs" / RUN / "summary.json").read_text())
     assert summary["ok"]
     assert "silver_venda" in (artifacts / "docs" / "index.html").read_text()
-    assert {"manifest.json", "run_results.json", "sources.json"} <= {
-        file.name for file in (artifacts / "runs" / RUN).iterdir()
-    }
+    assert {file.name for file in (artifacts / "runs" / RUN).iterdir()} == {
+        "manifest.json", "run_results.json", "sources.json", "catalog.json", "dbt.log", "summary.json",
+    }  # fmt: skip
+    assert "last_extract_matches_raw" in (artifacts / "runs" / RUN / "dbt.log").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -243,7 +243,7 @@ def test_destroy_lets_terraform_ask(machine: Machine, capfd: pytest.CaptureFixtu
 
     (destroy,) = machine.calls("terraform", "destroy")
     assert destroy[1:] == ["destroy", f"-var=image_tag={image.commit()}"]
-    assert f"what is left is the bucket of Terraform's state, {BUCKET}" in capfd.readouterr().out
+    assert f"left are the bucket of Terraform's state, {BUCKET}, the weekly snapshots" in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("machine")

@@ -141,7 +141,11 @@ def test_a_file_is_put_into_a_drop_on_s3(world: World, s3: str, monkeypatch: pyt
     assert world.run("parquet").status("parquet.categoria") == "ok"
 
 
-def test_a_build_publishes_to_s3_and_the_next_attempt_finds_what_failed(s3: str, tmp_path: Path) -> None:
+def test_a_build_publishes_to_s3_and_the_next_attempt_finds_what_failed(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    (tmp_path / "catalog.json").write_text("{}")  # of an earlier build: this one has no docs
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "run_results.json").write_text("[]")
     artifacts = f"s3://{s3}/artifacts"

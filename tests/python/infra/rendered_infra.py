@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+import missing
 
 ROOT = Path(__file__).parents[3]
 TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
 RENDERED_BY = "tests/run.tftest.hcl"
+
+# Redshift's own forms in the set-up of the database, in PostgreSQL's; the rest of the procedure is the same in both.
+POSTGRES = (
+    ("password disable", "password null"),
+    ("grant role ", "grant "),
+    (" to role ", " to "),
+    ("svv_roles", "(select rolname as role_name from pg_roles) as svv_roles"),
+)
 
 
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +36,7 @@ def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def copy(folder: Path) -> Path:
     """Returns a copy of infra/ that terraform works on; skips the test where it cannot."""
     if not shutil.which(TERRAFORM):
-        pytest.skip(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
+        missing.infra_tool(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
     ignored = shutil.ignore_patterns(
         ".terraform", "node_modules", *([] if TERRAFORM == "terraform" else [".terraform.lock.hcl"])
     )
@@ -36,7 +44,7 @@ def copy(folder: Path) -> Path:
     for values in folder.glob("*.tfvars"):
         values.unlink()  # a deployment's; the tests bring their own
     if (done := terraform(folder, "init", "-backend=false", "-input=false")).returncode:
-        pytest.skip(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
+        missing.infra_tool(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
     return folder
 
 
@@ -54,6 +62,19 @@ class Infra:
             addresses = ['aws_iam_role_policy.deploy["refresh"]', 'aws_iam_role_policy.deploy["release"]']
         policies = [json.loads(self.resources[address]["policy"]) for address in addresses]
         return [statement for policy in policies for statement in policy["Statement"]]
+
+    def database_set_up(self, database: str, password: str | None = None) -> str:
+        """Returns the statements that set up the deployed database, for a database of PostgreSQL.
+
+        With a password, its users can sign in by that, as nothing but AWS lets them in there.
+        """
+        text = str(self.resources["aws_redshiftdata_statement.access_procedure"]["sql"])
+        for redshift, postgres in (*POSTGRES, ("on database vendas", f"on database {database}")):
+            assert redshift in text, redshift
+            text = text.replace(redshift, postgres)
+        if password:
+            text = text.replace("password null", f"password '{password}'")
+        return f"{text};\n{self.resources['aws_redshiftdata_statement.access']['sql']}"
 
     def environment(self, task: str) -> dict[str, str]:
         """Returns the environment of a task's container, without what Secrets Manager adds."""
@@ -79,10 +100,14 @@ def matches(pattern: str, text: str) -> bool:
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
-def allows(statements: list[dict[str, Any]], action: str, resource: str) -> bool:
-    """True where a statement allows the action on the resource. Conditions are infra's own tests' to check."""
+def allows(statements: list[dict[str, Any]], action: str, resource: str, via: str | None = None) -> bool:
+    """True where a statement allows the action on the resource, of a key by way of the service `via`.
+
+    Other conditions are infra's own tests' to check.
+    """
     return any(
         statement["Effect"] == "Allow"
+        and statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService") == via
         and any(matches(allowed.lower(), action.lower()) for allowed in statement["Action"])
         and any(matches(allowed, resource) for allowed in statement["Resource"])
         for statement in statements

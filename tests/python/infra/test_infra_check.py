@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import missing
 import pytest
 from rendered_infra import ROOT, TERRAFORM, copy
 
@@ -48,6 +49,24 @@ MISTAKES = (
     Mistake("ecs.tf", "secrets = {}", "secrets = { X = aws_secretsmanager_secret.source_postgres_password.arn }",
             "The loader alone has the source's password"),
     Mistake("network.tf", "cidr = var.source_postgres.cidr }", 'cidr = "0.0.0.0/0" }', "in its own network."),
+    Mistake("state_machine.tf", 'level                  = "ALL"', 'level                  = "ERROR"',
+            "every step is logged."),
+    Mistake("state_machine.tf", "= [aws_security_group.task.id]", "= [aws_security_group.redshift.id]",
+            "The state machine names the cluster"),
+    Mistake("database.tf", "secret_arn     = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
+            'db_user        = "admin"', "The statements run as admin, whose password nobody sees."),
+    Mistake("secrets.tf", 'var.source_postgres_password == null ? "" : ', "",
+            "What is not given is empty and not null"),
+    Mistake("secrets.tf", "recovery_window_in_days = var.protect_data ? 30 : 0", "recovery_window_in_days = 0",
+            "can be had back for 30 days."),
+    Mistake("storage.tf", '        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }\n', "",
+            "two services on its behalf only."),
+    Mistake("ecs.tf", "retention_in_days = var.log_retention_days", "retention_in_days = 7",
+            "Every log is encrypted and has an end."),
+    Mistake("ecs.tf", "skip_destroy = true", "skip_destroy = false", "the revisions that a run may still start."),
+    Mistake("deploy_role.tf", '["redshift-data:DescribeStatement"]',
+            '["redshift-data:DescribeStatement", "redshift-data:ExecuteStatement"]', "signs in to no database"),
+    Mistake("iam.tf", "EncryptedBuckets", "EncryptedBucket", "an action more or less than it should"),
 )  # fmt: skip
 
 
@@ -110,7 +129,7 @@ def test_what_is_not_terraform_is_refused(pristine: Path, tmp_path: Path) -> Non
 
 def test_checkov_finds_what_no_test_thought_of(tmp_path: Path) -> None:
     if not CHECKOV.exists():
-        pytest.skip("no .venv-infra: make infra-check makes it")
+        missing.infra_tool("no .venv-infra: make infra-check makes it")
     folder = tmp_path / "infra"
     shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform", "node_modules"))
     (folder / "added.tf").write_text(

@@ -1,8 +1,9 @@
 """Every call that the code makes to AWS is allowed to the role that makes it.
 
 What the tasks call is recorded while the real commands run with the settings that they have on ECS, against the
-sandbox. What the state machine calls stands in its definition, what the deploy command calls in its source. A call
-that no table here knows fails its test, so a new one is thought about before AWS refuses it.
+sandbox, signed in to its warehouse as the users of the deployed one. What the state machine calls stands in its
+definition, what the deploy command calls in its source. A call that no table here knows fails its test, so a new one
+is thought about before AWS refuses it.
 """
 
 import ast
@@ -23,10 +24,14 @@ COMMANDS = [
     ("transformer", ["build"]),  # fails, as nothing is loaded yet: the next attempt goes on from it
     ("loader", ["run"]),
     ("loader", ["doctor"]),
+    (
+        "loader",
+        ["backfill", "--source", "postgres", "--table", "venda", "--from", "2026-01-01", "--to", "2026-01-05"],
+    ),
     ("transformer", ["build"]),
 ]
 # The loader ends with 1, as it sets the file aside that is no Parquet.
-EXIT_CODES = [1, 1, 0, 0]
+EXIT_CODES = [1, 1, 0, 0, 0]
 
 # S3's operations, with the action that IAM asks for, on the bucket or on the object
 S3 = {
@@ -42,15 +47,30 @@ S3 = {
     "CompleteMultipartUpload": ("s3:PutObject", "object"),
     "AbortMultipartUpload": ("s3:AbortMultipartUpload", "object"),
 }
+# What S3 asks of a bucket's key, on behalf of who calls
+KMS = {
+    "HeadObject": {"kms:Decrypt"},
+    "GetObject": {"kms:Decrypt"},
+    "PutObject": {"kms:GenerateDataKey"},
+    "CopyObject": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "CreateMultipartUpload": {"kms:GenerateDataKey"},
+    "UploadPart": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "CompleteMultipartUpload": {"kms:Decrypt"},
+}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: who makes it, and what IAM is asked."""
+    """One call: who makes it, and what IAM is asked; of a key, by way of which service."""
 
     role: str
     action: str
     resource: str
+    via: str | None = None
+
+    def allowed(self, infra: Infra) -> bool:
+        """True where the role may."""
+        return allows(infra.statements(self.role), self.action, self.resource, self.via)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +85,8 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
     plan = {
         "buckets": buckets,
         "drop": infra.outputs["drop_url"].removeprefix("s3://"),
+        "set_up": infra.database_set_up("dev", "sandbox"),
+        "password": "sandbox",
         "environments": {task: infra.environment(task) | local for task in ("loader", "transformer")},
         "commands": COMMANDS,
     }
@@ -82,17 +104,20 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
         [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
         cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
-    assert done.stdout.strip() == str(EXIT_CODES), done.stderr[-5000:]
+    # Done by the users that the database's set-up has made, who have no more rights than it gave them.
+    expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
+    assert json.loads(done.stdout or "{}") == expected, done.stdout + done.stderr[-5000:]
     return [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
 
 
-def asked(task: str, service: str, operation: str, parameters: dict[str, Any], workgroup: str) -> list[Call]:
+def asked(infra: Infra, task: str, service: str, operation: str, parameters: dict[str, Any]) -> list[Call]:
     """Returns what IAM is asked for one call.
 
     Raises:
         KeyError: for a call that is not listed here.
     """
     if (service, operation) == ("redshift-serverless", "GetCredentials"):
+        workgroup = infra.resources["aws_redshiftserverless_workgroup.this"]["arn"]
         return [Call(task, "redshift-serverless:GetCredentials", workgroup)]
     action, about = {"s3": S3}[service][operation]
     bucket = f"arn:aws:s3:::{parameters['Bucket']}"
@@ -101,47 +126,66 @@ def asked(task: str, service: str, operation: str, parameters: dict[str, Any], w
         source = parameters["CopySource"]
         path = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
         calls.append(Call(task, "s3:GetObject", f"arn:aws:s3:::{path}"))
-    return calls
+    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    return [
+        *calls,
+        *(Call(task, of_key, key_of(infra, parameters["Bucket"]), via) for of_key in KMS.get(operation, ())),
+    ]
 
 
-def test_tasks_may_do_what_they_do(infra: Infra, recorded: list[list[Any]]) -> None:
-    workgroup = infra.resources["aws_redshiftserverless_workgroup.this"]["arn"]
-    calls = {call for task, *rest in recorded for call in asked(task, *rest, workgroup)}
-    refused = [call for call in calls if not allows(infra.statements(call.role), call.action, call.resource)]
-    assert not refused
+def key_of(infra: Infra, bucket: str) -> str:
+    """Returns the ARN of the key that a bucket is encrypted with."""
+    (key,) = {
+        by_default["kms_master_key_id"]
+        for address, values in infra.resources.items()
+        if address.startswith("aws_s3_bucket_server_side_encryption_configuration.") and values["bucket"] == bucket
+        for rule in values["rule"]
+        for by_default in rule["apply_server_side_encryption_by_default"]
+    }
+    return str(key)
+
+
+@pytest.fixture(scope="module")
+def calls(infra: Infra, recorded: list[list[Any]]) -> set[Call]:
+    """What IAM is asked for all that the tasks called."""
+    return {call for one in recorded for call in asked(infra, *one)}
+
+
+def test_tasks_may_do_what_they_do(infra: Infra, calls: set[Call]) -> None:
+    assert not [call for call in calls if not call.allowed(infra)]
     # What was recorded is all that the tasks do: reading, landing, setting aside, publishing, the docs.
     assert {(call.role, call.action) for call in calls} >= {
         ("loader", "redshift-serverless:GetCredentials"), ("loader", "s3:DeleteObject"), ("loader", "s3:GetObject"),
         ("loader", "s3:ListBucket"), ("loader", "s3:PutObject"), ("transformer", "s3:GetObject"),
         ("transformer", "redshift-serverless:GetCredentials"), ("transformer", "s3:ListBucket"),
         ("transformer", "s3:PutObject"),
+        *((role, action) for role in ("loader", "transformer") for action in ("kms:Decrypt", "kms:GenerateDataKey")),
     }  # fmt: skip
     assert any(call.resource.endswith("/docs/index.html") for call in calls)
     assert any("/_rejected/" in call.resource for call in calls)
 
 
-def test_tasks_may_do_no_more_than_they_do(infra: Infra, recorded: list[list[Any]]) -> None:
-    """Each statement about S3 is used, but for what only happens with large files or broken uploads."""
-    workgroup = infra.resources["aws_redshiftserverless_workgroup.this"]["arn"]
-    calls = {call for task, *rest in recorded for call in asked(task, *rest, workgroup)}
+def test_tasks_may_do_no_more_than_they_do(infra: Infra, calls: set[Call]) -> None:
+    """Each statement is used, but for what only happens with large files or broken uploads."""
     for role in ("loader", "transformer"):
         for statement in infra.statements(role):
             for action in set(statement["Action"]) - {"s3:AbortMultipartUpload"}:
-                if not action.startswith("kms:"):
-                    used = [c for c in calls if c.role == role and allows([statement], action, c.resource)]
-                    assert any(c.action == action for c in used), (role, statement["Sid"], action)
+                used = [c for c in calls if c.role == role and allows([statement], action, c.resource, c.via)]
+                assert any(c.action == action for c in used), (role, statement["Sid"], action)
 
 
 def test_copy_may_read_what_the_loader_lands(infra: Infra, recorded: list[list[Any]]) -> None:
     landing = infra.environment("loader")["LANDING_URL"].removeprefix("s3://")
     landed = [
-        f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
+        (parameters["Bucket"], f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}")
         for task, _, operation, parameters in recorded
         if operation == "PutObject" and f"{parameters['Bucket']}/{parameters['Key']}".startswith(f"{landing}/raw_")
     ]
     assert landed
-    assert all(allows(infra.statements("copy"), "s3:GetObject", file) for file in landed)
-    assert not any(allows(infra.statements("copy"), "s3:PutObject", file) for file in landed)
+    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    assert all(Call("copy", "s3:GetObject", file).allowed(infra) for _, file in landed)
+    assert all(Call("copy", "kms:Decrypt", key_of(infra, bucket), via).allowed(infra) for bucket, _ in landed)
+    assert not any(Call("copy", "s3:PutObject", file).allowed(infra) for _, file in landed)
 
 
 # --- the state machine ---
@@ -196,8 +240,7 @@ def test_the_state_machine_may_do_what_its_states_do(infra: Infra) -> None:
     definition = json.loads(infra.resources["aws_sfn_state_machine.this"]["definition"])
     calls = [call for task in tasks_of(definition["States"]) for call in resources_of(task, infra)]
     assert {call.action for call in calls} >= {"ecs:RunTask", "iam:PassRole", "sns:Publish"}
-    refused = [call for call in calls if not allows(infra.statements(call.role), call.action, call.resource)]
-    assert not refused
+    assert not [call for call in calls if not call.allowed(infra)]
 
 
 def test_the_scheduler_may_start_what_it_starts(infra: Infra) -> None:

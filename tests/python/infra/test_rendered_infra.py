@@ -12,6 +12,7 @@ from croniter import croniter
 from psycopg2 import errors
 from rendered_infra import ROOT, Infra
 
+from sandbox.aws import state_machine
 from sandbox.sources.postgres import PostgresServer
 
 # --- the schedule ---
@@ -66,7 +67,7 @@ def test_the_alarm_on_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
 def test_settings_are_those_that_the_code_reads(infra: Infra, task: str) -> None:
     known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     of_the_container = {"AWS_DEFAULT_REGION", "AWS_REGION", "HOME", "TMPDIR"}
-    of_dbt = {"DBT_TARGET_PATH", "DBT_LOG_PATH"}
+    of_dbt = {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_LOG_LEVEL_FILE"}
     assert set(infra.environment(task)) - known - of_the_container - of_dbt == {"EXTRACT_WORK"}
 
 
@@ -80,7 +81,6 @@ def test_what_is_written_is_on_the_volume(infra: Infra) -> None:
 
 
 def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -> None:
-    machine = pytest.importorskip("sandbox.aws.state_machine", reason="the sandbox has no Step Functions")
     deployed = json.loads(infra.resources["aws_sfn_state_machine.this"]["definition"])
     network = json.dumps(deployed)
     values = {
@@ -95,36 +95,22 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "region": infra.outputs["region"],
     }
     assert len(values["subnets"]) == 3
-    assert json.loads(machine.rendered(machine.TEMPLATE.read_text(), values)) == deployed
+    assert json.loads(state_machine.rendered(state_machine.TEMPLATE.read_text(), values)) == deployed
 
 
 # --- who may do what in the database ---
-
-# Redshift's own forms, in PostgreSQL's; the rest of the procedure is the same in both.
-POSTGRES = (
-    ("password disable", "password null"),
-    ("grant role ", "grant "),
-    (" to role ", " to "),
-    ("svv_roles", "(select rolname as role_name from pg_roles) as svv_roles"),
-)
 
 
 @pytest.fixture
 def cursor(infra: Infra, postgres_server: PostgresServer, database: str) -> Iterator[Any]:
     """A superuser's in a database that was set up, twice: what is there already is left as it is."""
-    text = infra.resources["aws_redshiftdata_statement.access_procedure"]["sql"]
+    text = infra.database_set_up(database)
     assert '"IAMR:vendas-loader"' in text
-    for redshift, postgres in POSTGRES:
-        assert redshift in text
-        text = text.replace(redshift, postgres)
-    # the one database's name, which is not that of the deployed one
-    text = text.replace("on database vendas", f"on database {database}")
     connection = postgres_server.connect(database)
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(text)
         for _ in range(2):
-            cursor.execute(infra.resources["aws_redshiftdata_statement.access"]["sql"])
+            cursor.execute(text)
         yield cursor
         cursor.execute("reset session authorization")
         for role in ('"IAMR:vendas-loader"', '"IAMR:vendas-transformer"', "loader", "transformer", "reader"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from machine_run import Machine, machine, tasks_of
 
 from deploy import execution
+from sandbox.aws.execution import followed as followed_here
 
 
 def followed(pipeline: Machine, given: str = "{}") -> tuple[execution.End, list[str]]:
@@ -42,3 +43,16 @@ def test_a_source_that_fails_is_named_with_its_exit_code(tmp_path: Path) -> None
     (failed,) = [line for line in read if ": failed" in line]
     assert failed.startswith("Load the source (postgres): failed: States.TaskFailed: ")
     assert failed.endswith(", exit code 2")
+
+
+def test_the_sandbox_tells_where_the_output_of_a_failed_task_is(tmp_path: Path) -> None:
+    told: list[str] = []
+    with machine(tasks_of('[ "$3" != api ] || { echo "no such host"; exit 2; }', tmp_path)) as pipeline:
+        status = followed_here(pipeline.client, pipeline.start('{"sources": ["api"]}'), told.append)
+        (failed,) = [line for line in told if "failed with" in line]
+        step, log = failed.split(" failed with exit code 2, see ")
+        assert (pipeline.cluster.logs / log).read_text() == "no such host\n"
+
+    assert step.endswith(" s  Load the source: run --source api:")
+    assert status == "FAILED"
+    assert "FAILED: ExtractFailed: extract api: Essential container in task exited, exit code 2" in told[-1]

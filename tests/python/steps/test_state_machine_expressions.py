@@ -7,6 +7,7 @@ import subprocess
 from itertools import product
 from typing import Any
 
+import missing
 import pytest
 from jsonata.jsonata import Jsonata
 
@@ -65,6 +66,10 @@ ERRORS = [
     {"Error": "States.Timeout", "Cause": ""},
     {"Error": "States.Timeout"},
     {"Error": "AmazonECS.Unknown", "Cause": "Capacity is unavailable"},
+    {"Error": "AmazonECS.Unknown", "Cause": '{"Failures": [{"Reason": "RESOURCE:FARGATE"}], "Tasks": []}'},
+    {"Error": "States.TaskFailed", "Cause": "Step Functions lost sight of the task"},
+    {"Error": "States.TaskFailed", "Cause": ""},
+    {"Error": "States.TaskFailed"},
 ]
 EXECUTIONS = [
     [],
@@ -131,7 +136,7 @@ def evaluated(expression: str, bindings: dict[str, Any]) -> Any:
 def test_every_expression_means_the_same_in_the_reference_implementation() -> None:
     node = shutil.which("node")
     if not node or not REFERENCE.exists():
-        pytest.skip("JSONata's reference implementation is not installed: make infra/node_modules")
+        missing.infra_tool("JSONata's reference implementation is not installed: make infra/node_modules")
     expressions = sorted({json.loads(f'"{text}"') for text in re.findall(r'"\{% (.*?) %\}"', definition())})
     cases = [(expression, bindings) for expression in expressions for bindings in bindings_of(expression)]
     done = subprocess.run(
@@ -147,9 +152,23 @@ def test_every_expression_means_the_same_in_the_reference_implementation() -> No
     assert len(cases) > 200
 
 
+def end_of(kind: str, error: dict[str, str]) -> Any:
+    """What a Catch makes of an error: `kind` is extractEnd or buildEnd."""
+    (expression,) = {json.loads(f'"{text}"') for text in re.findall(rf'"{kind}": "\{{% (.*?) %\}}"', definition())}
+    return evaluated(expression, {"states": {"errorOutput": error}})
+
+
+@pytest.mark.parametrize("kind", ["extractEnd", "buildEnd"])
+@pytest.mark.parametrize("error", ERRORS, ids=json.dumps)
+def test_no_error_breaks_the_catch_that_is_to_tell_it(kind: str, error: dict[str, str]) -> None:
+    end = end_of(kind, error)
+    assert set(end) == {"why", "log", "again"}, end
+    if '"TaskArn"' not in error.get("Cause", ""):
+        assert (end["why"], end["again"]) == (f"{error['Error']} {error.get('Cause', '')}", False)
+
+
 def test_the_reason_of_a_container_is_told() -> None:
-    (expression,) = {json.loads(f'"{text}"') for text in re.findall(r'"extractEnd": "\{% (.*?) %\}"', definition())}
-    end = evaluated(expression, {"states": {"errorOutput": ERRORS[2]}})
+    end = end_of("extractEnd", ERRORS[2])
     assert end == {
         "why": "Essential container in task exited, exit code 137, OutOfMemoryError: Container killed",
         "log": "#logsV2:log-groups/log-group/$252Fecs$252Fpipeline/log-events/loader$252Fpipeline$252F0a1b",

@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import missing
 import pytest
 from jsonata.jsonata import Jsonata
 from machine_rules import faults
@@ -135,7 +136,7 @@ def test_a_name_without_a_value_is_refused() -> None:
 def validator() -> Path:
     """The asl-validator of infra/package-lock.json."""
     if not VALIDATOR.exists() or not shutil.which("node"):
-        pytest.skip("asl-validator is not installed: make infra/node_modules")
+        missing.infra_tool("asl-validator is not installed: make infra/node_modules")
     return VALIDATOR
 
 
