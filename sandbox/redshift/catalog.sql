@@ -144,7 +144,8 @@ begin
 end $$;
 
 -- varchar counts bytes: a cast cuts, an assignment refuses.
-create function rs.too_long(length int) returns varchar language plpgsql immutable as $$
+-- It takes the value so that the planner, which works out what is constant, cannot raise it beforehand.
+create function rs.too_long(value varchar, length int) returns varchar language plpgsql immutable as $$
 begin
     raise string_data_right_truncation
         using message = format('Value too long for character type (character varying(%s))', length);
@@ -163,7 +164,7 @@ create function rs.varchar_of_bytes(varchar, int, bool) returns varchar language
     select case
         when $1 is null or $2 < 4 or octet_length($1) <= $2 - 4 then $1
         when $3 or octet_length(rtrim($1)) <= $2 - 4 then rs.cut($1, $2 - 4)
-        else rs.too_long($2 - 4)
+        else rs.too_long($1, $2 - 4)
     end
 $$;
 update pg_cast set castfunc = 'rs.varchar_of_bytes(varchar, int, bool)'::regprocedure
