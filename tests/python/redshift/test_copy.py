@@ -204,6 +204,17 @@ def test_a_missing_value_is_in_the_system_table(redshift: Redshift) -> None:
     assert redshift.execute(DETAIL) == [("n.csv", 2, "a", 1213, "Missing data for not-null field")]
 
 
+def test_a_nul_byte_does_not_end_the_history(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "nul.csv", b"1,,,a\0b\n2,ontem\0,1,x\n")
+    with pytest.raises(psycopg2.Error):
+        redshift.copy("venda", "nul.csv", "csv")
+    put(redshift, "nul.csv", b"2,ontem\0,1\n")
+    with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
+        redshift.copy("venda", "nul.csv", "csv")
+    assert redshift.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
+
+
 def test_the_row_outlives_the_clients_rollback(redshift: Redshift) -> None:
     redshift.execute("create table par (a integer, b integer)")
     put(redshift, "r.csv", b"1,2\n1,x\n")
