@@ -36,10 +36,10 @@ def _expanded(statement: str, has_column: Callable[[str], bool]) -> str:
     statement, mark, remembered = statement.partition(REMEMBERED)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-    except SqlglotError:
+        if not sum(_expand_one(select, has_column) for select in list(_inner_first(tree))):
+            return statement + mark + remembered
+    except (SqlglotError, RecursionError):
         return statement + mark + remembered  # PostgreSQL will say what it thinks of it
-    if not sum(_expand_one(select, has_column) for select in _inner_first(tree)):
-        return statement + mark + remembered
     try:
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
     except SqlglotError as error:

@@ -43,6 +43,14 @@ _NOTHING_TO_DO = re.compile(
     r"|alter table [\w. ]*\badd (constraint \w* ?)?(primary key|unique|foreign key))\b"
 )
 
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_SHOW = re.compile(
+    rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
+    (?:\s+(?:from|on)\s+(?:(?:database|schema|table)\s+)?(?P<place>(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*))?
+    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?\s*(?:/\*.*?\*/\s*)*\Z""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+
 
 def rewrite(sql: str) -> str:
     """Returns a query string, which may hold several statements, as PostgreSQL is to run it.
@@ -184,21 +192,32 @@ def show(sql: str) -> str:
     """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
+
+    Raises:
+        RedshiftError: for SHOW without the names that it needs.
     """
-    found = re.match(r"\s*(?:/\*.*?\*/\s*)*show\s+(schemas|tables|columns|grants)\b(.*)", sql, _FLAGS | re.DOTALL)
+    found = _SHOW.match(sql)
     if not found:
         return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
-    names = [name.replace("'", "''") for name in re.findall(r'"([^"]+)"', found[2])]
-    like = re.search(r"like\s+('(?:[^']|'')*')", found[2], _FLAGS)
-    matching = f"like {like[1]}" if like else "is not null"
-    kind = found[1].lower()
+    names = [_unquoted(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
+    kind, like = found["kind"].lower(), found["like"]
+    matching = f"like {like}" if like else "is not null"
+    limit = f" limit {found['limit']}" if found["limit"] else ""
     if kind == "schemas":
-        return f"select * from rs.show_schemas where schema_name {matching}"
+        return f"select * from rs.show_schemas where schema_name {matching}{limit}"
+    if len(names) < (1 if kind == "tables" else 2):
+        raise not_faithful(f"SHOW {kind.upper()} without the schema of what it is to show")
     if kind == "grants":
-        return f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'"
+        return (
+            f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'{limit}"
+        )
     if kind == "tables":
-        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}"
+        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}{limit}"
     return (
         f"select * from rs.show_columns where schema_name = '{names[-2]}' and table_name = '{names[-1]}' "
-        f"and column_name {matching} order by ordinal_position"
+        f"and column_name {matching} order by ordinal_position{limit}"
     )
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sandbox.redshift import copying
 from sandbox.redshift.copy import is_copy
-from sandbox.redshift.errors import RedshiftError, not_faithful
+from sandbox.redshift.errors import RedshiftError, not_faithful, unforeseen
 from sandbox.redshift.history import Executed, History
 from sandbox.redshift.lateral import expand
 from sandbox.redshift.load_errors import LoadError
@@ -163,7 +163,10 @@ class Session:
                     await handle(body)
                 else:
                     await self._upstream.send(kind, body)
-            except RedshiftError as error:
+            except (EOFError, OSError):  # one side went away
+                raise
+            except Exception as any_error:  # noqa: BLE001 - the client is to hear of it, whatever it is
+                error = any_error if isinstance(any_error, RedshiftError) else unforeseen(any_error)
                 await self._upstream.break_transaction()
                 await self._say(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
                 if kind == b"Q":
@@ -218,6 +221,10 @@ class Session:
             new = await asyncio.to_thread(expand, new, self._asks_for_columns())
         except RedshiftError as error:
             raise self._failed(sql, error) from None
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            raise self._failed(sql, unforeseen(error)) from error
         if group := _QUERY_GROUP.match(new):
             self._label = group["name"]
         if "sys_" in new or "stl_" in new:
