@@ -128,7 +128,7 @@ create function pg_get_late_binding_view_cols() returns setof record language sq
     select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, format_type(a.atttypid, a.atttypmod)::varchar,
         a.attnum::int
     from rs.relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
-    where r.props ->> 'lbv' is not null
+    where r.props ->> 'lbv' is not null and not exists (select from rs.bound b where b.late = r.oid and b.relation = 0)
 $$;
 
 -- What SHOW answers.

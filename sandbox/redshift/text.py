@@ -62,3 +62,13 @@ def statements(sql: str) -> list[str]:
     outside_parts = outside(sql, lambda masked: masked.replace(";", cut)).split(cut)
     parts += [part.strip() for part in outside_parts if code(part)]
     return parts
+
+
+_TAG = re.compile(r"(?:create|alter|drop) \w+|refresh materialized view|\w+")
+
+
+def tag(statement: str) -> str:
+    """Returns the words by which a server says that it has carried out a statement."""
+    text = re.sub(r"^create or replace\b", "create", code(statement))
+    found = _TAG.match(text)
+    return found[0].upper() if found else ""

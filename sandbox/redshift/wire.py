@@ -11,12 +11,14 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sandbox.redshift import copying
 from sandbox.redshift.copy import is_copy
 from sandbox.redshift.errors import RedshiftError, not_faithful, unforeseen
 from sandbox.redshift.history import Executed, History
+from sandbox.redshift.late_views import LateViews
 from sandbox.redshift.lateral import expand
 from sandbox.redshift.load_errors import LoadError
 from sandbox.redshift.merge import MANY_MATCHES
@@ -31,7 +33,7 @@ from sandbox.redshift.protocol import (
     row_description,
 )
 from sandbox.redshift.rewrite import rewrite
-from sandbox.redshift.text import statements
+from sandbox.redshift.text import statements, tag
 from sandbox.redshift.upstream import SignInError, Upstream
 
 SERVER_VERSION = "8.0.2"  # of the PostgreSQL that Redshift says it is
@@ -66,12 +68,14 @@ class Session:
         context: ssl.SSLContext,
         history: History,
         names: Names,
+        late_views: LateViews,
     ) -> None:
         self._from_client, self._to_client = client
         self._backend = backend
         self._context = context
         self._history = history
         self._names = names
+        self._late_views = late_views
         self._process = 0
         self._transaction = history.next_transaction()
         self._label: str | None = None
@@ -196,6 +200,7 @@ class Session:
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
         self._portals[portal] = self._prepared.get(name, "")
+        await self._freshen(self._portals[portal])
         await self._upstream.send(b"B", body)
 
     async def _execute(self, body: bytes) -> None:
@@ -218,7 +223,9 @@ class Session:
             raise self._failed(sql, not_faithful("COPY together with other statements in one query string"))
         try:
             new = await asyncio.to_thread(rewrite, self._folded(sql))
+            await self._freshen(new)
             new = await asyncio.to_thread(expand, new, self._asks_for_columns())
+            new = await asyncio.to_thread(self._late_views.created, new)
         except RedshiftError as error:
             raise self._failed(sql, error) from None
         except (EOFError, OSError):
@@ -230,6 +237,12 @@ class Session:
         if "sys_" in new or "stl_" in new:
             await asyncio.to_thread(self._history.flush)
         return new
+
+    async def _freshen(self, sql: str) -> None:
+        """Brings the late-binding views up to date that a statement names."""
+        if question := self._late_views.freshen(sql):
+            with suppress(RedshiftError):  # a failed transaction: PostgreSQL will say so
+                await self._upstream.ask(question)
 
     def _asks_for_columns(self) -> Callable[[str], bool]:
         """Returns what answers, in another thread, whether the session knows the column of a query."""
@@ -287,7 +300,9 @@ class Session:
         if kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
         elif kind in (b"1", b"C", b"I", b"s"):
-            self._answered()
+            executed = self._answered()
+            if body == b"CALL\0" and executed:
+                return tag(executed.text).encode() + b"\0"
         elif kind == b"N":
             return self._whole(body)
         elif kind == b"E":
@@ -306,12 +321,14 @@ class Session:
     def _whole(self, text: bytes) -> bytes:
         return self._names.whole(text.decode()).encode()
 
-    def _answered(self, error: str | None = None) -> None:
-        """Notes that the first of the running statements has ended."""
-        if self._running:
-            executed, parsed = self._running.popleft()
-            if error or not parsed:
-                self._history.add(executed, error)
+    def _answered(self, error: str | None = None) -> Executed | None:
+        """Notes that the first of the running statements has ended; returns it."""
+        if not self._running:
+            return None
+        executed, parsed = self._running.popleft()
+        if error or not parsed:
+            self._history.add(executed, error)
+        return executed
 
     async def _say(self, data: bytes) -> None:
         self._to_client.write(data)
