@@ -5,10 +5,13 @@ through sqlglot, and then with every unsupported part an error: it has dropped c
 """
 
 import re
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.parsers.redshift import RedshiftParser
 
 from sandbox.redshift import ddl
 from sandbox.redshift.errors import not_faithful
@@ -16,14 +19,16 @@ from sandbox.redshift.merge import merge
 from sandbox.redshift.qualify import without_qualify
 from sandbox.redshift.refusals import refuse
 from sandbox.redshift.text import code, outside, statements
+from sandbox.redshift.utility import utility
 
 _FLAGS = re.IGNORECASE
 
-# Functions of catalog.sql that do what Redshift's of that name does.
+# Functions of functions.sql that do what Redshift's of that name does, with the name that a result of them has.
 _FUNCTIONS = {
-    "avg": "rs_avg", "getdate": "rs_getdate", "dateadd": "rs_dateadd", "date_add": "rs_dateadd",
-    "datediff": "rs_datediff", "date_diff": "rs_datediff", "nvl": "coalesce", "json_serialize": "rs_json_serialize",
-    "listagg": "rs_listagg",
+    "avg": "rs.avg", "concat": "rs.concat", "date_add": "rs.date_add", "date_diff": "rs.date_diff",
+    "date_part": "rs.date_part", "date_trunc": "rs.date_trunc", "dateadd": "rs.date_add", "datediff": "rs.date_diff",
+    "getdate": "rs.getdate", "json_serialize": "rs.json_serialize", "listagg": "rs_listagg", "nvl": "coalesce",
+    "regexp_replace": "rs.regexp_replace",
 }  # fmt: skip
 
 # What system_catalog.sql shows in place of PostgreSQL's own.
@@ -35,12 +40,6 @@ _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_const
 
 _NEEDS_TREE = re.compile(
     r"\b(qualify|top \d+|exclude ?\(|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
-)
-
-# Statements about physical storage, and keys that nobody checks: PostgreSQL has no part in them.
-_NOTHING_TO_DO = re.compile(
-    r"(analyze|vacuum|use|reset use|refresh materialized view|set (statement_timeout|enable_\w+|datestyle) "
-    r"|alter table [\w. ]*\badd (constraint \w* ?)?(primary key|unique|foreign key))\b"
 )
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
@@ -70,8 +69,8 @@ def statement(sql: str) -> str:
     text = code(sql)
     if text.startswith("show "):
         return show(sql)
-    if _NOTHING_TO_DO.match(text):
-        return "select 1 where false"
+    if (done := utility(sql, text)) is not None:
+        return done
     refuse(sql)
     remembered = ""
     if re.match(
@@ -105,9 +104,10 @@ def map_attributes(masked: str) -> tuple[str, str]:
 def simple(masked: str) -> str:
     """Returns masked code with names, types and words changed that mean the same wherever they stand."""
     names = "|".join(_FUNCTIONS)
-    masked = re.sub(rf"\b({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(rs_dateadd|rs_datediff)\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(sysdate)\b(?!\s*\()", "rs_getdate()", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(
@@ -126,9 +126,20 @@ def simple(masked: str) -> str:
         masked,
         flags=_FLAGS,
     )
+    masked = re.sub(r"\bcreate\s+table\s+(?=(if\s+not\s+exists\s+)?#)", "create temp table ", masked, flags=_FLAGS)
+    masked = re.sub(
+        r"((?:\b(?:table|exists|into|from|join|update|using)\s|,)\s*)#(\w+)", r'\1"#\2"', masked, flags=_FLAGS
+    )
     masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
     masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
     return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+class _FunctionsAsTheyAre(Redshift):
+    """Redshift's grammar, with functions as names: sqlglot writes others in their places, some with other results."""
+
+    class Parser(RedshiftParser):
+        FUNCTIONS: ClassVar = {name: RedshiftParser.FUNCTIONS[name] for name in ("DECODE", "NVL2")}
 
 
 def through_a_tree(sql: str) -> str:
@@ -138,7 +149,9 @@ def through_a_tree(sql: str) -> str:
         RedshiftError: where sqlglot does not know all of it.
     """
     try:
-        tree = sqlglot.parse_one(sql, read="redshift", error_level=ErrorLevel.RAISE)
+        tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
+        if tree.find(exp.Command):
+            raise not_faithful("a statement that sqlglot only passes on")
         return without_qualify(tree).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
@@ -159,11 +172,11 @@ def _node(node: exp.Expression) -> exp.Expression:
 
 
 def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
-    value, *rest = arguments
+    distinct = "distinct " if isinstance(arguments[0], exp.Distinct) else ""
+    value, *rest = [*arguments[0].expressions, *arguments[1:]] if distinct else arguments
     delimiter = rest[0].sql("postgres") if rest else "''"
-    distinct = "distinct " if isinstance(value, exp.Distinct) else ""
-    value = value.expressions[0] if distinct else value
-    return exp.Var(this=f"string_agg({distinct}({value.sql('postgres')})::text, {delimiter} {order})")
+    text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
+    return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
 def _super_path(node: exp.Expression) -> exp.Expression:

@@ -25,7 +25,7 @@ DATABASE = "dev"
 ADMIN = "awsuser"
 _SCRIPTS = tuple(
     Path(__file__).with_name(f"{name}.sql").read_text()
-    for name in ("catalog", "late_views", "system_catalog", "system_views")
+    for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
 _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them

@@ -51,7 +51,7 @@ call rs.show_catalog(
     'left join rs.props p on p.oid = c.oid where not rs.hidden(c.relnamespace)'
 );
 create view rs_catalog.pg_class_info as
-    select *, reldiststyle as releffectivediststyle, rs_getdate() as relcreationtime from rs_catalog.pg_class;
+    select *, reldiststyle as releffectivediststyle, rs.getdate() as relcreationtime from rs_catalog.pg_class;
 call rs.show_catalog(
     'pg_attribute',
     $$, coalesce(p.props ->> 'distkey' = c.attname, false) as attisdistkey, false as attispreloaded,

@@ -123,7 +123,7 @@ create view svv_external_tables as
 create view stv_db_isolation_level as
     select datname::text as db_name, 'Snapshot Isolation'::text as isolation_level from pg_database;
 create view sys_query_detail as
-    select oid as table_id, rs_getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
+    select oid as table_id, rs.getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
 create function pg_get_late_binding_view_cols() returns setof record language sql stable as $$
     select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, format_type(a.atttypid, a.atttypmod)::varchar,
         a.attnum::int
@@ -139,8 +139,8 @@ create view rs.show_tables as
     select
         current_database()::text as database_name, r.schema_name, r.name as table_name,
         case r.relkind when 'r' then 'TABLE' else 'VIEW' end as table_type, null::text as table_acl,
-        d.description as remarks, pg_get_userbyid(r.relowner)::text as owner, rs_getdate() as last_altered_time,
-        rs_getdate() as last_modified_time, null::text as dist_style,
+        d.description as remarks, pg_get_userbyid(r.relowner)::text as owner, rs.getdate() as last_altered_time,
+        rs.getdate() as last_modified_time, null::text as dist_style,
         case
             when r.props ->> 'mv' is not null then 'MATERIALIZED VIEW'
             when r.props ->> 'lbv' is not null then 'LATE BINDING VIEW'

@@ -35,6 +35,7 @@ from sandbox.redshift.protocol import (
 from sandbox.redshift.rewrite import rewrite
 from sandbox.redshift.text import statements, tag
 from sandbox.redshift.upstream import SignInError, Upstream
+from sandbox.redshift.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # of the PostgreSQL that Redshift says it is
 _QUERY_GROUP = re.compile(
@@ -79,7 +80,8 @@ class Session:
         self._process = 0
         self._transaction = history.next_transaction()
         self._label: str | None = None
-        self._running: deque[tuple[Executed, bool]] = deque()  # in order of their answers; whether it is only parsed
+        # In the order of their answers, and whether it is only parsed. None is a COMMIT that the client has not sent.
+        self._running: deque[tuple[Executed | None, bool]] = deque()
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
@@ -184,10 +186,21 @@ class Session:
             tag = await self._copy(sql)
             await self._say(message(b"C", tag) + message(b"Z", self._upstream.status))
             return
-        parts = [(self._executed(one), False) for one in statements(sql)]
+        parts = [self._executed(one) for one in statements(sql)]
         new = await self._rewritten(sql)
-        self._running.extend(parts)
+        if any(is_truncate(part.text) for part in parts):
+            new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
+        for part in parts:
+            self._running.append((part, False))
+            if is_truncate(part.text):
+                self._running.append((None, False))
         await self._upstream.send(b"Q", new.encode() + b"\0")
+
+    async def _committed(self) -> None:
+        """Commits what was done so far, as TRUNCATE does."""
+        await self._upstream.settle()
+        if self._upstream.status == b"T":
+            await self._upstream.ask("commit")
 
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
@@ -212,6 +225,8 @@ class Session:
             return
         self._running.append((self._executed(sql), False))
         await self._upstream.send(b"E", body)
+        if is_truncate(sql):
+            await self._committed()
 
     async def _close(self, body: bytes) -> None:
         (self._prepared if body[:1] == b"S" else self._portals).pop(body[1:].rstrip(b"\0"), None)
@@ -289,6 +304,10 @@ class Session:
         async for kind, body in self._upstream.messages():
             if kind == b"S" and body.startswith(b"standard_conforming_strings\0"):
                 continue  # Redshift does not say so, and a client that hears it escapes no backslash
+            if kind in (b"C", b"N") and self._running and self._running[0][0] is None:
+                if kind == b"C":
+                    self._running.popleft()
+                continue
             await self._say(message(kind, self._as_redshift(kind, body)))
 
     def _as_redshift(self, kind: bytes, body: bytes) -> bytes:
@@ -326,7 +345,7 @@ class Session:
         if not self._running:
             return None
         executed, parsed = self._running.popleft()
-        if error or not parsed:
+        if executed and (error or not parsed):
             self._history.add(executed, error)
         return executed
 
