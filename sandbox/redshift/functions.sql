@@ -129,6 +129,7 @@ create function months_between(a timestamp, b timestamp) returns float8 language
               - extract(epoch from b - pg_catalog.date_trunc('month', b))) / 86400 / 31
     end::float8
 $$;
+create function trunc(d timestamp) returns date language sql immutable as $$ select d::date $$;
 create function convert_timezone(source text, target text, t timestamp) returns timestamp language sql stable as $$
     select t at time zone source at time zone target
 $$;
@@ -138,6 +139,7 @@ $$;
 
 -- Texts.
 create function len(text) returns int language sql immutable as $$ select length($1) $$;
+create function replicate(text, int) returns text language sql immutable as $$ select repeat($1, $2) $$;
 create function charindex(part text, whole text) returns int language sql immutable as $$ select strpos($2, $1) $$;
 create function rs.concat(text, text) returns text language sql immutable as $$ select $1 || $2 $$;
 create function rs.concat(anynonarray, text) returns text language sql stable as $$ select $1::text || $2 $$;

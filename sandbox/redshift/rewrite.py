@@ -19,6 +19,7 @@ from sandbox.redshift.merge import merge
 from sandbox.redshift.qualify import without_qualify
 from sandbox.redshift.refusals import refuse
 from sandbox.redshift.text import code, outside, statements
+from sandbox.redshift.type_names import with_types
 from sandbox.redshift.utility import utility
 
 _FLAGS = re.IGNORECASE
@@ -72,6 +73,7 @@ def statement(sql: str) -> str:
     if (done := utility(sql, text)) is not None:
         return done
     refuse(sql)
+    sql = with_types(sql)
     remembered = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
@@ -110,9 +112,7 @@ def simple(masked: str) -> str:
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
-    masked = re.sub(
-        r"\b(numeric|decimal)\b(?!\s*\()(?=\s*[,)]|\s+not\b|\s+null\b|\s*$)", r"\1(18,0)", masked, flags=_FLAGS
-    )
+    masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
     masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
     masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)

@@ -32,6 +32,7 @@ from sandbox.redshift.protocol import (
     read_message,
     row_description,
 )
+from sandbox.redshift.refusals import absent_function
 from sandbox.redshift.rewrite import rewrite
 from sandbox.redshift.text import statements, tag
 from sandbox.redshift.upstream import SignInError, Upstream
@@ -46,6 +47,7 @@ _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
 }  # fmt: skip
+_UNDEFINED_FUNCTION = "42883"
 _NO_RESULT = "set rs.copy to ''"  # what PostgreSQL prepares for a COPY: like it without parameters and columns
 
 
@@ -326,8 +328,12 @@ class Session:
             return self._whole(body)
         elif kind == b"E":
             body = self._whole(body)
-            self._answered(error_fields(body).get("M", "unknown error"))
+            fields = error_fields(body)
+            absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
+            self._answered(absent.message if absent else fields.get("M", "unknown error"))
             self._running.clear()
+            if absent:
+                return error_response(absent)[5:]
             # Without the context: it may be the stand-in's own.
             body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
             return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())

@@ -125,39 +125,6 @@ def test_qualify_gives_the_columns_that_were_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("statement", "message"),
-    [
-        ("create index i on a (x)", "CREATE INDEX"),
-        ("create unique index i on a (x)", "CREATE INDEX"),
-        ("insert into a values (1) on conflict do nothing", 'syntax error at or near "ON"'),
-        ("insert into a values (1) returning x", 'syntax error at or near "RETURNING"'),
-        ("create trigger g before insert on a for each row execute function f()", "CREATE TRIGGER"),
-        ("do $$ begin null; end $$", 'syntax error at or near "DO"'),
-        ("select array[1, 2]", "arrays are not supported"),
-        ("create table b (x int[])", "arrays are not supported"),
-        ("create table b (id int, x jsonb)", 'unsupported type "jsonb"'),
-        ("create table b (x uuid)", 'unsupported type "uuid"'),
-        ("select cast('{}' as jsonb)", 'unsupported type "jsonb"'),
-        ("select 1::uuid", 'unsupported type "uuid"'),
-        ("select distinct on (x) x from a", "SELECT DISTINCT ON is not supported"),
-        ("select a.x from a join generate_series(1, 3) s on true", "not supported on Redshift tables"),
-        ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
-        ("select count(*) filter (where x > 1) from a", "syntax error"),
-        ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),
-        ("select * from a join a as b using (x) qualify row_number() over (order by x) = 1", "stand-in: QUALIFY"),
-        ("select x from a qualify row_number() over (order by x) = 1 order by a.y", "stand-in: QUALIFY"),
-        ("select * from a pivot (sum(x) for y in ('a', 'b'", "stand-in: "),
-    ],
-)
-def test_what_redshift_refuses_is_refused(redshift: Redshift, statement: str, message: str) -> None:
-    redshift.execute("create table a (x int, y boolean)")
-    with pytest.raises(psycopg2.Error) as refused:
-        redshift.execute(statement)
-    assert message in str(refused.value)
-    assert redshift.execute("select 1") == [(1,)]
-
-
-@pytest.mark.parametrize(
     "text", ["create index", "on conflict", "a; b", "getdate()", "-- no comment", "/* no */", "it''s"]
 )
 def test_words_inside_strings_mean_nothing(redshift: Redshift, text: str) -> None:
