@@ -40,7 +40,7 @@ _CATALOGUES = (
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
 _NEEDS_TREE = re.compile(
-    r"\b(qualify|top \d+|exclude ?\(|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
+    r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
 )
 
 _NAME = r'"(?:[^"]|"")+"|\w+'

@@ -10,9 +10,10 @@ import re
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sandbox.redshift import copying
 from sandbox.redshift.copy import is_copy
@@ -34,6 +35,7 @@ from sandbox.redshift.protocol import (
 )
 from sandbox.redshift.refusals import absent_function
 from sandbox.redshift.rewrite import rewrite
+from sandbox.redshift.stars import spell_out
 from sandbox.redshift.text import statements, tag
 from sandbox.redshift.upstream import SignInError, Upstream
 from sandbox.redshift.utility import is_truncate
@@ -47,6 +49,7 @@ _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
 }  # fmt: skip
+_Answer = TypeVar("_Answer")
 _UNDEFINED_FUNCTION = "42883"
 _NO_RESULT = "set rs.copy to ''"  # what PostgreSQL prepares for a COPY: like it without parameters and columns
 
@@ -241,7 +244,8 @@ class Session:
         try:
             new = await asyncio.to_thread(rewrite, self._folded(sql))
             await self._freshen(new)
-            new = await asyncio.to_thread(expand, new, self._asks_for_columns())
+            new = await asyncio.to_thread(spell_out, new, self._in_thread(self._upstream.columns))
+            new = await asyncio.to_thread(expand, new, self._in_thread(self._has_column))
             new = await asyncio.to_thread(self._late_views.created, new)
         except RedshiftError as error:
             raise self._failed(sql, error) from None
@@ -261,19 +265,19 @@ class Session:
             with suppress(RedshiftError):  # a failed transaction: PostgreSQL will say so
                 await self._upstream.ask(question)
 
-    def _asks_for_columns(self) -> Callable[[str], bool]:
-        """Returns what answers, in another thread, whether the session knows the column of a query."""
+    async def _has_column(self, probe: str) -> bool:
+        """Says whether the session knows the column of a query."""
+        quoted = probe.replace("'", "''")
+        try:
+            [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
+        except RedshiftError:  # a failed transaction: PostgreSQL will say so
+            return True
+        return answer == "t"
+
+    def _in_thread(self, question: Callable[[str], Coroutine[Any, Any, _Answer]]) -> Callable[[str], _Answer]:
+        """Returns a question of the session's that can be asked in another thread."""
         loop = asyncio.get_running_loop()
-
-        async def ask(probe: str) -> bool:
-            quoted = probe.replace("'", "''")
-            try:
-                [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
-            except RedshiftError:  # a failed transaction: PostgreSQL will say so
-                return True
-            return answer == "t"
-
-        return lambda probe: asyncio.run_coroutine_threadsafe(ask(probe), loop).result()
+        return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
 
     def _folded(self, sql: str) -> str:
         """Returns SQL with the names that PostgreSQL has."""
