@@ -16,12 +16,27 @@ create type super (
 );
 create cast (super as jsonb) without function as implicit;
 create cast (jsonb as super) without function as implicit;
-create cast (super as text) with inout as assignment;
 create cast (text as super) with inout as assignment;
-create function super_int(super) returns int language sql immutable as $$
-    select case when jsonb_typeof($1::jsonb) = 'number' then ($1::jsonb)::int end
+-- A scalar becomes what it is, a text without its quotes; a list or an object becomes null.
+create function super_text(super) returns text language sql immutable as $$
+    select case when jsonb_typeof($1::jsonb) not in ('array', 'object') then $1::jsonb #>> '{}' end
 $$;
-create cast (super as int) with function super_int(super);
+create function super_varchar(super) returns varchar language sql immutable as $$ select super_text($1) $$;
+create cast (super as text) with function super_text(super) as assignment;
+create cast (super as varchar) with function super_varchar(super) as assignment;
+do $do$
+declare
+    target text;
+begin
+    foreach target in array array['smallint', 'int', 'bigint', 'numeric', 'float8', 'bool'] loop
+        execute format(
+            $f$create function super_%1$s(super) returns %1$s language sql immutable as
+               'select case jsonb_typeof($1::jsonb) when ''%2$s'' then ($1::jsonb)::%1$s end';
+               create cast (super as %1$s) with function super_%1$s(super)$f$,
+            target, case target when 'bool' then 'boolean' else 'number' end
+        );
+    end loop;
+end $do$;
 create type varbyte;
 create function varbyte_in(cstring, oid, int) returns varbyte language internal immutable strict as 'byteain';
 create function varbyte_out(varbyte) returns cstring language internal immutable strict as 'byteaout';

@@ -79,7 +79,7 @@ def refuse(statement: str) -> None:
         called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
     }
     _refuse_calls(calls, SERVERS_FILES)
-    if _is_the_leaders(text):
+    if is_the_leaders(text):
         return
     for form, why in FORMS.items():
         if re.search(form, text):
@@ -98,7 +98,7 @@ def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
         raise RedshiftError(_NOT_SUPPORTED, f"function {name}(): {refused[name]}")
 
 
-def _is_the_leaders(text: str) -> bool:
+def is_the_leaders(text: str) -> bool:
     """True for a query of the catalogue alone: the leader node carries it out, with all that PostgreSQL 8 had."""
     ctes = {found[1] for found in _CTE.finditer(text)}
     sources = [found[1] for found in _SOURCE.finditer(text) if found[1] not in ctes]

@@ -17,8 +17,9 @@ from sandbox.redshift import ddl
 from sandbox.redshift.errors import not_faithful
 from sandbox.redshift.merge import merge
 from sandbox.redshift.qualify import without_qualify
-from sandbox.redshift.refusals import refuse
-from sandbox.redshift.text import code, outside, statements
+from sandbox.redshift.refusals import is_the_leaders, refuse
+from sandbox.redshift.super_paths import has_paths, without_paths
+from sandbox.redshift.text import code, outside, statements, words
 from sandbox.redshift.type_names import with_types
 from sandbox.redshift.utility import utility
 
@@ -39,9 +40,7 @@ _CATALOGUES = (
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
-_NEEDS_TREE = re.compile(
-    r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
-)
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
@@ -73,6 +72,7 @@ def statement(sql: str) -> str:
     if (done := utility(sql, text)) is not None:
         return done
     refuse(sql)
+    leader = is_the_leaders(words(sql))
     sql = with_types(sql)
     remembered = ""
     if re.match(
@@ -92,7 +92,7 @@ def statement(sql: str) -> str:
     elif text.startswith("alter table "):
         sql = outside(sql, ddl.added_column)
     sql = outside(sql, simple)
-    if _NEEDS_TREE.search(code(sql)):
+    if _NEEDS_TREE.search(code(sql)) or (has_paths(code(sql)) and not leader):
         sql = through_a_tree(sql)
     return sql + remembered
 
@@ -152,7 +152,9 @@ def through_a_tree(sql: str) -> str:
         tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
         if tree.find(exp.Command):
             raise not_faithful("a statement that sqlglot only passes on")
-        return without_qualify(tree).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+        return (
+            without_qualify(without_paths(tree)).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+        )
     except SqlglotError as error:
         raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
@@ -166,8 +168,6 @@ def _node(node: exp.Expression) -> exp.Expression:
         and not isinstance(node.parent, exp.WithinGroup)
     ):
         return _listagg(node.expressions, "")
-    if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 2):
-        return _super_path(node)
     return node
 
 
@@ -177,28 +177,6 @@ def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
     delimiter = rest[0].sql("postgres") if rest else "''"
     text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
     return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
-
-
-def _super_path(node: exp.Expression) -> exp.Expression:
-    """SUPER navigation, `alias.column.a.b[0]`, as PostgreSQL's subscripts."""
-    path: list[str] = []
-    base: exp.Expression = node
-    while isinstance(base, (exp.Bracket, exp.Dot)):
-        if isinstance(base, exp.Bracket):
-            key = base.expressions[0]
-            path.insert(0, key.name if key.is_int else f"'{key.name}'")
-        else:
-            path.insert(0, f"'{base.expression.name}'")
-        base = base.this
-    if not isinstance(base, exp.Column):
-        return node
-    parts = [part.name for part in base.parts]
-    select = node.find_ancestor(exp.Select)
-    aliases = {table.alias_or_name for table in select.find_all(exp.Table)} if select else set()
-    if parts[0] not in aliases or not (len(parts) > 2 or path):
-        return node
-    steps = [f"'{part}'" for part in parts[2:]] + path
-    return exp.Var(this=f"({parts[0]}.{parts[1]})" + "".join(f"[{step}]" for step in steps))
 
 
 def show(sql: str) -> str:
