@@ -126,11 +126,18 @@ create function rs.on_ddl() returns event_trigger language plpgsql security defi
 declare
     made record;
     remembered jsonb;
+    texts text;
 begin
     for made in
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
         where d.object_type in ('table', 'view')
     loop
+        -- Redshift has no text: what an expression gives in CREATE TABLE AS is a varchar.
+        select string_agg(format('alter %I type varchar', attname), ', ') into texts
+        from pg_attribute where attrelid = made.oid and atttypid = 'text'::regtype and attnum > 0 and tg_tag = 'CREATE TABLE AS';
+        if texts is not null then
+            execute format('alter table %s %s', made.oid::regclass, texts);
+        end if;
         -- A query string may hold several statements, each with a comment of its own.
         for remembered in
             select m[1]::jsonb from regexp_matches(current_query(), '/\*rs:(\{.*?\})\*/', 'g') m

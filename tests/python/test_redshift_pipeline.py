@@ -23,7 +23,11 @@ DAYS = ("2026-01-10", "2026-01-12")
 TABLES = {
     "venda": "id_venda, id_funcionario, id_categoria, data_venda, venda, valor",
     "venda_rejeitada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), motivo",
+    "venda_avaliada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), valor, motivo,"
+    " excluida_em is null",
     "funcionario": "id, nome",
+    "funcionario_historico": "id, nome, dbt_valid_to is null",
+    "categoria_historico": "id, nome_categoria, dbt_valid_to is null",
     "categoria": "id, nome_categoria",
     "calendario": "*",
 }
@@ -142,12 +146,11 @@ READERS = (
 SAME_TYPE = {
     "BIGINT": "bigint", "BOOLEAN": "boolean", "DATE": "date", "DOUBLE": "double precision", "INTEGER": "integer",
     "TIMESTAMP": "timestamp without time zone", "VARCHAR": "character varying", "DECIMAL(18,2)": "numeric",
-    "text": "character varying",  # of md5 in the snapshots; Redshift says so itself, PostgreSQL below it does not
 }  # fmt: skip
 
 
 def in_order(table: str) -> str:
-    return f"select {TABLES[table]} from silver.{table} order by 1"
+    return f"select {TABLES[table]} from silver.{table} order by 1, 2"
 
 
 @pytest.mark.parametrize("table", list(TABLES))

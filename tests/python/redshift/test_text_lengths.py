@@ -73,3 +73,9 @@ def test_a_column_takes_what_fits_from_a_longer_or_a_shorter_one(redshift: Redsh
     redshift.execute("insert into a values ('éé')")
     redshift.execute(statement)
     assert {text[:2] for (text,) in redshift.execute("select x from a union all select x from b")} == {"éé"}
+
+
+def test_an_expression_gives_a_table_a_varchar(redshift: Redshift) -> None:
+    redshift.execute("create table a as select md5('a') as x, 'b' || 'c' as y, 1 as z")
+    types = "select data_type from information_schema.columns where table_name = 'a' order by ordinal_position"
+    assert redshift.execute(types) == [("character varying",), ("character varying",), ("integer",)]
