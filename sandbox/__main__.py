@@ -78,6 +78,8 @@ def _up(settings: Settings) -> int:
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         if "REDSHIFT_HOST" in environment:
             sys.stdout.write(
+                "export DBT_TARGET=sandbox\n"
+                f"{for_a_bi_tool(environment)}"
                 '# PGPASSWORD="$SANDBOX_REDSHIFT_PASSWORD" PGSSLMODE=verify-full PGSSLROOTCERT="$REDSHIFT_CA_BUNDLE" '
                 'psql -h "$REDSHIFT_HOST" -p "$REDSHIFT_PORT" -U awsuser "$REDSHIFT_DATABASE"\n'
             )
@@ -90,6 +92,20 @@ def _up(settings: Settings) -> int:
         with suppress(KeyboardInterrupt):
             signal.pause()
     return 0
+
+
+def for_a_bi_tool(environment: Mapping[str, str]) -> str:
+    """Returns the warehouse's connection as comments: its parts, and as a JDBC URL.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/jdbc20-build-connection-url.html and its list of options.
+    """
+    host, port, database = (environment[f"REDSHIFT_{part}"] for part in ("HOST", "PORT", "DATABASE"))
+    password, bundle = environment["SANDBOX_REDSHIFT_PASSWORD"], environment["REDSHIFT_CA_BUNDLE"]
+    return (
+        f"# host {host}, port {port}, database {database}, user awsuser, password {password}, CA {bundle}\n"
+        f"# jdbc:redshift://{host}:{port}/{database};UID=awsuser;PWD={password};ssl=true;sslmode=verify-full;"
+        f"SSLRootCert={bundle}\n"
+    )
 
 
 def _step_functions(settings: Settings, given: str) -> int:

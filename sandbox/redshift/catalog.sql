@@ -1,5 +1,5 @@
--- What Redshift has and PostgreSQL has not: types, functions, and the system views that its clients ask for.
--- Run once by the superuser in a new database.
+-- What Redshift has and PostgreSQL has not: types, long names, lengths in bytes, and what DDL says of a relation.
+-- Run once by the superuser in a new database, before the other scripts.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 set search_path = pg_catalog;
@@ -16,12 +16,27 @@ create type super (
 );
 create cast (super as jsonb) without function as implicit;
 create cast (jsonb as super) without function as implicit;
-create cast (super as text) with inout as assignment;
 create cast (text as super) with inout as assignment;
-create function super_int(super) returns int language sql immutable as $$
-    select case when jsonb_typeof($1::jsonb) = 'number' then ($1::jsonb)::int end
+-- A scalar becomes what it is, a text without its quotes; a list or an object becomes null.
+create function super_text(super) returns text language sql immutable as $$
+    select case when jsonb_typeof($1::jsonb) not in ('array', 'object') then $1::jsonb #>> '{}' end
 $$;
-create cast (super as int) with function super_int(super);
+create function super_varchar(super) returns varchar language sql immutable as $$ select super_text($1) $$;
+create cast (super as text) with function super_text(super) as assignment;
+create cast (super as varchar) with function super_varchar(super) as assignment;
+do $do$
+declare
+    target text;
+begin
+    foreach target in array array['smallint', 'int', 'bigint', 'numeric', 'float8', 'bool'] loop
+        execute format(
+            $f$create function super_%1$s(super) returns %1$s language sql immutable as
+               'select case jsonb_typeof($1::jsonb) when ''%2$s'' then ($1::jsonb)::%1$s end';
+               create cast (super as %1$s) with function super_%1$s(super)$f$,
+            target, case target when 'bool' then 'boolean' else 'number' end
+        );
+    end loop;
+end $do$;
 create type varbyte;
 create function varbyte_in(cstring, oid, int) returns varbyte language internal immutable strict as 'byteain';
 create function varbyte_out(varbyte) returns cstring language internal immutable strict as 'byteaout';
@@ -31,71 +46,6 @@ create type varbyte (
 );
 create cast (bytea as varbyte) without function as implicit;
 create cast (varbyte as bytea) without function as implicit;
-
--- Functions. Where PostgreSQL has one of that name with another result, rewrite.py calls rs_… instead.
-create function rs_getdate() returns timestamp language sql stable as $$
-    select date_trunc('second', now() at time zone 'UTC')
-$$;
-create function len(text) returns int language sql immutable as $$ select length($1) $$;
-create function rs_dateadd(part text, n bigint, d timestamp) returns timestamp language sql immutable as $$
-    select case
-        when lower(part) in ('quarter', 'qtr', 'q') then d + n * interval '3 month'
-        else d + (n::text || ' ' || part)::interval
-    end
-$$;
--- Redshift counts the boundaries crossed, not the time between; weeks begin on Sunday.
-create function rs_datediff(part text, a timestamp, b timestamp) returns bigint language sql immutable as $$
-    select case lower(part)
-        when 'year' then extract(year from b) - extract(year from a)
-        when 'month' then (extract(year from b) - extract(year from a)) * 12 + extract(month from b) - extract(month from a)
-        when 'quarter' then (extract(year from b) - extract(year from a)) * 4 + extract(quarter from b) - extract(quarter from a)
-        when 'week' then (date_trunc('week', b + interval '1 day')::date - date_trunc('week', a + interval '1 day')::date) / 7
-        when 'day' then b::date - a::date
-        else trunc(
-            extract(epoch from date_trunc(part, b) - date_trunc(part, a))
-            / case lower(part) when 'hour' then 3600 when 'minute' then 60 when 'second' then 1 end
-        )
-    end::bigint
-$$;
-create function rs_dateadd(part text, n bigint, d timestamptz) returns timestamptz language sql immutable as $$
-    select rs_dateadd(part, n, d at time zone 'UTC') at time zone 'UTC'
-$$;
-create function rs_datediff(part text, a timestamptz, b timestamptz) returns bigint language sql immutable as $$
-    select rs_datediff(part, a at time zone 'UTC', b at time zone 'UTC')
-$$;
-create function json_parse(text) returns super language sql immutable as $$ select $1::jsonb::super $$;
-create function rs_json_serialize(super) returns text language sql immutable as $$ select $1::jsonb::text $$;
-create function is_valid_json(text) returns bool language sql immutable as $$ select $1 is json object $$;
-create function json_extract_path_text(text, variadic text[]) returns text language sql immutable as $$
-    select json_extract_path_text($1::json, variadic $2)
-$$;
-create function convert_timezone(source text, target text, t timestamp) returns timestamp language sql stable as $$
-    select t at time zone source at time zone target
-$$;
-create function median_of(float8[]) returns float8 language sql immutable as $$
-    select percentile_cont(0.5) within group (order by x) from unnest($1) x
-$$;
-create aggregate median(float8) (sfunc = array_append, stype = float8[], finalfunc = median_of, initcond = '{}');
--- avg of integers is a truncated bigint on Redshift.
-create function rs_avg_step(state numeric[], value bigint) returns numeric[] language sql immutable as $$
-    select case when value is null then state else array[state[1] + value, state[2] + 1] end
-$$;
-create function rs_avg_step(numeric[], smallint) returns numeric[] language sql immutable as $$
-    select rs_avg_step($1, $2::bigint)
-$$;
-create function rs_avg_step(numeric[], integer) returns numeric[] language sql immutable as $$
-    select rs_avg_step($1, $2::bigint)
-$$;
-create function rs_avg_end(state numeric[]) returns bigint language sql immutable as $$
-    select case when state[2] > 0 then trunc(state[1] / state[2]) end::bigint
-$$;
-create aggregate rs_avg(smallint) (sfunc = rs_avg_step, stype = numeric[], finalfunc = rs_avg_end, initcond = '{0,0}');
-create aggregate rs_avg(integer) (sfunc = rs_avg_step, stype = numeric[], finalfunc = rs_avg_end, initcond = '{0,0}');
-create aggregate rs_avg(bigint) (sfunc = rs_avg_step, stype = numeric[], finalfunc = rs_avg_end, initcond = '{0,0}');
-create aggregate rs_avg(numeric) (
-    sfunc = numeric_avg_accum, stype = internal, finalfunc = numeric_avg, sspace = 128
-);
-create aggregate rs_avg(float8) (sfunc = float8_accum, stype = float8[], finalfunc = float8_avg, initcond = '{0,0,0}');
 
 -- Names longer than PostgreSQL's 63 bytes, by the short forms that names.py gives them.
 create schema rs;
@@ -144,7 +94,8 @@ begin
 end $$;
 
 -- varchar counts bytes: a cast cuts, an assignment refuses.
-create function rs.too_long(length int) returns varchar language plpgsql immutable as $$
+-- It takes the value so that the planner, which works out what is constant, cannot raise it beforehand.
+create function rs.too_long(value varchar, length int) returns varchar language plpgsql immutable as $$
 begin
     raise string_data_right_truncation
         using message = format('Value too long for character type (character varying(%s))', length);
@@ -163,7 +114,7 @@ create function rs.varchar_of_bytes(varchar, int, bool) returns varchar language
     select case
         when $1 is null or $2 < 4 or octet_length($1) <= $2 - 4 then $1
         when $3 or octet_length(rtrim($1)) <= $2 - 4 then rs.cut($1, $2 - 4)
-        else rs.too_long($2 - 4)
+        else rs.too_long($1, $2 - 4)
     end
 $$;
 update pg_cast set castfunc = 'rs.varchar_of_bytes(varchar, int, bool)'::regprocedure
@@ -175,11 +126,18 @@ create function rs.on_ddl() returns event_trigger language plpgsql security defi
 declare
     made record;
     remembered jsonb;
+    texts text;
 begin
     for made in
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
         where d.object_type in ('table', 'view')
     loop
+        -- Redshift has no text: what an expression gives in CREATE TABLE AS is a varchar.
+        select string_agg(format('alter %I type varchar', attname), ', ') into texts
+        from pg_attribute where attrelid = made.oid and atttypid = 'text'::regtype and attnum > 0 and tg_tag = 'CREATE TABLE AS';
+        if texts is not null then
+            execute format('alter table %s %s', made.oid::regclass, texts);
+        end if;
         -- A query string may hold several statements, each with a comment of its own.
         for remembered in
             select m[1]::jsonb from regexp_matches(current_query(), '/\*rs:(\{.*?\})\*/', 'g') m

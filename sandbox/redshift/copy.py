@@ -23,7 +23,13 @@ _WITHOUT_EFFECT = re.compile(
     | as\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ROLE = re.compile(
+    r"""\biam_role\s+(?:as\s+)?(?:default\b|'(?P<role>[^']*)')
+    | \b(?:with\s+)?credentials\s+(?:as\s+)?'aws_iam_role=(?P<credentials>[^';]*)'""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _KNOWN_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/copy\Z")
+TEXTS = ("character", "character varying")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Copy:
     columns: tuple[str, ...]
     bucket: str
     key: str
-    format: str  # parquet, json or csv
+    format: str  # parquet, json, csv, or text: fields with a delimiter and no quotes
     gzip: bool = False
     manifest: bool = False
     delimiter: str = ","
@@ -49,7 +55,7 @@ class Column:
 
     name: str
     type: str = "text"
-    length: int | None = None  # bytes at most, for character varying
+    length: int | None = None  # bytes at most, for character and character varying
     key: str = ""  # the name of its values in JSON: a long name is another below
 
 
@@ -68,7 +74,7 @@ def parse(statement: str) -> Copy:
     if not found:
         raise not_faithful("COPY other than from 's3://bucket/prefix'")
     options = _authorised(found["options"])
-    values: dict[str, Any] = {"format": "csv", "delimiter": "|"}
+    values: dict[str, Any] = {"format": "text", "delimiter": "|"}
 
     def take(pattern: str) -> re.Match[str] | None:
         nonlocal options
@@ -82,7 +88,7 @@ def parse(statement: str) -> Copy:
         values["format"] = "json"
         values["ignore_case"] = bool(json[1])
     elif take(r"\bcsv\b"):
-        values["delimiter"] = ","
+        values |= {"format": "csv", "delimiter": ","}
     values["gzip"] = bool(take(r"\bgzip\b"))
     values["manifest"] = bool(take(r"\bmanifest\b"))
     values["truncate"] = bool(take(r"\btruncatecolumns\b"))
@@ -98,19 +104,24 @@ def parse(statement: str) -> Copy:
 
 
 def _authorised(options: str) -> str:
-    role = re.search(r"\biam_role\s+(default\b|'([^']*)')", options, re.IGNORECASE)
-    keys = re.search(r"\bcredentials\s+(as\s+)?'[^']*'", options, re.IGNORECASE)
-    if keys:
+    """Returns the options without the role.
+
+    Raises:
+        RedshiftError: for one that may not read, for none, and for keys in the statement's text.
+    """
+    found = _ROLE.search(options)
+    if not found and re.search(r"\b(credentials|access_key_id|secret_access_key)\b", options, re.IGNORECASE):
         raise not_faithful("COPY with keys in its text (give IAM_ROLE)")
-    if not role:
+    if not found:
         raise RedshiftError("22023", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE")
-    if role[2] and not _KNOWN_ROLE.match(role[2]):
-        raise RedshiftError("XX000", f"Not authorized to get credentials of role {role[2]}")
-    return options.replace(role[0], " ")
+    role = found["role"] or found["credentials"]
+    if role and not _KNOWN_ROLE.match(role):
+        raise RedshiftError("XX000", f"Not authorized to get credentials of role {role}")
+    return options.replace(found[0], " ")
 
 
 def describe_query(copy: Copy) -> str:
-    """Returns the query for the target's columns: name, type, most bytes of a varchar, name as clients know it."""
+    """Returns the query for the target's columns: name, type, most bytes of a text, name as clients know it."""
     table = copy.table.replace("'", "''")
     return (
         "select attname, format_type(atttypid, null), nullif(greatest(atttypmod - 4, 0), 0), rs.whole(attname) "
@@ -126,9 +137,7 @@ def target_columns(copy: Copy, described: Sequence[Sequence[str | None]]) -> lis
         RedshiftError: for a column that the table has not.
     """
     known = {
-        str(name): Column(
-            str(name), str(kind), int(length) if length and kind == "character varying" else None, str(whole)
-        )
+        str(name): Column(str(name), str(kind), int(length) if length and kind in TEXTS else None, str(whole))
         for name, kind, length, whole in described
     }
     for name in copy.columns:

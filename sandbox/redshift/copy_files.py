@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandbox.redshift.copy import Column, Copy
+from sandbox.redshift.copy import TEXTS, Column, Copy
 from sandbox.redshift.errors import RedshiftError
 from sandbox.redshift.load_errors import (
     DELIMITER_NOT_FOUND,
@@ -44,6 +44,8 @@ from sandbox.redshift.load_errors import (
 _BATCH = 50_000  # rows
 _BUFFER = 1 << 20  # bytes
 csv.field_size_limit(16 * 1024 * 1024)  # the largest SUPER; Python's own limit is 128 kB
+
+_NULL = r"\N"  # what NULL AS is by default
 
 # A record: its file, its line there, the line as it stands, and its values as PostgreSQL reads them.
 _Record = tuple[str, int, str, Sequence[str | None]]
@@ -181,6 +183,7 @@ _FITS = {
     "smallint": ("int16",), "integer": ("int32",), "bigint": ("int64", "int32", "int16"),
     "double precision": ("double", "float"), "real": ("float",), "boolean": ("bool",), "date": ("date32[day]",),
     "character varying": ("string", "large_string"), "text": ("string", "large_string"),
+    "character": ("string", "large_string"),
     "super": ("string", "struct", "list"), "varbyte": ("binary", "large_binary"),
     "numeric": ("decimal128",), "timestamp without time zone": ("timestamp",),
     "timestamp with time zone": ("timestamp",),
@@ -230,7 +233,7 @@ def _line(values: Sequence[str | None]) -> str:
 
 
 def _records(copy: Copy, s3: Any, columns: Sequence[Column]) -> Iterator[_Record]:
-    read = _json if copy.format == "json" else _csv
+    read = _json if copy.format == "json" else _fields
     for url, body in _files(copy, s3):
         stream = io.BufferedReader(gzip.GzipFile(fileobj=body) if copy.gzip else body, _BUFFER)
         try:
@@ -248,7 +251,7 @@ def _json(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column])
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                document = dict(json.loads(line).items())
+                document = dict(json.loads(line, parse_float=_Number).items())
             except (ValueError, AttributeError) as error:
                 raise load_failed(
                     copy.table, LoadErrorDetail(url, number, Column(""), *INVALID_JSON, line)
@@ -259,25 +262,42 @@ def _json(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column])
             yield url, number, line, _checked(copy, url, number, line, texts, columns)
 
 
-def _csv(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column]) -> Iterator[_Record]:
-    reader = csv.reader(lines, delimiter=copy.delimiter)
+def _fields(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column]) -> Iterator[_Record]:
+    """CSV, and text with a delimiter, in which quotes are characters like any other."""
+    plain = copy.format == "text"
+    reader = csv.reader(lines, delimiter=copy.delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     for _ in islice(reader, copy.ignore_header):
         pass
-    empty = ["" if column.type == "character varying" else None for column in columns]
+    empty = ["" if column.type in TEXTS else None for column in columns]
     for fields in reader:
         line = copy.delimiter.join(fields)
         if len(fields) != len(columns):
             code = EXTRA_COLUMNS if len(fields) > len(columns) else DELIMITER_NOT_FOUND
             column = columns[max(min(len(fields), len(columns)) - 1, 0)]
             raise load_failed(copy.table, LoadErrorDetail(url, reader.line_num, column, *code, line))
-        texts = [text or nothing for text, nothing in zip(fields, empty, strict=True)]
+        texts = [
+            nothing if not text else None if text == _NULL else text
+            for text, nothing in zip(fields, empty, strict=True)
+        ]
         yield url, reader.line_num, line, _checked(copy, url, reader.line_num, line, texts, columns)
 
 
+class _Number(str):
+    """A number that is no integer, as it stands in the file: a float would be another one."""
+
+
 def _text(value: Any, column: Column) -> str | None:
-    if value is None or (isinstance(value, str) and column.type != "super"):
+    if value is None or isinstance(value, _Number) or (isinstance(value, str) and column.type != "super"):
         return value
-    return json.dumps(value) if isinstance(value, (dict, list, bool)) or column.type == "super" else str(value)
+    return _json_text(value) if isinstance(value, (dict, list, bool)) or column.type == "super" else str(value)
+
+
+def _json_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)}: {_json_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json_text, value)) + "]"
+    return value if isinstance(value, _Number) else json.dumps(value)
 
 
 def _checked(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sandbox.redshift import copy_files
 from sandbox.redshift.copy import Column, Copy, describe_query, parse, target_columns
-from sandbox.redshift.errors import RedshiftError
+from sandbox.redshift.errors import RedshiftError, unforeseen
 from sandbox.redshift.load_errors import rejected
 from sandbox.redshift.protocol import error_fields
 from sandbox.redshift.upstream import Upstream
@@ -39,8 +39,8 @@ async def _stream(
                 while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                     await upstream.send(b"d", chunk)
                 await upstream.send(b"c")
-            except RedshiftError as error:
-                unreadable = error
+            except Exception as error:  # noqa: BLE001 - PostgreSQL waits for the rest of the rows
+                unreadable = error if isinstance(error, RedshiftError) else unforeseen(error)
                 await upstream.send(b"f", b"stand-in\0")
         elif kind == b"C":
             tag = body

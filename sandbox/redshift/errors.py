@@ -13,3 +13,8 @@ class RedshiftError(Exception):
 def not_faithful(what: str) -> RedshiftError:
     """The error for a statement that Redshift may well take and the stand-in cannot carry out as Redshift would."""
     return RedshiftError("0A000", f"stand-in: {what} is not implemented here; real Redshift may accept it")
+
+
+def unforeseen(error: Exception) -> RedshiftError:
+    """The error for a statement at which the stand-in itself has failed: a defect, but no reason to hang up."""
+    return RedshiftError("XX000", f"stand-in: it has failed at this statement ({type(error).__name__}: {error})")

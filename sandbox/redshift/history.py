@@ -1,16 +1,20 @@
 """What was executed, in sys_query_history: written in a session of its own, so that a client's rollback keeps it."""
 
 import itertools
+import logging
 import queue
 import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import psycopg2
 from psycopg2 import extensions
 
 from sandbox.redshift.load_errors import LoadErrorDetail
 from sandbox.redshift.text import code
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,27 +61,35 @@ class History:
         self._thread.join()
 
     def _write(self) -> None:
-        with self._connection.cursor() as cursor:
-            while (item := self._waiting.get()) is not None:
-                executed, ended, error, detail = item
-                elapsed = ended - executed.started
-                cursor.execute(
-                    "insert into rs.query_history (user_name, database_name, session_id, transaction_id, query_type,"
-                    " status, start_time, end_time, elapsed_time, query_label, query_text, error_message)"
-                    " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning query_id",
-                    (
-                        executed.user, executed.database, executed.process, executed.transaction,
-                        query_type(executed.text), "failed" if error else "success",
-                        executed.started.replace(tzinfo=None), ended.replace(tzinfo=None),
-                        elapsed.microseconds + elapsed.seconds * 1_000_000, executed.label or "default",
-                        executed.text, error,
-                    ),
-                )  # fmt: skip
-                if detail:
-                    [(query_id,)] = cursor.fetchall()
-                    self._write_detail(cursor, query_id, detail)
+        while (item := self._waiting.get()) is not None:
+            try:
+                self._write_one(*item)
+            except (psycopg2.Error, ValueError) as error:  # the next ones are written all the same
+                _log.warning("a statement is not in sys_query_history: %s", error)
+            finally:
                 self._waiting.task_done()
-            self._waiting.task_done()
+        self._waiting.task_done()
+
+    def _write_one(
+        self, executed: Executed, ended: datetime, error: str | None, detail: LoadErrorDetail | None
+    ) -> None:
+        elapsed = ended - executed.started
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into rs.query_history (user_name, database_name, session_id, transaction_id, query_type,"
+                " status, start_time, end_time, elapsed_time, query_label, query_text, error_message)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning query_id",
+                (
+                    executed.user, executed.database, executed.process, executed.transaction,
+                    query_type(executed.text), "failed" if error else "success",
+                    executed.started.replace(tzinfo=None), ended.replace(tzinfo=None),
+                    elapsed.microseconds + elapsed.seconds * 1_000_000, executed.label or "default",
+                    _storable(executed.text), error and _storable(error),
+                ),
+            )  # fmt: skip
+            if detail:
+                [(query_id,)] = cursor.fetchall()
+                self._write_detail(cursor, query_id, detail)
 
     def _write_detail(self, cursor: extensions.cursor, query_id: int, detail: LoadErrorDetail) -> None:
         column = detail.column
@@ -86,10 +98,15 @@ class History:
             " error_code, error_message, raw_line, raw_field_value) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 query_id, detail.file[:256], detail.line, column.name, column.type if column.name else "",
-                "" if column.length is None else str(column.length), detail.code, detail.reason[:512],
-                detail.raw_line.rstrip("\r\n")[:1024], detail.raw_value[:1024],
+                "" if column.length is None else str(column.length), detail.code, _storable(detail.reason[:512]),
+                _storable(detail.raw_line.rstrip("\r\n")[:1024]), _storable(detail.raw_value[:1024]),
             ),
         )  # fmt: skip
+
+
+def _storable(text: str) -> str:
+    """Returns text without the one character that PostgreSQL's has no place for."""
+    return text.replace("\0", "")
 
 
 _TYPES = (

@@ -36,20 +36,20 @@ def _expanded(statement: str, has_column: Callable[[str], bool]) -> str:
     statement, mark, remembered = statement.partition(REMEMBERED)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-    except SqlglotError:
+        if not sum(_expand_one(select, has_column) for select in list(inner_first(tree))):
+            return statement + mark + remembered
+    except (SqlglotError, RecursionError):
         return statement + mark + remembered  # PostgreSQL will say what it thinks of it
-    if not sum(_expand_one(select, has_column) for select in _inner_first(tree)):
-        return statement + mark + remembered
     try:
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
     except SqlglotError as error:
         raise not_faithful(f"lateral aliases in this statement ({error})") from error
 
 
-def _inner_first(node: exp.Expr) -> Iterator[exp.Select]:
+def inner_first(node: exp.Expr) -> Iterator[exp.Select]:
     """Gives the selects of a tree so that what one reads from comes before it."""
     for child in sorted(node.iter_expressions(), key=lambda child: not isinstance(child, exp.With)):
-        yield from _inner_first(child)
+        yield from inner_first(child)
     if isinstance(node, exp.Select):
         yield node
 
@@ -67,7 +67,7 @@ def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
             if column.table or name not in aliases or column.find_ancestor(exp.Select) is not select:
                 continue
             if name not in known:
-                known[name] = has_column(_probe(select, column))
+                known[name] = has_column(probe(select, column.sql("postgres")))
             if not known[name]:
                 column.replace(exp.paren(aliases[name].copy()))
                 replaced += 1
@@ -85,10 +85,10 @@ def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
     return replaced
 
 
-def _probe(select: exp.Select, column: exp.Column) -> str:
-    """Returns a query that fails for want of a column if the select's sources have none of that name."""
+def probe(select: exp.Select, column: str) -> str:
+    """Returns a query of a column, or of more, that the select's sources have or have not."""
     sources = [clause.this for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause]
-    query = f"select {column.sql('postgres')}"
+    query = f"select {column}"
     if sources:
         query += " from " + ", ".join(source.sql("postgres") for source in sources)
     ctes, recursive = _visible(select)

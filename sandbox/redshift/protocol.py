@@ -43,6 +43,16 @@ def data_row(body: bytes) -> Iterator[str | None]:
         place += max(length, 0)
 
 
+def column_names(body: bytes) -> Iterator[str]:
+    """Gives the names in a RowDescription."""
+    (count,) = struct.unpack("!h", body[:2])
+    place = 2
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        yield body[place:end].decode()
+        place = end + 19
+
+
 def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:
     """Returns a RowDescription's body with the names and type ids that the functions make of its own."""
     (count,) = struct.unpack("!h", body[:2])

@@ -5,25 +5,32 @@ through sqlglot, and then with every unsupported part an error: it has dropped c
 """
 
 import re
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.parsers.redshift import RedshiftParser
 
 from sandbox.redshift import ddl
 from sandbox.redshift.errors import not_faithful
 from sandbox.redshift.merge import merge
 from sandbox.redshift.qualify import without_qualify
-from sandbox.redshift.refusals import refuse
-from sandbox.redshift.text import code, outside, statements
+from sandbox.redshift.refusals import is_the_leaders, refuse
+from sandbox.redshift.super_paths import has_paths, without_paths
+from sandbox.redshift.text import code, outside, statements, words
+from sandbox.redshift.type_names import with_types
+from sandbox.redshift.utility import utility
 
 _FLAGS = re.IGNORECASE
 
-# Functions of catalog.sql that do what Redshift's of that name does.
+# Functions of functions.sql that do what Redshift's of that name does, with the name that a result of them has.
 _FUNCTIONS = {
-    "avg": "rs_avg", "getdate": "rs_getdate", "dateadd": "rs_dateadd", "date_add": "rs_dateadd",
-    "datediff": "rs_datediff", "date_diff": "rs_datediff", "nvl": "coalesce", "json_serialize": "rs_json_serialize",
-    "listagg": "rs_listagg",
+    "avg": "rs.avg", "concat": "rs.concat", "date_add": "rs.date_add", "date_diff": "rs.date_diff",
+    "date_part": "rs.date_part", "date_trunc": "rs.date_trunc", "dateadd": "rs.date_add", "datediff": "rs.date_diff",
+    "getdate": "rs.getdate", "json_serialize": "rs.json_serialize", "listagg": "rs_listagg", "nvl": "coalesce",
+    "regexp_replace": "rs.regexp_replace",
 }  # fmt: skip
 
 # What system_catalog.sql shows in place of PostgreSQL's own.
@@ -33,14 +40,14 @@ _CATALOGUES = (
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
-_NEEDS_TREE = re.compile(
-    r"\b(qualify|top \d+|exclude ?\(|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()|\w\.\w+\.\w+[.\[]"
-)
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
-# Statements about physical storage, and keys that nobody checks: PostgreSQL has no part in them.
-_NOTHING_TO_DO = re.compile(
-    r"(analyze|vacuum|use|reset use|refresh materialized view|set (statement_timeout|enable_\w+|datestyle) "
-    r"|alter table [\w. ]*\badd (constraint \w* ?)?(primary key|unique|foreign key))\b"
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_SHOW = re.compile(
+    rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
+    (?:\s+(?:from|on)\s+(?:(?:database|schema|table)\s+)?(?P<place>(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*))?
+    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?\s*(?:/\*.*?\*/\s*)*\Z""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
 
@@ -62,9 +69,11 @@ def statement(sql: str) -> str:
     text = code(sql)
     if text.startswith("show "):
         return show(sql)
-    if _NOTHING_TO_DO.match(text):
-        return "select 1 where false"
+    if (done := utility(sql, text)) is not None:
+        return done
     refuse(sql)
+    leader = is_the_leaders(words(sql))
+    sql = with_types(sql)
     remembered = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
@@ -83,7 +92,7 @@ def statement(sql: str) -> str:
     elif text.startswith("alter table "):
         sql = outside(sql, ddl.added_column)
     sql = outside(sql, simple)
-    if _NEEDS_TREE.search(code(sql)):
+    if _NEEDS_TREE.search(code(sql)) or (has_paths(code(sql)) and not leader):
         sql = through_a_tree(sql)
     return sql + remembered
 
@@ -97,14 +106,13 @@ def map_attributes(masked: str) -> tuple[str, str]:
 def simple(masked: str) -> str:
     """Returns masked code with names, types and words changed that mean the same wherever they stand."""
     names = "|".join(_FUNCTIONS)
-    masked = re.sub(rf"\b({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(rs_dateadd|rs_datediff)\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(sysdate)\b(?!\s*\()", "rs_getdate()", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
-    masked = re.sub(
-        r"\b(numeric|decimal)\b(?!\s*\()(?=\s*[,)]|\s+not\b|\s+null\b|\s*$)", r"\1(18,0)", masked, flags=_FLAGS
-    )
+    masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
     masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
     masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
@@ -118,9 +126,20 @@ def simple(masked: str) -> str:
         masked,
         flags=_FLAGS,
     )
+    masked = re.sub(r"\bcreate\s+table\s+(?=(if\s+not\s+exists\s+)?#)", "create temp table ", masked, flags=_FLAGS)
+    masked = re.sub(
+        r"((?:\b(?:table|exists|into|from|join|update|using)\s|,)\s*)#(\w+)", r'\1"#\2"', masked, flags=_FLAGS
+    )
     masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
     masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
     return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+class _FunctionsAsTheyAre(Redshift):
+    """Redshift's grammar, with functions as names: sqlglot writes others in their places, some with other results."""
+
+    class Parser(RedshiftParser):
+        FUNCTIONS: ClassVar = {name: RedshiftParser.FUNCTIONS[name] for name in ("DECODE", "NVL2")}
 
 
 def through_a_tree(sql: str) -> str:
@@ -130,8 +149,12 @@ def through_a_tree(sql: str) -> str:
         RedshiftError: where sqlglot does not know all of it.
     """
     try:
-        tree = sqlglot.parse_one(sql, read="redshift", error_level=ErrorLevel.RAISE)
-        return without_qualify(tree).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+        tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
+        if tree.find(exp.Command):
+            raise not_faithful("a statement that sqlglot only passes on")
+        return (
+            without_qualify(without_paths(tree)).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+        )
     except SqlglotError as error:
         raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
@@ -145,60 +168,47 @@ def _node(node: exp.Expression) -> exp.Expression:
         and not isinstance(node.parent, exp.WithinGroup)
     ):
         return _listagg(node.expressions, "")
-    if isinstance(node, (exp.Dot, exp.Bracket)) or (isinstance(node, exp.Column) and len(node.parts) > 2):
-        return _super_path(node)
     return node
 
 
 def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
-    value, *rest = arguments
+    distinct = "distinct " if isinstance(arguments[0], exp.Distinct) else ""
+    value, *rest = [*arguments[0].expressions, *arguments[1:]] if distinct else arguments
     delimiter = rest[0].sql("postgres") if rest else "''"
-    distinct = "distinct " if isinstance(value, exp.Distinct) else ""
-    value = value.expressions[0] if distinct else value
-    return exp.Var(this=f"string_agg({distinct}({value.sql('postgres')})::text, {delimiter} {order})")
-
-
-def _super_path(node: exp.Expression) -> exp.Expression:
-    """SUPER navigation, `alias.column.a.b[0]`, as PostgreSQL's subscripts."""
-    path: list[str] = []
-    base: exp.Expression = node
-    while isinstance(base, (exp.Bracket, exp.Dot)):
-        if isinstance(base, exp.Bracket):
-            key = base.expressions[0]
-            path.insert(0, key.name if key.is_int else f"'{key.name}'")
-        else:
-            path.insert(0, f"'{base.expression.name}'")
-        base = base.this
-    if not isinstance(base, exp.Column):
-        return node
-    parts = [part.name for part in base.parts]
-    select = node.find_ancestor(exp.Select)
-    aliases = {table.alias_or_name for table in select.find_all(exp.Table)} if select else set()
-    if parts[0] not in aliases or not (len(parts) > 2 or path):
-        return node
-    steps = [f"'{part}'" for part in parts[2:]] + path
-    return exp.Var(this=f"({parts[0]}.{parts[1]})" + "".join(f"[{step}]" for step in steps))
+    text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
+    return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
 def show(sql: str) -> str:
     """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
+
+    Raises:
+        RedshiftError: for SHOW without the names that it needs.
     """
-    found = re.match(r"\s*(?:/\*.*?\*/\s*)*show\s+(schemas|tables|columns|grants)\b(.*)", sql, _FLAGS | re.DOTALL)
+    found = _SHOW.match(sql)
     if not found:
         return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
-    names = [name.replace("'", "''") for name in re.findall(r'"([^"]+)"', found[2])]
-    like = re.search(r"like\s+('(?:[^']|'')*')", found[2], _FLAGS)
-    matching = f"like {like[1]}" if like else "is not null"
-    kind = found[1].lower()
+    names = [_unquoted(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
+    kind, like = found["kind"].lower(), found["like"]
+    matching = f"like {like}" if like else "is not null"
+    limit = f" limit {found['limit']}" if found["limit"] else ""
     if kind == "schemas":
-        return f"select * from rs.show_schemas where schema_name {matching}"
+        return f"select * from rs.show_schemas where schema_name {matching}{limit}"
+    if len(names) < (1 if kind == "tables" else 2):
+        raise not_faithful(f"SHOW {kind.upper()} without the schema of what it is to show")
     if kind == "grants":
-        return f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'"
+        return (
+            f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'{limit}"
+        )
     if kind == "tables":
-        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}"
+        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}{limit}"
     return (
         f"select * from rs.show_columns where schema_name = '{names[-2]}' and table_name = '{names[-1]}' "
-        f"and column_name {matching} order by ordinal_position"
+        f"and column_name {matching} order by ordinal_position{limit}"
     )
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -16,6 +16,7 @@ from psycopg2 import extensions, sql
 from sandbox.errors import SandboxError
 from sandbox.redshift.certificates import certificate
 from sandbox.redshift.history import History
+from sandbox.redshift.late_views import LateViews
 from sandbox.redshift.names import Names
 from sandbox.redshift.wire import Backend, Session
 from sandbox.sources.postgres import PostgresServer
@@ -23,7 +24,8 @@ from sandbox.sources.postgres import PostgresServer
 DATABASE = "dev"
 ADMIN = "awsuser"
 _SCRIPTS = tuple(
-    Path(__file__).with_name(name).read_text() for name in ("catalog.sql", "system_catalog.sql", "system_views.sql")
+    Path(__file__).with_name(f"{name}.sql").read_text()
+    for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
 _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them
@@ -62,7 +64,7 @@ class RedshiftServer:
             own = self._postgres.connect(DATABASE)
             stack.callback(own.close)
             own.autocommit = True
-            self._history, self._names = History(own), Names(own)
+            self._history, self._names, self._late_views = History(own), Names(own), LateViews(own)
             stack.callback(self._history.close)
             self._loop = asyncio.new_event_loop()
             ready = threading.Event()
@@ -141,7 +143,8 @@ class RedshiftServer:
 
             async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 with suppress(asyncio.CancelledError):  # the server stops
-                    await Session((reader, writer), backend, context, self._history, self._names).serve()
+                    shared = self._history, self._names, self._late_views
+                    await Session((reader, writer), backend, context, *shared).serve()
 
             server = await asyncio.start_server(session, "127.0.0.1", 0)
             self.port = server.sockets[0].getsockname()[1]

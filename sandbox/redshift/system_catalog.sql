@@ -13,8 +13,11 @@ create function rs.own_columns(relation regclass, alias text) returns text langu
         case
             when format_type(atttypid, null) in ('name', 'information_schema.sql_identifier')
                 then format('rs.whole(%1$s.%2$I::text) as %2$I', alias, attname)
-            when attname in ('view_definition', 'definition')
-                then format('rs.whole_text(%1$s.%2$I) as %2$I', alias, attname)
+            when attname = 'view_definition'  -- PostgreSQL's own fails where a late-binding view reads nothing
+                then format(
+                    'rs.whole_text(coalesce(rs.late_query(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))), %1$s.view_definition)) as %2$I',
+                    alias, attname
+                )
             -- The domains of information_schema are its own; clients know the types below them.
             when format_type(atttypid, null) like 'information_schema.%'
                 then format('%1$s.%2$I::%3$s as %2$I', alias, attname, (
@@ -48,7 +51,7 @@ call rs.show_catalog(
     'left join rs.props p on p.oid = c.oid where not rs.hidden(c.relnamespace)'
 );
 create view rs_catalog.pg_class_info as
-    select *, reldiststyle as releffectivediststyle, rs_getdate() as relcreationtime from rs_catalog.pg_class;
+    select *, reldiststyle as releffectivediststyle, rs.getdate() as relcreationtime from rs_catalog.pg_class;
 call rs.show_catalog(
     'pg_attribute',
     $$, coalesce(p.props ->> 'distkey' = c.attname, false) as attisdistkey, false as attispreloaded,
@@ -136,6 +139,12 @@ create view rs_catalog.pg_user as
 call rs.show_catalog('pg_group', '', '');
 call rs.show_catalog('pg_tables', '', $$where c.schemaname not like 'rs%'$$);
 call rs.show_catalog('pg_indexes', '', $$where c.schemaname not like 'rs%'$$);
+create function rs.pg_get_viewdef(oid) returns text language sql stable as $$
+    select rs.whole_text(coalesce(rs.late_query($1), pg_catalog.pg_get_viewdef($1)))
+$$;
+create function rs.pg_get_viewdef(oid, bool) returns text language sql stable as $$
+    select rs.whole_text(coalesce(rs.late_query($1), pg_catalog.pg_get_viewdef($1, $2)))
+$$;
 -- dbt-redshift tells a materialised view by its definition.
 create view rs_catalog.pg_views as
     select
@@ -144,7 +153,7 @@ create view rs_catalog.pg_views as
         case
             when p.props ->> 'mv' is not null then 'create materialized view ' || (p.props ->> 'mvhead') || ' as '
             else ''
-        end || rs.whole_text(pg_get_viewdef(c.oid)) as definition
+        end || rs.pg_get_viewdef(c.oid) as definition
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     left join rs.props p on p.oid = c.oid
@@ -197,13 +206,6 @@ create function rs.version() returns text language sql stable as $$
     select 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.0 (stand-in on PostgreSQL '
         || current_setting('server_version') || ')'
 $$;
-create function rs.pg_get_viewdef(oid) returns text language sql stable as $$
-    select rs.whole_text(pg_catalog.pg_get_viewdef($1))
-$$;
-create function rs.pg_get_viewdef(oid, bool) returns text language sql stable as $$
-    select rs.whole_text(pg_catalog.pg_get_viewdef($1, $2))
-$$;
-
 -- Who may do what: the explicit grants, and all for an owner and a superuser. Users that sign in by IAM are superusers only below.
 create function rs.identity_type(identity oid) returns text language sql stable as $$
     select coalesce(

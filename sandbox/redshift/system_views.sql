@@ -83,12 +83,37 @@ create view svv_redshift_columns as
     select table_catalog::text as database_name, table_schema::text as schema_name, table_name::text, column_name::text,
         ordinal_position::int, data_type::text, null::text as remarks
     from rs.columns;
+create view svv_columns as
+    select
+        table_catalog::text, table_schema::text, table_name::text, column_name::text, ordinal_position::int,
+        column_default::text, is_nullable::text, data_type::text, character_maximum_length::int, numeric_precision::int,
+        numeric_precision_radix::int, numeric_scale::int, datetime_precision::int, interval_type::text,
+        null::text as interval_precision, character_set_name::text, collation_name::text, domain_name::text,
+        null::text as remarks
+    from rs.columns;
+create view svv_all_columns as
+    select table_catalog as database_name, table_schema as schema_name, table_name, column_name, ordinal_position,
+        column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, remarks
+    from svv_columns;
 create view svv_external_columns as
     select null::text as schemaname, null::text as tablename, null::text as columnname, null::text as external_type,
         0 as columnnum where false;
 create view svv_tables as
     select table_catalog::text, table_schema::text, table_name::text, table_type::text, null::text as remarks
     from rs_information_schema.tables;
+create view svv_redshift_tables as
+    select table_catalog as database_name, table_schema as schema_name, table_name,
+        case table_type when 'BASE TABLE' then 'TABLE' else table_type end as table_type, null::text as table_acl, remarks
+    from svv_tables;
+create view svv_all_tables as select * from svv_redshift_tables;
+create view svv_all_schemas as
+    select *, null::text as source_database, null::text as schema_option from svv_redshift_schemas;
+create view svv_redshift_databases as
+    select datname::text as database_name, datdba::int as database_owner, 'local'::text as database_type,
+        null::text as database_acl, null::text as database_options,
+        'Snapshot Isolation'::text as database_isolation_level
+    from rs_catalog.pg_database;
+create view pg_proc_info as select p.oid as prooid, p.* from rs_catalog.pg_proc p;
 create view svv_relation_privileges as
     select
         schema_name as namespace_name, name as relation_name, privilege_type, 0 as identity_id, identity_name,
@@ -123,12 +148,12 @@ create view svv_external_tables as
 create view stv_db_isolation_level as
     select datname::text as db_name, 'Snapshot Isolation'::text as isolation_level from pg_database;
 create view sys_query_detail as
-    select oid as table_id, rs_getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
+    select oid as table_id, rs.getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
 create function pg_get_late_binding_view_cols() returns setof record language sql stable as $$
     select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, format_type(a.atttypid, a.atttypmod)::varchar,
         a.attnum::int
     from rs.relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
-    where r.props ->> 'lbv' is not null
+    where r.props ->> 'lbv' is not null and not exists (select from rs.bound b where b.late = r.oid and b.relation = 0)
 $$;
 
 -- What SHOW answers.
@@ -139,8 +164,8 @@ create view rs.show_tables as
     select
         current_database()::text as database_name, r.schema_name, r.name as table_name,
         case r.relkind when 'r' then 'TABLE' else 'VIEW' end as table_type, null::text as table_acl,
-        d.description as remarks, pg_get_userbyid(r.relowner)::text as owner, rs_getdate() as last_altered_time,
-        rs_getdate() as last_modified_time, null::text as dist_style,
+        d.description as remarks, pg_get_userbyid(r.relowner)::text as owner, rs.getdate() as last_altered_time,
+        rs.getdate() as last_modified_time, null::text as dist_style,
         case
             when r.props ->> 'mv' is not null then 'MATERIALIZED VIEW'
             when r.props ->> 'lbv' is not null then 'LATE BINDING VIEW'

@@ -55,6 +55,26 @@ def code(sql: str) -> str:
     return found
 
 
+def plain(sql: str) -> str:
+    """Returns a statement in lower case, as long as it was: comments as blanks, `x` for what is in quotes."""
+
+    def emptied(found: re.Match[str]) -> str:
+        quote = found[0][0]
+        if quote in "/-":
+            return " " * len(found[0])
+        quote = '"' if quote == '"' else "'"
+        return quote + "x" * (len(found[0]) - 2) + quote
+
+    emptied_sql = HIDDEN.sub(emptied, sql)
+    return emptied_sql.lower() if len(emptied_sql.lower()) == len(sql) else emptied_sql
+
+
+def words(sql: str) -> str:
+    """Returns the words of a statement joined by blanks, in lower case: a text as '' and a name in quotes as ""."""
+    found = re.findall(r"'x*'|\"x*\"|::|[\w#]+|\S", plain(sql))
+    return " ".join(word[0] * 2 if word[0] in "'\"" else word for word in found)
+
+
 def statements(sql: str) -> list[str]:
     """Returns the statements of a script, without those that are only white space or comments."""
     parts: list[str] = []
@@ -62,3 +82,13 @@ def statements(sql: str) -> list[str]:
     outside_parts = outside(sql, lambda masked: masked.replace(";", cut)).split(cut)
     parts += [part.strip() for part in outside_parts if code(part)]
     return parts
+
+
+_TAG = re.compile(r"(?:create|alter|drop) \w+|refresh materialized view|\w+")
+
+
+def tag(statement: str) -> str:
+    """Returns the words by which a server says that it has carried out a statement."""
+    text = re.sub(r"^create or replace\b", "create", code(statement))
+    found = _TAG.match(text)
+    return found[0].upper() if found else ""

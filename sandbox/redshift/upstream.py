@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from sandbox.redshift.errors import RedshiftError
-from sandbox.redshift.protocol import PROTOCOL, data_row, error_fields, message, read_message
+from sandbox.redshift.protocol import PROTOCOL, column_names, data_row, error_fields, message, read_message
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
@@ -106,22 +106,25 @@ class Upstream:
         Raises:
             RedshiftError: PostgreSQL's error.
         """
-        async with self.alone() as answers:
+        return [list(data_row(body)) for kind, body in await self._answers(sql) if kind == b"D"]
+
+    async def columns(self, sql: str) -> list[str]:
+        """Returns the names of the columns of a query that the client does not see.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        return [name for kind, body in await self._answers(sql) if kind == b"T" for name in column_names(body)]
+
+    async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
+        answers = []
+        async with self.alone() as queue:
             await self.send(b"Q", sql.encode() + b"\0", own=True)
-            rows: list[list[str | None]] = []
-            failed = None
-            while True:
-                kind, body = await answers.get()
-                if kind == b"D":
-                    rows.append(list(data_row(body)))
-                elif kind == b"E":
-                    fields = error_fields(body)
-                    failed = RedshiftError(fields["C"], fields["M"])
-                elif kind == b"Z":
-                    break
-        if failed:
-            raise failed
-        return rows
+            while (answer := await queue.get())[0] != b"Z":
+                answers.append(answer)
+        for fields in (error_fields(body) for kind, body in answers if kind == b"E"):
+            raise RedshiftError(fields["C"], fields["M"])
+        return answers
 
     async def break_transaction(self) -> None:
         """Fails the transaction that is open, as an error of Redshift's fails it."""

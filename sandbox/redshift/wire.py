@@ -10,13 +10,16 @@ import re
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sandbox.redshift import copying
 from sandbox.redshift.copy import is_copy
-from sandbox.redshift.errors import RedshiftError, not_faithful
+from sandbox.redshift.errors import RedshiftError, not_faithful, unforeseen
 from sandbox.redshift.history import Executed, History
+from sandbox.redshift.late_views import LateViews
 from sandbox.redshift.lateral import expand
 from sandbox.redshift.load_errors import LoadError
 from sandbox.redshift.merge import MANY_MATCHES
@@ -30,9 +33,12 @@ from sandbox.redshift.protocol import (
     read_message,
     row_description,
 )
+from sandbox.redshift.refusals import absent_function
 from sandbox.redshift.rewrite import rewrite
-from sandbox.redshift.text import statements
+from sandbox.redshift.stars import spell_out
+from sandbox.redshift.text import statements, tag
 from sandbox.redshift.upstream import SignInError, Upstream
+from sandbox.redshift.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # of the PostgreSQL that Redshift says it is
 _QUERY_GROUP = re.compile(
@@ -43,6 +49,8 @@ _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
 }  # fmt: skip
+_Answer = TypeVar("_Answer")
+_UNDEFINED_FUNCTION = "42883"
 _NO_RESULT = "set rs.copy to ''"  # what PostgreSQL prepares for a COPY: like it without parameters and columns
 
 
@@ -66,16 +74,19 @@ class Session:
         context: ssl.SSLContext,
         history: History,
         names: Names,
+        late_views: LateViews,
     ) -> None:
         self._from_client, self._to_client = client
         self._backend = backend
         self._context = context
         self._history = history
         self._names = names
+        self._late_views = late_views
         self._process = 0
         self._transaction = history.next_transaction()
         self._label: str | None = None
-        self._running: deque[tuple[Executed, bool]] = deque()  # in order of their answers; whether it is only parsed
+        # In the order of their answers, and whether it is only parsed. None is a COMMIT that the client has not sent.
+        self._running: deque[tuple[Executed | None, bool]] = deque()
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
@@ -163,7 +174,10 @@ class Session:
                     await handle(body)
                 else:
                     await self._upstream.send(kind, body)
-            except RedshiftError as error:
+            except (EOFError, OSError):  # one side went away
+                raise
+            except Exception as any_error:  # noqa: BLE001 - the client is to hear of it, whatever it is
+                error = any_error if isinstance(any_error, RedshiftError) else unforeseen(any_error)
                 await self._upstream.break_transaction()
                 await self._say(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
                 if kind == b"Q":
@@ -177,10 +191,21 @@ class Session:
             tag = await self._copy(sql)
             await self._say(message(b"C", tag) + message(b"Z", self._upstream.status))
             return
-        parts = [(self._executed(one), False) for one in statements(sql)]
+        parts = [self._executed(one) for one in statements(sql)]
         new = await self._rewritten(sql)
-        self._running.extend(parts)
+        if any(is_truncate(part.text) for part in parts):
+            new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
+        for part in parts:
+            self._running.append((part, False))
+            if is_truncate(part.text):
+                self._running.append((None, False))
         await self._upstream.send(b"Q", new.encode() + b"\0")
+
+    async def _committed(self) -> None:
+        """Commits what was done so far, as TRUNCATE does."""
+        await self._upstream.settle()
+        if self._upstream.status == b"T":
+            await self._upstream.ask("commit")
 
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
@@ -193,6 +218,7 @@ class Session:
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
         self._portals[portal] = self._prepared.get(name, "")
+        await self._freshen(self._portals[portal])
         await self._upstream.send(b"B", body)
 
     async def _execute(self, body: bytes) -> None:
@@ -204,6 +230,8 @@ class Session:
             return
         self._running.append((self._executed(sql), False))
         await self._upstream.send(b"E", body)
+        if is_truncate(sql):
+            await self._committed()
 
     async def _close(self, body: bytes) -> None:
         (self._prepared if body[:1] == b"S" else self._portals).pop(body[1:].rstrip(b"\0"), None)
@@ -215,28 +243,41 @@ class Session:
             raise self._failed(sql, not_faithful("COPY together with other statements in one query string"))
         try:
             new = await asyncio.to_thread(rewrite, self._folded(sql))
-            new = await asyncio.to_thread(expand, new, self._asks_for_columns())
+            await self._freshen(new)
+            new = await asyncio.to_thread(spell_out, new, self._in_thread(self._upstream.columns))
+            new = await asyncio.to_thread(expand, new, self._in_thread(self._has_column))
+            new = await asyncio.to_thread(self._late_views.created, new)
         except RedshiftError as error:
             raise self._failed(sql, error) from None
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            raise self._failed(sql, unforeseen(error)) from error
         if group := _QUERY_GROUP.match(new):
             self._label = group["name"]
         if "sys_" in new or "stl_" in new:
             await asyncio.to_thread(self._history.flush)
         return new
 
-    def _asks_for_columns(self) -> Callable[[str], bool]:
-        """Returns what answers, in another thread, whether the session knows the column of a query."""
+    async def _freshen(self, sql: str) -> None:
+        """Brings the late-binding views up to date that a statement names."""
+        if question := self._late_views.freshen(sql):
+            with suppress(RedshiftError):  # a failed transaction: PostgreSQL will say so
+                await self._upstream.ask(question)
+
+    async def _has_column(self, probe: str) -> bool:
+        """Says whether the session knows the column of a query."""
+        quoted = probe.replace("'", "''")
+        try:
+            [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
+        except RedshiftError:  # a failed transaction: PostgreSQL will say so
+            return True
+        return answer == "t"
+
+    def _in_thread(self, question: Callable[[str], Coroutine[Any, Any, _Answer]]) -> Callable[[str], _Answer]:
+        """Returns a question of the session's that can be asked in another thread."""
         loop = asyncio.get_running_loop()
-
-        async def ask(probe: str) -> bool:
-            quoted = probe.replace("'", "''")
-            try:
-                [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
-            except RedshiftError:  # a failed transaction: PostgreSQL will say so
-                return True
-            return answer == "t"
-
-        return lambda probe: asyncio.run_coroutine_threadsafe(ask(probe), loop).result()
+        return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
 
     def _folded(self, sql: str) -> str:
         """Returns SQL with the names that PostgreSQL has."""
@@ -269,6 +310,10 @@ class Session:
         async for kind, body in self._upstream.messages():
             if kind == b"S" and body.startswith(b"standard_conforming_strings\0"):
                 continue  # Redshift does not say so, and a client that hears it escapes no backslash
+            if kind in (b"C", b"N") and self._running and self._running[0][0] is None:
+                if kind == b"C":
+                    self._running.popleft()
+                continue
             await self._say(message(kind, self._as_redshift(kind, body)))
 
     def _as_redshift(self, kind: bytes, body: bytes) -> bytes:
@@ -280,13 +325,19 @@ class Session:
         if kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
         elif kind in (b"1", b"C", b"I", b"s"):
-            self._answered()
+            executed = self._answered()
+            if body == b"CALL\0" and executed:
+                return tag(executed.text).encode() + b"\0"
         elif kind == b"N":
             return self._whole(body)
         elif kind == b"E":
             body = self._whole(body)
-            self._answered(error_fields(body).get("M", "unknown error"))
+            fields = error_fields(body)
+            absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
+            self._answered(absent.message if absent else fields.get("M", "unknown error"))
             self._running.clear()
+            if absent:
+                return error_response(absent)[5:]
             # Without the context: it may be the stand-in's own.
             body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
             return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
@@ -299,12 +350,14 @@ class Session:
     def _whole(self, text: bytes) -> bytes:
         return self._names.whole(text.decode()).encode()
 
-    def _answered(self, error: str | None = None) -> None:
-        """Notes that the first of the running statements has ended."""
-        if self._running:
-            executed, parsed = self._running.popleft()
-            if error or not parsed:
-                self._history.add(executed, error)
+    def _answered(self, error: str | None = None) -> Executed | None:
+        """Notes that the first of the running statements has ended; returns it."""
+        if not self._running:
+            return None
+        executed, parsed = self._running.popleft()
+        if executed and (error or not parsed):
+            self._history.add(executed, error)
+        return executed
 
     async def _say(self, data: bytes) -> None:
         self._to_client.write(data)

@@ -1,7 +1,9 @@
 """Both clients of Redshift check the warehouse's certificate against the CAs of one setting."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -44,3 +46,35 @@ def test_the_loaders_refuse_a_certificate_of_another(environment: pytest.MonkeyP
     environment.setenv("REDSHIFT_CA_BUNDLE", str(others))
     with warehouse(read_settings(())) as target, pytest.raises(psycopg2.OperationalError, match="certificate verify"):
         target.query("select 1")
+
+
+@pytest.fixture
+def elsewhere(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment with another name for the warehouse's host, which leads to it and is not in its certificate."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: Any, *more: Any, **words: Any) -> Any:
+        return resolve("127.0.0.1" if host == "elsewhere.example" else host, *more, **words)
+
+    environment.setattr(socket, "getaddrinfo", resolved)
+    environment.setenv("PGHOSTADDR", "127.0.0.1")  # libpq's own way
+    environment.setenv("REDSHIFT_HOST", "elsewhere.example")
+    return environment
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_loaders_refuse_the_right_certificate_for_another_name() -> None:
+    with (
+        warehouse(read_settings(())) as target,
+        pytest.raises(psycopg2.OperationalError, match="does not match host name"),
+    ):
+        target.query("select 1")
+
+
+def test_dbt_refuses_the_right_certificate_for_another_name(
+    redshift: RedshiftTarget, elsewhere: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere.setitem(redshift.environment, "REDSHIFT_HOST", "elsewhere.example")
+    with dbt_environment(read_settings(())):
+        assert not signs_in(redshift)
+    assert "Hostname mismatch" in capfd.readouterr().out

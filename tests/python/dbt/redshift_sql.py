@@ -1,7 +1,7 @@
 """What Redshift has not, or has otherwise than DuckDB, in a statement that dbt has rendered.
 
-Sources: "Unsupported PostgreSQL functions", "Unsupported PostgreSQL features", "Leader node-only functions",
-"Data types" and "Character types" in Amazon Redshift's Database Developer Guide.
+What the stand-in refuses is in its own list; added here are DuckDB's words, and what a model is not to say though
+Redshift takes it ("Character types" and "Leader node-only functions" in its Database Developer Guide).
 """
 
 import re
@@ -10,106 +10,69 @@ from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
-from sqlglot.tokens import TokenType
+
+from sandbox.redshift import absent, text, type_names
 
 GETDATE = "runs on the leader node only, not on tables: use the macro hoje, or getdate() in a redshift__ macro"
-ARRAYS = "Redshift has no arrays, only SUPER"
 DUCKDB = "DuckDB's alone"
-LEADER = "runs on the leader node only: it cannot be joined with tables"
 
 # Functions that Redshift has not, and why they are met all the same or what does their work.
-FUNCTIONS = {
-    "age": LEADER,
-    "any_match": DUCKDB,
-    "arg_max": f"{DUCKDB}: use qualify row_number()",
-    "arg_min": f"{DUCKDB}: use qualify row_number()",
-    "array_agg": ARRAYS,
-    "array_length": ARRAYS,
-    "array_to_string": ARRAYS,
-    "bit_length": "not supported: use octet_length",
-    "clock_timestamp": GETDATE,
-    "corr": "not supported",
-    "count_if": f"{DUCKDB}: use sum(case when … then 1 else 0 end)",
-    "countif": f"{DUCKDB}: use sum(case when … then 1 else 0 end)",
-    "covar_pop": "not supported",
-    "covar_samp": "not supported",
-    "current_localtimestamp": DUCKDB,
-    "date_add": f"{DUCKDB}: use dbt.dateadd",
-    "date_diff": f"{DUCKDB}: use dbt.datediff",
-    "date_sub": f"{DUCKDB}: use dbt.dateadd",
-    "div": "not supported: use trunc(a / b)",
-    "encode": "another thing in Redshift, where it is not supported as a function",
-    "epoch": f"{DUCKDB}: use extract(epoch from …)",
-    "every": "not supported: use bool_and",
-    "format": "not supported",
-    "gen_random_uuid": "Redshift has no uuid",
-    "generate_series": f"{LEADER}: use dbt.date_spine",
-    "generate_subscripts": ARRAYS,
-    "hash": f"{DUCKDB}: use md5",
-    "if": f"{DUCKDB}: use case",
-    "ifnull": "not supported: use coalesce",
-    "isfinite": LEADER,
-    "justify_days": "not supported",
-    "justify_hours": "not supported",
-    "list": ARRAYS,
-    "list_value": ARRAYS,
-    "make_date": "not supported: cast a text to date",
-    "make_timestamp": "not supported: cast a text to timestamp",
-    "max_by": "not supported: use qualify row_number()",
-    "min_by": "not supported: use qualify row_number()",
-    "now": GETDATE,
-    "overlay": "not supported",
-    "quantile_cont": f"{DUCKDB}: use percentile_cont",
-    "range": f"{DUCKDB}: use dbt.date_spine",
-    "read_parquet": DUCKDB,
-    "regexp_extract": f"{DUCKDB}: Redshift's is regexp_substr, so a dispatch macro is needed",
-    "regexp_matches": "not supported: use ~",
-    "regexp_split_to_array": ARRAYS,
-    "regexp_split_to_table": "not supported",
-    "row": "row constructors are not supported",
-    "string_agg": "not supported: use dbt.listagg",
-    "string_split": ARRAYS,
-    "strptime": f"{DUCKDB}: use cast",
-    "strftime": f"{DUCKDB}: Redshift's is to_char, so a dispatch macro is needed",
-    "struct_pack": DUCKDB,
-    "to_json": DUCKDB,
-    "today": f"{DUCKDB}: use the macro hoje",
-    "transaction_timestamp": GETDATE,
-    "unnest": ARRAYS,
-    "uuid": "Redshift has no uuid",
-    "width_bucket": "not supported",
-    "xmlagg": "not supported",
-}
+FUNCTIONS = (
+    absent.FUNCTIONS
+    | absent.LEADER_FUNCTIONS
+    | absent.SERVERS_FILES
+    | {
+        "any_match": DUCKDB,
+        "arg_max": f"{DUCKDB}: use qualify row_number()",
+        "arg_min": f"{DUCKDB}: use qualify row_number()",
+        "clock_timestamp": GETDATE,
+        "count_if": f"{DUCKDB}: use sum(case when … then 1 else 0 end)",
+        "countif": f"{DUCKDB}: use sum(case when … then 1 else 0 end)",
+        "current_localtimestamp": DUCKDB,
+        "date_add": f"{DUCKDB}: use dbt.dateadd",
+        "date_diff": f"{DUCKDB}: use dbt.datediff",
+        "date_sub": f"{DUCKDB}: use dbt.dateadd",
+        "epoch": f"{DUCKDB}: use extract(epoch from …)",
+        "generate_series": f"{absent.LEADER}: use dbt.date_spine",
+        "hash": f"{DUCKDB}: use md5",
+        "if": f"{DUCKDB}: use case",
+        "ifnull": "not supported: use coalesce",
+        "list": absent.ARRAYS,
+        "list_value": absent.ARRAYS,
+        "max_by": "not supported: use qualify row_number()",
+        "min_by": "not supported: use qualify row_number()",
+        "now": GETDATE,
+        "quantile_cont": f"{DUCKDB}: use percentile_cont",
+        "range": f"{DUCKDB}: use dbt.date_spine",
+        "read_parquet": DUCKDB,
+        "regexp_extract": f"{DUCKDB}: Redshift's is regexp_substr, so a dispatch macro is needed",
+        "string_agg": "not supported: use dbt.listagg",
+        "string_split": absent.ARRAYS,
+        "strptime": f"{DUCKDB}: use cast",
+        "strftime": f"{DUCKDB}: Redshift's is to_char, so a dispatch macro is needed",
+        "struct_pack": DUCKDB,
+        "today": f"{DUCKDB}: use the macro hoje",
+        "transaction_timestamp": GETDATE,
+        "uuid": "Redshift has no uuid",
+    }
+)
 
-# Forms, in the statement's words joined by blanks, in lower case, a text as '' and a name in quotes as "".
-FORMS = {
-    r"\bfilter \( where\b": "FILTER is not supported: use case inside the aggregate",
-    r"\bdistinct on \(": "DISTINCT ON is not supported: use qualify row_number()",
-    r"\blateral\b": "LATERAL is not supported",
-    r"\barray \[|[(,=] \[|\bselect \[": ARRAYS,
-    r"\bis (not )?distinct from\b": "IS DISTINCT FROM is not supported: compare, and say what null means",
-    r"\bwindow \w+ as \(": "the WINDOW clause is not supported: write the window out",
-    r"\b(range|groups) between\b": "a frame is ROWS BETWEEN; RANGE and GROUPS with bounds are not supported",
-    r"\btablesample\b|\busing sample\b": "sampling is not supported",
+# Forms, as patterns in a statement's words.
+FORMS = absent.FORMS | {
+    r"[(,=] \[|\bselect \[": absent.ARRAYS,
+    r"\busing sample\b": "sampling is not supported",
     r"\b(asof|positional|semi|anti) join\b": f"{DUCKDB}: a join is inner, left, right, full or cross",
-    r"\b(from|join) \( values\b": "VALUES is for INSERT alone: use select … union all",
-    r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
-    r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
     r"\bon conflict\b|\breturning\b": "not supported",
     r"\bcolumns \(": f"{DUCKDB}: COLUMNS",
     r"\* replace \(": f"{DUCKDB}: * REPLACE",
     r"\bcurrent_(timestamp|time)\b|\blocaltime(stamp)?\b": GETDATE,
-    r"\bisodow\b|\bisoyear\b": "not a date part of Redshift",
     r"\bnatural\b": "which columns it joins by changes with the tables",
-    r"\bfor update\b": "not supported",
     r"\b(pivot|unpivot) (?!\()": f"{DUCKDB}: PIVOT as a statement",
 }
 
-# Types in a cast or a column, without their lengths.
+# Types in a cast or a column that are not Redshift's or that a model is not to use, and what to use.
 TYPES = {
-    "bit": "not a type of Redshift",
     "blob": "not a type of Redshift: varbyte",
     "bytea": "not a type of Redshift: varbyte",
     "double": "not a type of Redshift: double precision",
@@ -117,12 +80,9 @@ TYPES = {
     "interval": "not a type of a column",
     "json": "not a type of Redshift: super",
     "jsonb": "not a type of Redshift: super",
-    "money": "not a type of Redshift",
     "string": "not a type of Redshift: varchar(n)",
     "text": "varchar(256) on Redshift: give a length",
     "tinyint": "not a type of Redshift: smallint",
-    "ubigint": "not a type of Redshift",
-    "uinteger": "not a type of Redshift",
     "uuid": "not a type of Redshift: varchar(36)",
 }
 WITHOUT_LENGTH = {
@@ -145,30 +105,25 @@ def faults(sql: str) -> list[str]:
     except (SqlglotError, ValueError) as error:
         return [f"sqlglot does not read it as Redshift's: {' '.join(str(error).split())[:200]}"]
     assert tree
-    words, calls = code(sql)
+    words = text.words(sql)
+    calls = {word for word, after in pairwise(words.split(" ")) if after == "("}
     found = [f"{name}(): {FUNCTIONS[name]}" for name in sorted(calls & FUNCTIONS.keys())]
     found += [f"{match[0]}: {why}" for form, why in FORMS.items() if (match := re.search(form, words))]
-    found += [f"{kind}: {why}" for kind, why in sorted(wrong_types(words))]
+    found += [f"{kind}: {why}" for kind, why in sorted(set(wrong_types(sql)))]
     return found + [f"{comparison}: {TRAILING_BLANK}" for comparison in blank_comparisons(tree)]
 
 
-def code(sql: str) -> tuple[str, set[str]]:
-    """Returns a statement's words joined by blanks, texts and quoted names emptied, and the functions it calls."""
-    tokens = Redshift().tokenize(sql)
-    emptied = {TokenType.STRING: "''", TokenType.IDENTIFIER: '""'}
-    words = [emptied.get(token.token_type, token.text.lower()) for token in tokens]
-    calls = {word for word, after in pairwise(words) if after == "("}
-    return " ".join(words), calls
-
-
-def wrong_types(words: str) -> Iterator[tuple[str, str]]:
+def wrong_types(sql: str) -> Iterator[tuple[str, str]]:
     """Gives each type of a cast that Redshift has not or that needs a length there."""
-    # what stands between `as` and the end of a cast is a type; an alias ends in a comma or a word
-    for match in re.finditer(r"(?:\bas (?=\w+(?: precision)? (?:\)|\( \d))|:: )(\w+)( precision)?( \()?", words):
-        kind, precision, length = match.groups()
-        if kind in TYPES and not precision:
+    for found, _ in type_names.named(sql):
+        kind = found["name"]
+        if kind == "double" and re.match(r"\s+precision\b", found.string[found.end() :]):
+            continue
+        if kind in TYPES:
             yield kind, TYPES[kind]
-        if kind in WITHOUT_LENGTH and not length:
+        elif kind not in absent.TYPES:
+            yield kind, "not a type of Redshift"
+        elif kind in WITHOUT_LENGTH and not found["length"]:
             yield kind, WITHOUT_LENGTH[kind]
 
 

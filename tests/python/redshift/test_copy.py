@@ -124,6 +124,37 @@ def test_an_s3_that_does_not_answer_is_an_error() -> None:
         list(chunks(Copy("par", (), "landing", "x", "csv"), "http://127.0.0.1:9", [Column("a", "integer", key="a")]))
 
 
+def test_text_with_a_delimiter_has_no_quotes(redshift: Redshift) -> None:
+    redshift.execute("create table par (a varchar(20), b varchar(20), c char(3), d int)")
+    put(redshift, "q.txt", b'"x|y"|\\N|1\n\\N|"a ""b"""||\n')
+    redshift.copy("par", "q.txt", "delimiter '|'")
+    assert redshift.execute("select * from par order by d") == [
+        ('"x', 'y"', None, 1),
+        (None, '"a ""b"""', "   ", None),
+    ]
+
+
+def test_numbers_in_json_arrive_digit_by_digit(redshift: Redshift) -> None:
+    redshift.execute("create table par (a numeric(38, 18), b varchar(40), s super)")
+    put(
+        redshift, "num.json", b'{"a": 12345678901234567890.123456789012345678, "b": 1.10, "s": {"x": [0.10, "y", 7]}}'
+    )
+    redshift.copy("par", "num.json", "json 'auto'")
+    assert redshift.execute("select a::varchar(60), b, json_serialize(s) from par") == [
+        ("12345678901234567890.123456789012345678", "1.10", '{"x": [0.10, "y", 7]}')
+    ]
+
+
+def test_parquets_text_fits_a_char(redshift: Redshift) -> None:
+    redshift.execute("create table par (a char(3))")
+    put(redshift, "char.parquet", parquet(a=pa.array(["abc", "x"])))
+    redshift.copy("par", "char.parquet", "parquet")
+    assert redshift.execute("select a from par order by a") == [("abc",), ("x  ",)]
+    put(redshift, "char.parquet", parquet(a=pa.array(["abcd"])))
+    with pytest.raises(psycopg2.Error, match="Table: 3, Data: 4"):
+        redshift.copy("par", "char.parquet", "parquet")
+
+
 def test_columns_can_be_listed(redshift: Redshift) -> None:
     redshift.execute(VENDA)
     put(redshift, "e.csv", b"x|7\n")
@@ -204,6 +235,17 @@ def test_a_missing_value_is_in_the_system_table(redshift: Redshift) -> None:
     assert redshift.execute(DETAIL) == [("n.csv", 2, "a", 1213, "Missing data for not-null field")]
 
 
+def test_a_nul_byte_does_not_end_the_history(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "nul.csv", b"1,,,a\0b\n2,ontem\0,1,x\n")
+    with pytest.raises(psycopg2.Error):
+        redshift.copy("venda", "nul.csv", "csv")
+    put(redshift, "nul.csv", b"2,ontem\0,1\n")
+    with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
+        redshift.copy("venda", "nul.csv", "csv")
+    assert redshift.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
+
+
 def test_the_row_outlives_the_clients_rollback(redshift: Redshift) -> None:
     redshift.execute("create table par (a integer, b integer)")
     put(redshift, "r.csv", b"1,2\n1,x\n")
@@ -260,6 +302,8 @@ def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
             "Not authorized to get credentials of role",
         ),
         ("'s3://landing/x'", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE"),
+        ("'s3://landing/x' access_key_id 'a' secret_access_key 'b'", "stand-in: COPY with keys"),
+        ("'s3://landing/nothing' credentials 'aws_iam_role={role}'", "The specified S3 prefix 'nothing' does not"),
         ("'s3://landing/x' credentials 'aws_access_key_id=a;aws_secret_access_key=b'", "stand-in: COPY with keys"),
     ],
 )

@@ -3,9 +3,12 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redshift_connector
 from stand_in import Redshift
 
 REFLECTION = Path(__file__).with_name("sqlalchemy_reflection.sql").read_text().split("\n;;\n")
@@ -181,3 +184,23 @@ def test_grants_are_told_as_they_were_made(people: Redshift) -> None:
 def test_privileges_are_those_granted(people: Redshift, question: str, answer: bool) -> None:  # noqa: FBT001
     people.execute("grant select on t.venda to role leitor")
     assert people.execute(f"select {question}") == [(answer,)]
+
+
+def test_redshift_connectors_own_questions_are_answered(shop: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
+    server = shop.server
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_bundle))
+    words: dict[str, Any] = {"host": server.host, "port": server.port, "database": "dev", "user": "awsuser"}
+    with closing(redshift_connector.connect(**words, password=server.password)) as connection:
+        cursor = connection.cursor()
+        tables = cursor.get_tables(schema_pattern="t")
+        assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "venda"]
+        assert [row[3] for row in cursor.get_columns(schema_pattern="t", tablename_pattern="tardia")] == [
+            "id",
+            "nome",
+        ]
+        assert ("t", "venda", "valor") in {tuple(row[1:4]) for row in cursor.get_columns()}
+        assert [row[2] for row in cursor.get_procedures(schema_pattern="t")] == ["anotar"]
+        assert len(cursor.get_procedures()) > 100
+        assert [row[0] for row in cursor.get_schemas(schema_pattern="t")] == ["t"]
+        assert list(cursor.get_catalogs()) == [["dev"]]

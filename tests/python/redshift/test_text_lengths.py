@@ -56,3 +56,26 @@ def test_a_text_column_without_a_length_has_256_bytes(redshift: Redshift) -> Non
     redshift.execute("alter table a add column nova text encode zstd")
     lengths = "select character_maximum_length from information_schema.columns where table_name = 'a'"
     assert redshift.execute(f"{lengths} order by ordinal_position") == [(256,), (256,), (256,), (65535,), (256,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into a select x from b",
+        "update a set x = x || 'c'",
+        "alter table b alter column x type varchar(20)",
+        "merge into a using b on a.x = b.x when matched then delete when not matched then insert values (b.x)",
+    ],
+)
+def test_a_column_takes_what_fits_from_a_longer_or_a_shorter_one(redshift: Redshift, statement: str) -> None:
+    redshift.execute("create table a (x varchar(5))")
+    redshift.execute("create table b as select 'éé'::varchar(9) as x")
+    redshift.execute("insert into a values ('éé')")
+    redshift.execute(statement)
+    assert {text[:2] for (text,) in redshift.execute("select x from a union all select x from b")} == {"éé"}
+
+
+def test_an_expression_gives_a_table_a_varchar(redshift: Redshift) -> None:
+    redshift.execute("create table a as select md5('a') as x, 'b' || 'c' as y, 1 as z")
+    types = "select data_type from information_schema.columns where table_name = 'a' order by ordinal_position"
+    assert redshift.execute(types) == [("character varying",), ("character varying",), ("integer",)]

@@ -11,6 +11,7 @@ from stand_in import ROLE, Redshift
 
 from sandbox.aws import redshift_serverless
 from sandbox.errors import SandboxError
+from sandbox.redshift import wire
 from sandbox.redshift.server import RedshiftServer
 from sandbox.sources.postgres import PostgresServer
 
@@ -81,6 +82,47 @@ def test_a_refusal_breaks_the_transaction(redshift: Redshift) -> None:
             cursor.execute("select 1")
         connection.rollback()
     assert redshift.execute("select count(*) from a") == [(0,)]
+
+
+def test_a_failure_of_the_stand_in_is_an_error_and_not_the_end(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> str:
+        raise IndexError("nothing there")
+
+    monkeypatch.setattr(wire, "rewrite", fail)
+    with pytest.raises(psycopg2.Error, match="stand-in: it has failed at this statement"):
+        redshift.execute("select 1")
+    monkeypatch.undo()
+    assert redshift.execute(
+        "select error_message like '%nothing there%' from sys_query_history"
+        " where query_text = 'select 1' order by query_id desc limit 1"
+    ) == [(True,)]
+
+
+def test_a_long_sum_is_a_sum(redshift: Redshift) -> None:
+    assert redshift.execute("select " + "+".join(["1"] * 3000)) == [(3000,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("show tables from schema t", ["a"]),
+        ("show tables from schema dev.T like 'a%' limit 1", ["a"]),
+        ('show tables from schema "dev"."t" like \'b%\'', []),
+        ("show columns from table dev.t.a", ["x", "y"]),
+        ("show schemas from database dev like 't'", ["t"]),
+    ],
+)
+def test_show_takes_names_with_and_without_quotes(redshift: Redshift, statement: str, names: list[str]) -> None:
+    redshift.execute("create table a (x int, y int)")
+    place = {"columns": 3, "tables": 2, "schemas": 1}[statement.split()[1]]
+    assert [row[place] for row in redshift.execute(statement)] == names
+
+
+def test_show_without_names_says_what_it_wants(redshift: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match="stand-in: SHOW TABLES without the schema"):
+        redshift.execute("show tables")
 
 
 def test_the_server_says_what_redshift_says(redshift: Redshift) -> None:

@@ -1,0 +1,87 @@
+"""What PostgreSQL has and Redshift has not: for the stand-in to refuse, and for a check of the models to find.
+
+Sources: "Unsupported PostgreSQL features", "Unsupported PostgreSQL data types", "Unsupported PostgreSQL functions",
+"Leader node-only functions" and "Data types" in Amazon Redshift's Database Developer Guide.
+"""
+
+ARRAYS = "Redshift has no arrays, only SUPER"
+FILES = "not supported: a server's files are not a client's"
+LEADER = "runs on the leader node only: it cannot be joined with tables"
+
+# Functions that no statement on tables may call, and what does their work.
+FUNCTIONS = {
+    "array_agg": ARRAYS,
+    "array_append": ARRAYS,
+    "array_length": ARRAYS,
+    "array_to_string": ARRAYS,
+    "bit_length": "not supported: use octet_length",
+    "clock_timestamp": "not supported: use getdate()",
+    "corr": "not supported",
+    "covar_pop": "not supported",
+    "covar_samp": "not supported",
+    "div": "not supported: use trunc(a / b)",
+    "encode": "another thing in Redshift, where it is not supported as a function",
+    "every": "not supported: use bool_and",
+    "format": "not supported",
+    "gen_random_uuid": "Redshift has no uuid",
+    "generate_subscripts": ARRAYS,
+    "json_agg": "not supported",
+    "json_build_object": "not supported: use object()",
+    "jsonb_agg": "not supported",
+    "jsonb_build_object": "not supported: use object()",
+    "justify_days": "not supported",
+    "justify_hours": "not supported",
+    "make_date": "not supported: cast a text to date",
+    "make_timestamp": "not supported: cast a text to timestamp",
+    "overlay": "not supported",
+    "regexp_match": "not supported: use regexp_substr",
+    "regexp_matches": "not supported: use ~",
+    "regexp_split_to_array": ARRAYS,
+    "regexp_split_to_table": "not supported",
+    "row": "row constructors are not supported",
+    "row_to_json": "not supported",
+    "string_agg": "not supported: use listagg",
+    "string_to_array": ARRAYS,
+    "string_to_table": "not supported: use split_part",
+    "to_json": "not supported: use json_serialize",
+    "to_jsonb": "not supported: use json_parse",
+    "unnest": ARRAYS,
+    "uuid_generate_v4": "Redshift has no uuid",
+    "width_bucket": "not supported",
+    "xmlagg": "not supported",
+}
+LEADER_FUNCTIONS = {"age": LEADER, "generate_series": LEADER, "isfinite": LEADER}
+SERVERS_FILES = dict.fromkeys(
+    ("dblink", "lo_export", "lo_import", "pg_ls_dir", "pg_read_binary_file", "pg_read_file", "pg_stat_file"), FILES
+)
+
+# Forms, as patterns in a statement's `words`.
+FORMS = {
+    r"\bfilter \( where\b": "FILTER is not supported: use case inside the aggregate",
+    r"\bdistinct on \(": "SELECT DISTINCT ON is not supported: use qualify row_number()",
+    r"\blateral\b": "LATERAL is not supported",
+    r"\barray \[|\barray \( (select|with)\b|[\w\"] \[ \]": ARRAYS,
+    r"\bis (not )?distinct from\b": "IS DISTINCT FROM is not supported: compare, and say what null means",
+    r"\bwindow [\w\"]+ as \(": "the WINDOW clause is not supported: write the window out",
+    r"\b(range|groups) between\b": "a frame is ROWS BETWEEN; RANGE and GROUPS with bounds are not supported",
+    r"\btablesample\b": "sampling is not supported",
+    r"\b(from|join) \( values\b": "VALUES is for INSERT alone: use select … union all",
+    r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
+    r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
+    r"\bisodow\b|\bisoyear\b": "not a date part of Redshift",
+    r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",
+    r"\bas \( (insert|update|delete|merge)\b": "a CTE reads only: it cannot write",
+    r"^create .*\btable\b.*\) (partition by|inherits)\b|^create .*\bpartition of\b": "partitions are not supported",
+    r"^create .*\btable\b.*\b(check \(|exclude using\b)": "CHECK and EXCLUDE are not supported",
+    r"^create .*\btable\b.*\bgenerated always as \(": "generated columns are not supported",
+    r"^alter table .*\badd\b.*, (add|drop|alter) ": "ALTER TABLE takes one action at a time",
+    r"^alter table .*\balter (column )?\S+ (set|drop) ": "ALTER COLUMN changes a type or an encoding alone",
+}
+
+# The types of columns and casts, in one word.
+TYPES = {
+    "smallint", "int2", "integer", "int", "int4", "bigint", "int8", "decimal", "dec", "numeric", "real", "float4",
+    "float8", "float", "double", "boolean", "bool", "char", "character", "nchar", "bpchar", "varchar", "nvarchar",
+    "text", "national", "date", "time", "timetz", "timestamp", "timestamptz", "interval", "geometry", "geography",
+    "hllsketch", "super", "varbyte", "varbinary", "binary",
+}  # fmt: skip

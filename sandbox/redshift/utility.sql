@@ -1,0 +1,60 @@
+-- What utility.py calls: statements that PostgreSQL has not, or that only leave a note of how a table is stored.
+set client_min_messages = warning;
+set search_path = pg_catalog;
+
+create procedure rs.nothing() language sql as '';
+create procedure rs.use(name text) language plpgsql as $$
+begin
+    if lower(name) <> current_database() then
+        raise invalid_catalog_name using message = format('database "%s" does not exist', name);
+    end if;
+end $$;
+create procedure rs.refresh(relation text) language plpgsql as $$
+begin
+    if not exists (select from rs.props where oid = relation::regclass and props ? 'mv') then
+        raise wrong_object_type using message = format('"%s" is not a materialized view', relation::regclass);
+    end if;
+end $$;
+-- Notes the storage of a table. Columns are a list as SQL has it, and must be there.
+create procedure rs.store(relation text, kind text, columns text, value text) language plpgsql as $$
+declare
+    made oid := relation::regclass;
+    listed text[] := array(select (parse_ident(c))[1] from regexp_split_to_table(nullif(trim(columns), ''), '\s*,\s*') c);
+    missing text := (
+        select c from unnest(listed) c
+        where not exists (select from pg_attribute where attrelid = made and attname = c and not attisdropped)
+    );
+    noted jsonb := coalesce((select props from rs.props where oid = made), '{}');
+begin
+    if missing is not null then
+        raise undefined_column using message = format('column "%s" of relation "%s" does not exist', missing, relation);
+    end if;
+    noted := case
+        when kind = 'distkey' or listed <> '{}' and kind = 'diststyle' then noted || jsonb_build_object('diststyle', 'KEY', 'distkey', listed[1])
+        when kind = 'diststyle' then (noted - 'distkey') || jsonb_build_object('diststyle', upper(value))
+        when kind = 'sort' then (noted - 'sort' - 'interleaved') || case when listed = '{}' then '{}' else jsonb_build_object('sort', listed) end
+        when kind = 'encode' and listed <> '{}' then
+            jsonb_set(noted || jsonb_build_object('encode', coalesce(noted -> 'encode', '{}')), array['encode', listed[1]], to_jsonb(value))
+        else noted
+    end;
+    insert into rs.props values (made, noted) on conflict (oid) do update set props = noted;
+end $$;
+-- ALTER TABLE APPEND: the rows move; columns go by their names.
+create procedure rs.append(target text, source text, extra bool, fill bool) language plpgsql as $$
+declare
+    common text;
+    unmatched bool;
+begin
+    select
+        string_agg(quote_ident(t.attname), ', ') filter (where t.attname is not null and s.attname is not null),
+        bool_or((t.attname is null and not extra) or (s.attname is null and not fill))
+    into common, unmatched
+    from (select attname from pg_attribute where attrelid = target::regclass and attnum > 0 and not attisdropped) t
+    full join (select attname from pg_attribute where attrelid = source::regclass and attnum > 0 and not attisdropped) s
+        on s.attname = t.attname;
+    if unmatched then
+        raise datatype_mismatch using message = 'ALTER TABLE APPEND: the columns of the two tables do not match';
+    end if;
+    execute format('insert into %s (%s) select %2$s from %s', target::regclass, common, source::regclass);
+    execute format('truncate %s', source::regclass);
+end $$;
