@@ -164,12 +164,15 @@ def replay(options: argparse.Namespace) -> int:
     with opened(options, (), [f"raw_{options.source}"]) as (settings, target):
         from extract import report
         from extract.raw import raw_table
+        from extract.replay import THEN
         from extract.replay import replay as put_again
 
         if not settings.redshift:
             raise ExtractError("the target local has no landing to replay from; read the source: extract backfill")
         for one in put_again(raw_table(table_named(options), target), options.load, settings.redshift, target):
-            report.log.info("load %s: %d rows replayed from the landing", one.load_id, one.rows)
+            rows = "load %s: %d rows and %d dead letters replayed from the landing"
+            report.log.info(rows, one.load_id, one.rows, one.dead_letters)
+        report.log.warning("%s.%s: %s", options.source, options.table, THEN)
     return 0
 
 
