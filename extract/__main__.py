@@ -111,11 +111,14 @@ def audit(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for; returns 0 if it is, else 1."""
     with opened(options, ()) as (_, target):
         from extract.audit import audit as compare
+        from extract.audit import last_loads
         from extract.build import parsed_models
-        from extract.report import comparisons
+        from extract.report import comparisons, loads
         from extract.sources import TABLES
 
         audited = compare(TABLES, parsed_models([table.name for table in TABLES], target), target)
+        last = last_loads(TABLES, target)
+    loads(last)
     comparisons(audited, every=True)
     return 0 if all(comparison.ok for comparison in audited) else 1
 
