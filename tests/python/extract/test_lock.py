@@ -5,6 +5,7 @@ import multiprocessing
 import multiprocessing.synchronize
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -49,6 +50,13 @@ def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(world: W
     assert "has been writing to it since 20" in refused.output
     assert "wait for its end and run again. Nothing was begun" in refused.output
     assert world.run("parquet").code == 0
+
+
+def test_make_build_is_a_writer_too() -> None:
+    root = Path(__file__).parents[3]
+    command = ["make", "--dry-run", "--assume-old=.venv/.ready", "build", "FULL_REFRESH=1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("python -m extract build --full-refresh")
 
 
 def test_reading_needs_no_lock(world: World) -> None:
