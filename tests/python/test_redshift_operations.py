@@ -1,5 +1,6 @@
 """Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redshift_target import RedshiftTarget, redshift_up
+from redshift_target import ROOT, RedshiftTarget, redshift_up
 
 import extract.sources
 from extract.__main__ import main
@@ -202,3 +203,35 @@ def test_a_load_from_before_the_table_began_anew_does_not_come_back(shop: Shop) 
     code, output = shop.do("replay", "--source", "postgres", "--table", "venda", "--load", before)
     assert code == 2
     assert f"no completed load of the table as it is now is called {before}; ops.extract_runs lists all" in output
+
+
+def test_no_command_shows_the_password_of_the_warehouse(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "s3gr3d0-do-armazem'#"  # noqa: S105  made up, and not the right one
+    monkeypatch.chdir(ROOT)
+    for name, value in {
+        "REDSHIFT_WORKGROUP": "",
+        "REDSHIFT_USER": "awsuser",
+        "REDSHIFT_PASSWORD": password,
+        "DBT_LOG_LEVEL_FILE": "debug",
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    table = ("--source", "postgres", "--table", "venda")
+    commands = (
+        ("run", "--source", "postgres"), ("backfill", *table, "--from", "1", "--to", "9"), ("reconcile",),
+        ("replay", *table), ("replay", *table, "--dead-letters"), ("build",), ("audit",),
+    )  # fmt: skip
+    outcomes = [shop.do("--debug", *command) for command in commands]
+
+    assert [code for code, _ in outcomes] == [1] * len(commands)
+    output = "".join(output for _, output in outcomes)
+    logs = (tmp_path / "logs" / "dbt.log").read_text()
+    assert "Traceback" in output
+    assert "awsuser" in output
+    assert "awsuser" in logs
+    for secret in (password, os.environ["SOURCE_POSTGRES_PASSWORD"]):
+        assert secret not in output
+        assert secret not in logs
