@@ -28,8 +28,8 @@ test: $(READY)  ## Everything that can be tested on this machine
 extract: $(READY)  ## Only load the sources into the raw schemas; then plain `dbt build` works
 	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run
 
-build: $(READY)  ## dbt build: bronze and silver with their tests
-	@$(SETTINGS) $(BIN)/dbt build
+build: $(READY)  ## Bronze and silver with their tests, docs and audit; FULL_REFRESH=1 builds incremental models anew
+	@$(SETTINGS) $(BIN)/python -m extract build $(if $(FULL_REFRESH),--full-refresh)
 
 audit: $(READY)  ## Is every row accounted for: source, raw, bronze, silver
 	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract audit

@@ -112,11 +112,14 @@ def audit(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for; returns 0 if it is, else 1."""
     with opened(options, ()) as (_, target):
         from extract.audit import audit as compare
+        from extract.audit import last_loads
         from extract.build import parsed_models
-        from extract.report import comparisons
+        from extract.report import comparisons, loads
         from extract.sources import TABLES
 
         audited = compare(TABLES, parsed_models([table.name for table in TABLES], target), target)
+        last = last_loads(TABLES, target)
+    loads(last)
     comparisons(audited, every=True)
     return 0 if all(comparison.ok for comparison in audited) else 1
 
@@ -165,12 +168,15 @@ def replay(options: argparse.Namespace) -> int:
     with opened(options, (), [f"raw_{options.source}"]) as (settings, target):
         from extract import report
         from extract.raw import raw_table
+        from extract.replay import THEN
         from extract.replay import replay as put_again
 
         if not settings.redshift:
             raise ExtractError("the target local has no landing to replay from; read the source: extract backfill")
         for one in put_again(raw_table(table_named(options), target), options.load, settings.redshift, target):
-            report.log.info("load %s: %d rows replayed from the landing", one.load_id, one.rows)
+            rows = "load %s: %d rows and %d dead letters replayed from the landing"
+            report.log.info(rows, one.load_id, one.rows, one.dead_letters)
+        report.log.warning("%s.%s: %s", options.source, options.table, THEN)
     return 0
 
 

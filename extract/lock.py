@@ -2,13 +2,18 @@
 
 Beside a DuckDB file the lock is the file system's, which ends with the process that holds it. For a warehouse that
 several machines write to, it is an object in the landing, put there on the condition that there is none; its holder
-puts it anew while it lives, and a lock that was not put anew for a while is a dead holder's and may be taken. The
-next attempt of the same run takes its lock at once: an attempt is made again when the one before is over.
+puts it anew while it lives, and a lock that was not put anew for a while, by the clock of S3, is a dead holder's and
+may be taken. The next attempt of the same run takes its lock at once: an attempt is made again when the one before is
+over. A holder that cannot put it anew stops before it expires.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+
+It is no fence: Redshift does not know who holds the lock. A holder that stood still past the expiry, as a suspended
+machine does, can finish the statement that it was in before it sees that the lock is another's.
 """
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,16 +21,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 from extract.errors import ExtractError
 from extract.settings import Settings
 
+log = logging.getLogger("extract")
+
 HEARTBEAT = 20.0  # seconds between two signs of life
 EXPIRY = timedelta(seconds=120)  # without one
+PATIENCE = 60.0  # seconds that a holder goes on without one, so that it has stopped before the expiry
+TIMEOUT = 5  # seconds that S3 may take to connect or to answer, at the most twice for one sign
+
+UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
 @contextmanager
@@ -47,7 +60,7 @@ def locked(settings: Settings, scopes: Sequence[str]) -> Iterator[None]:
 def holder(run_id: str) -> dict[str, str]:
     """Returns who holds a lock from now on."""
     return {
-        "id": uuid4().hex,  # so that no two objects are the same and have one ETag
+        "id": uuid4().hex,
         "run_id": run_id,
         "holder": f"process {os.getpid()} on {socket.gethostname()}",
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,6 +93,15 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Found:
+    """A lock as it is in the landing, and how long ago, by the clock of S3, it was put there."""
+
+    held: dict[str, str]
+    etag: str
+    age: timedelta
+
+
 @dataclass
 class S3Lock:
     """A lock in the landing; `etag` is that of the object as this process has put it last."""
@@ -91,25 +113,35 @@ class S3Lock:
     etag: str = ""
 
     def put(self, **condition: str) -> bool:
-        """Puts the object with a new expiry, on a condition; returns whether that was met."""
+        """Puts the object anew, on a condition; returns whether it is this process's then."""
         from botocore.exceptions import ClientError
 
-        body = self.held | {"expires": (datetime.now(UTC) + EXPIRY).isoformat(timespec="seconds")}
+        # No two objects are the same, so that none has the ETag that another was found with.
+        body = json.dumps(self.held | {"sign": uuid4().hex}).encode()
         try:
-            answer = self.client.put_object(
-                Bucket=self.bucket, Key=self.key, Body=json.dumps(body).encode(), **condition
-            )
+            self.etag = self.client.put_object(Bucket=self.bucket, Key=self.key, Body=body, **condition)["ETag"]
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+            if error.response["Error"]["Code"] not in UNMET:
+                raise
+            # An answer that was lost is asked for again by the client, and its first request was met.
+            found = self.found()
+            if found is None or found.held.get("id") != self.held["id"]:
                 return False
-            raise
-        self.etag = answer["ETag"]
+            self.etag = found.etag
         return True
 
-    def found(self) -> tuple[dict[str, str], str]:
-        """Returns what the object says and its ETag."""
-        answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
-        return json.loads(answer["Body"].read()), answer["ETag"]
+    def found(self) -> Found | None:
+        """Returns the lock as it is, or None where there is none."""
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Found(json.loads(answer["Body"].read()), answer["ETag"], now - answer["LastModified"])
 
     def take(self, place: str) -> None:
         """Takes the lock.
@@ -117,40 +149,65 @@ class S3Lock:
         Raises:
             ExtractError: if another holds it, or was faster.
         """
-        if self.put(IfNoneMatch="*"):
-            return
-        other, etag = self.found()
-        over = other["run_id"] == self.held["run_id"] or datetime.fromisoformat(other["expires"]) < datetime.now(UTC)
-        if not (over and self.put(IfMatch=etag)):
-            raise refused(place, other)
+        other = None
+        for _ in range(2):  # it may be given back between the two questions
+            if self.put(IfNoneMatch="*"):
+                return
+            other = self.found()
+            if other:
+                break
+        is_over = other and (other.age > EXPIRY or other.held.get("run_id") == self.held["run_id"])
+        if not (other and is_over and self.put(IfMatch=other.etag)):
+            raise refused(place, other.held if other else {})
 
     def keep(self, over: Event) -> None:
-        """Puts the lock anew until it is over; if another has taken it, this process is stopped as by Ctrl-C."""
+        """Puts the lock anew until it is over.
+
+        Where another has taken it, or it could not be put anew for long, this process is stopped as by Ctrl-C.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        signed = monotonic()
         while not over.wait(HEARTBEAT):
-            if not self.put(IfMatch=self.etag):
-                os.kill(os.getpid(), signal.SIGINT)
-                return
+            begun = monotonic()
+            try:
+                if self.put(IfMatch=self.etag):
+                    signed = begun
+                    continue
+                lost = "was taken by another run"
+            except (BotoCoreError, ClientError) as error:
+                if monotonic() - signed < PATIENCE:
+                    log.warning("the lock %s could not be signed, it is tried again: %s", self.key, error)
+                    continue
+                lost = f"could not be signed for {PATIENCE:.0f} seconds: {error}"
+            log.error("the lock %s %s; this run stops", self.key, lost)
+            os.kill(os.getpid(), signal.SIGINT)
+            return
 
     def release(self) -> None:
-        """Deletes the object, if it is still this process's."""
-        from botocore.exceptions import ClientError
+        """Deletes the object, if it is still this process's; one that cannot be deleted expires."""
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            if self.found()[1] == self.etag:
+            found = self.found()
+            if found and found.held.get("id") == self.held["id"]:
                 self.client.delete_object(Bucket=self.bucket, Key=self.key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
+        except (BotoCoreError, ClientError) as error:
+            log.warning("the lock %s could not be given back, it expires by itself: %s", self.key, error)
 
 
 @contextmanager
 def s3_lock(landing: str, scope: str, run_id: str) -> Iterator[None]:
     """Holds the lock of a part of the warehouse, as the object `<landing>/_locks/<scope>.json`."""
     import boto3
+    from botocore.config import Config
 
     bucket, _, prefix = landing.removeprefix("s3://").partition("/")
     key = "/".join(filter(None, (prefix, "_locks", f"{scope}.json")))
-    lock = S3Lock(boto3.client("s3"), bucket, key, holder(run_id))
+    prompt = Config(
+        connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
+    )
+    lock = S3Lock(boto3.client("s3", config=prompt), bucket, key, holder(run_id))
     lock.take(f"{landing}, {scope}")
     over = Event()
     heart = Thread(target=lock.keep, args=(over,), name="lock", daemon=True)

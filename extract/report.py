@@ -17,7 +17,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 
 if TYPE_CHECKING:
-    from extract.audit import Comparison
+    from extract.audit import Comparison, Load
     from extract.build import BuildResult
     from extract.doctor import Check
     from extract.run import TableRun
@@ -202,8 +202,36 @@ def comparisons(found: Sequence["Comparison"], *, every: bool) -> None:
     console.print(f"audit      {agree}", style="red" if wrong else None)
     for comparison in wrong:
         differ = f"{number(comparison.expected)} and {number(comparison.found)}"
+        if comparison.expected == comparison.found:
+            differ += ", but not the same ones"
         console.print(f"           {comparison.table}: {comparison.what}: {differ}", style="red", markup=False)
         console.print(f"           {comparison.query}", markup=False)
+
+
+def loads(found: Sequence["Load"]) -> None:
+    """Prints the last loads of each table, and of each whether all that was landed is loaded."""
+    if not console.is_terminal:
+        for load in found:
+            level = logging.INFO if load.recorded else logging.WARNING
+            told = "rows landed and loaded" if load.recorded else "complete, but its run died before it was recorded"
+            log.log(
+                level if load.ok else logging.ERROR,
+                "load %s of %s: %s", load.load_id, load.table, told, extra={"data": asdict(load)},
+            )  # fmt: skip
+        return
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for heading in ("table", "load", "run", "mode"):
+        table.add_column(heading)
+    for heading in ("landed", "loaded"):
+        table.add_column(heading, justify="right")
+    for load in found:
+        counts = (number(load.landed), number(load.loaded))
+        run = (escape(load.run_id), load.mode) if load.run_id else ("not recorded", "-")
+        style = "red" if not load.ok else None if load.recorded else "yellow"
+        table.add_row(load.table, load.load_id, *run, *counts, style=style)
+    if found:
+        console.print(table)
+        console.print()
 
 
 def number(value: int | None) -> str:

@@ -1,5 +1,6 @@
 """Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redshift_target import RedshiftTarget, redshift_up
+from redshift_target import ROOT, RedshiftTarget, redshift_up
 
+import extract.sources
 from extract.__main__ import main
+from extract.sources.postgres import PostgresTable
 
 SALES = """
 drop table if exists public.venda cascade;
@@ -45,6 +48,16 @@ class Shop:
     def raw(self, columns: str = "count(*)", where: str = "true") -> list[tuple[Any, ...]]:
         """Asks the raw table."""
         return self.redshift.execute(f"select {columns} from raw_postgres.venda where {where} order by 1")
+
+    def dbt(self, *command: str) -> None:
+        """Builds the sales' models."""
+        assert self.redshift.dbt(
+            *command, "--select", "bronze_venda", "silver_venda_avaliada", "silver_venda"
+        ).success
+
+    def silver(self) -> list[tuple[Any, ...]]:
+        """How many sales are in silver with the amount that the source has."""
+        return self.redshift.execute("select count(*) from silver.venda where venda = id_venda * 1.5")
 
 
 @pytest.fixture(scope="module")
@@ -136,21 +149,89 @@ def test_a_backfill_reads_its_range_once_more(shop: Shop) -> None:
 def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.sell("alter table public.venda add loja integer; insert into public.venda (id_venda, loja) values (101, 7)")
+    shop.sell("""alter table public.venda add "order" integer; insert into public.venda (id_venda) values (101)""")
     shop.run()
-    everything = shop.raw("id_venda, venda, loja, _dlt_load_id")
+    everything = shop.raw('id_venda, venda, "order", _dlt_load_id')
     shop.redshift.execute("delete from raw_postgres.venda where mod(id_venda, 2) = 1")
     shop.redshift.execute("update raw_postgres.venda set venda = 0")
+    shop.dbt("run")
+    assert shop.silver() == [(0,)]
     monkeypatch.delenv("SOURCE_POSTGRES_HOST")
     code, output = shop.do("replay", "--source", "postgres", "--table", "venda")
 
     assert code == 0, output
-    assert "100 rows replayed from the landing" in output
-    assert shop.raw("id_venda, venda, loja, _dlt_load_id") == everything
+    assert "100 rows and 0 dead letters replayed from the landing" in output
+    assert shop.raw('id_venda, venda, "order", _dlt_load_id') == everything
+    assert shop.redshift.execute(
+        "select count(*) from sys_query_history where query_text ilike 'copy raw_postgres.venda (%\"order\"%'"
+    ) == [(1,)]
+    assert "build them anew: python -m extract build --full-refresh" in output
+    shop.dbt("run", "--full-refresh")
+    assert shop.silver() == [(100,)]
 
 
-def test_a_load_that_is_not_known_is_told(shop: Shop) -> None:
-    code, output = shop.do("replay", "--source", "postgres", "--table", "venda", "--load", "1.5")
+def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = PostgresTable("venda", key="id_venda", mode="full")
+    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    shop.run("--accept", "postgres.venda")
+    shop.sell("delete from public.venda where id_venda > 98; update public.venda set data_venda = 'infinity'"
+              " where id_venda = 1")  # fmt: skip
+    shop.run()
+    everything = shop.raw("id_venda, _dlt_load_id")
+    assert len(everything) == 97
+    shop.redshift.execute("delete from raw_postgres.venda where id_venda < 50")
+    shop.redshift.execute("delete from raw_postgres.venda_dead_letter")
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda")
+
+    assert code == 0, output
+    assert "97 rows and 1 dead letters replayed from the landing" in output
+    assert shop.raw("id_venda, _dlt_load_id") == everything
+    assert shop.redshift.execute("select key from raw_postgres.venda_dead_letter") == [("1",)]
+
+
+def test_a_load_from_before_the_table_began_anew_does_not_come_back(shop: Shop) -> None:
+    ((before,),) = shop.raw("distinct _dlt_load_id")
+    shop.sell("alter table public.venda alter venda type varchar(20)")
+    shop.run("--accept", "postgres.venda")
+    everything = shop.raw("id_venda, venda, _dlt_load_id")
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda")
+
+    assert code == 0, output
+    assert shop.raw("id_venda, venda, _dlt_load_id") == everything
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda", "--load", before)
     assert code == 2
-    assert "raw_postgres.venda: no completed load is called 1.5; ops.extract_runs lists them" in output
-    assert shop.raw() == [(100,)]
+    assert f"no completed load of the table as it is now is called {before}; ops.extract_runs lists all" in output
+
+
+def test_no_command_shows_the_password_of_the_warehouse(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "s3gr3d0-do-armazem'#"  # noqa: S105  made up, and not the right one
+    monkeypatch.chdir(ROOT)
+    for name, value in {
+        "REDSHIFT_WORKGROUP": "",
+        "REDSHIFT_USER": "awsuser",
+        "REDSHIFT_PASSWORD": password,
+        "DBT_LOG_LEVEL_FILE": "debug",
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    table = ("--source", "postgres", "--table", "venda")
+    commands = (
+        ("run", "--source", "postgres"), ("backfill", *table, "--from", "1", "--to", "9"), ("reconcile",),
+        ("replay", *table), ("replay", *table, "--dead-letters"), ("build",), ("audit",),
+    )  # fmt: skip
+    outcomes = [shop.do("--debug", *command) for command in commands]
+
+    assert [code for code, _ in outcomes] == [1] * len(commands)
+    output = "".join(output for _, output in outcomes)
+    logs = (tmp_path / "logs" / "dbt.log").read_text()
+    assert "Traceback" in output
+    assert "awsuser" in output
+    assert "awsuser" in logs
+    for secret in (password, os.environ["SOURCE_POSTGRES_PASSWORD"]):
+        assert secret not in output
+        assert secret not in logs

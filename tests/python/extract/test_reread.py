@@ -1,6 +1,7 @@
 """A range of a table is read once more, and so are dead letters; a stopped backfill goes on from where it was."""
 
 import pytest
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from world import Outcome, World
 
 import extract.sources
@@ -134,6 +135,26 @@ def test_dead_letters_are_read_again_until_they_fit(world: World) -> None:
     assert loads(world, "replay") == [(None, None), (None, [2])]
     assert world.main(replay).code == 0
     assert len(loads(world, "replay")) == 2  # nothing waits any more
+
+
+def test_a_replay_that_died_before_its_load_was_completed_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
+    world.run("postgres")
+    world.execute("update public.venda set data_venda = '2024-01-02' where id_venda = 2")
+    replay = ["replay", "--source", "postgres", "--table", "venda", "--dead-letters"]
+    with monkeypatch.context() as patch:
+
+        def dies(*_: object) -> None:
+            raise ConnectionError("the warehouse is gone")
+
+        patch.setattr(SqlJobClientBase, "complete_load", dies)
+        assert world.main(replay).code == 1
+    assert world.query("select count(*) from raw_postgres.venda where id_venda = 2") == [(1,)]  # and nobody reads it
+
+    assert world.main(replay).code == 0
+    assert loads(world, "replay") == [(None, [2])]
 
 
 def test_a_warehouse_without_a_landing_says_what_to_do_instead(world: World) -> None:
