@@ -232,7 +232,7 @@ def as_of(raw: RawTable, last: LastRun, warehouse: Warehouse) -> RawTable | None
         return None
     if not newest or newest <= last.load_id:
         return raw
-    return RawUntil(raw.table, raw.has_dead_letters, raw.key_type, last.load_id)
+    return RawUntil(raw.table, raw.has_dead_letters, raw.key_type, until=last.load_id)
 
 
 def loads_of(raw: RawTable) -> str:

@@ -95,18 +95,10 @@ def planned(table: PostgresTable, first: str, last: str) -> tuple[str, list[tupl
 
 
 def dead_letters(table: PostgresTable, raw: RawTable, warehouse: Warehouse) -> list[Reread]:
-    """Returns the read of the keys of all dead letters whose row no later load has brought or deleted.
-
-    A load that was stopped before it was completed has brought nothing.
-    """
+    """Returns the read of the keys of all dead letters whose row no later load has brought or deleted."""
     if not raw.has_dead_letters:
         return []
-    waiting = warehouse.query(
-        f"select distinct key from {raw.dead_letters} as letters where key is not null and not exists"
-        f" (select 1 from {raw.relation} as rows where cast(rows.{table.key} as varchar) = letters.key"
-        f" and rows._dlt_load_id > letters._dlt_load_id and rows._dlt_load_id in ({raw.completed_loads}))"
-        " order by key"
-    )
+    waiting = warehouse.query(f"{raw.waiting} order by key")
     if not waiting:
         return []
     keys = ", ".join(literal(key) for (key,) in waiting)
