@@ -103,8 +103,8 @@ def destroy(_options: argparse.Namespace) -> int:
     ready()
     terraform.destroy(image.commit())
     console.print(
-        f"removed; left are the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the task "
-        "definitions: docs/aws.md says how to remove them",
+        f"removed; left are the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
+        "task definitions: docs/aws.md says how to remove them",
         markup=False,
     )
     return 0
