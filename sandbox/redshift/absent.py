@@ -68,7 +68,7 @@ FORMS = {
     r"\b(from|join) \( values\b": "VALUES is for INSERT alone: use select … union all",
     r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
     r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
-    r"\bisodow\b|\bisoyear\b": "not a date part of Redshift",
+    r"\b(extract|date_part|date_trunc) \( (isodow|isoyear)\b": "not a date part of Redshift",
     r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",
     r"\bas \( (insert|update|delete|merge)\b": "a CTE reads only: it cannot write",
     r"^create .*\btable\b.*\) (partition by|inherits)\b|^create .*\bpartition of\b": "partitions are not supported",

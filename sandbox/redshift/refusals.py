@@ -59,8 +59,8 @@ _FUNCTIONS_NOT_HERE = {
 }  # fmt: skip
 
 
-def refuse(statement: str) -> None:
-    """Raises what Redshift answers to a statement that it refuses.
+def refuse(statement: str) -> bool:
+    """Raises what Redshift answers to a statement that it refuses; returns whether it is one of the catalogue alone.
 
     Raises:
         RedshiftError: such an answer, or `stand-in: …` for a statement that only the stand-in has not.
@@ -79,8 +79,8 @@ def refuse(statement: str) -> None:
         called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
     }
     _refuse_calls(calls, SERVERS_FILES)
-    if is_the_leaders(text):
-        return
+    if _is_the_leaders(text):
+        return True
     for form, why in FORMS.items():
         if re.search(form, text):
             raise RedshiftError(_NOT_SUPPORTED, why)
@@ -91,6 +91,7 @@ def refuse(statement: str) -> None:
         raise RedshiftError(
             _NOT_SUPPORTED, "Specified types or functions (one per INFO message) not supported on Redshift tables."
         )
+    return False
 
 
 def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
@@ -98,13 +99,13 @@ def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
         raise RedshiftError(_NOT_SUPPORTED, f"function {name}(): {refused[name]}")
 
 
-def is_the_leaders(text: str) -> bool:
+def _is_the_leaders(text: str) -> bool:
     """True for a query of the catalogue alone: the leader node carries it out, with all that PostgreSQL 8 had."""
+    if not text.startswith(("select", "with", "(")):
+        return False
     ctes = {found[1] for found in _CTE.finditer(text)}
     sources = [found[1] for found in _SOURCE.finditer(text) if found[1] not in ctes]
-    return text.startswith(("select", "with", "(")) and bool(sources) and all(
-        re.match(_CATALOGUE, source + " ") for source in sources
-    )  # fmt: skip
+    return bool(sources) and all(re.match(_CATALOGUE, source + " ") for source in sources)
 
 
 def _reads_or_writes_tables(statement: str) -> bool:

@@ -17,9 +17,9 @@ from sandbox.redshift import ddl
 from sandbox.redshift.errors import not_faithful
 from sandbox.redshift.merge import merge
 from sandbox.redshift.qualify import without_qualify
-from sandbox.redshift.refusals import is_the_leaders, refuse
+from sandbox.redshift.refusals import refuse
 from sandbox.redshift.super_paths import has_paths, without_paths
-from sandbox.redshift.text import code, outside, statements, words
+from sandbox.redshift.text import code, outside, statements
 from sandbox.redshift.type_names import with_types
 from sandbox.redshift.utility import utility
 
@@ -71,8 +71,7 @@ def statement(sql: str) -> str:
         return show(sql)
     if (done := utility(sql, text)) is not None:
         return done
-    refuse(sql)
-    leader = is_the_leaders(words(sql))
+    of_the_catalogue = refuse(sql)
     sql = with_types(sql)
     remembered = ""
     if re.match(
@@ -92,7 +91,8 @@ def statement(sql: str) -> str:
     elif text.startswith("alter table "):
         sql = outside(sql, ddl.added_column)
     sql = outside(sql, simple)
-    if _NEEDS_TREE.search(code(sql)) or (has_paths(code(sql)) and not leader):
+    text = code(sql)
+    if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
         sql = through_a_tree(sql)
     return sql + remembered
 

@@ -111,7 +111,12 @@ class RedshiftServer:
         return password
 
     def _create_database(self) -> None:
-        self._postgres.create_database(DATABASE)
+        with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
+            outside.autocommit = True
+            # Texts are compared by their bytes, and upper, lower and initcap know every letter.
+            cursor.execute(
+                f"create database {DATABASE} template template0 locale_provider builtin builtin_locale 'C.UTF-8'"
+            )
         with closing(self._postgres.connect(DATABASE)) as connection, connection, connection.cursor() as cursor:
             for script in _SCRIPTS:
                 cursor.execute(script)

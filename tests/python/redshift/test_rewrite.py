@@ -36,6 +36,8 @@ from sandbox.redshift.text import outside, statements
         ("select top 1 x from (select 1 as x union all select 2) q order by x desc", 2),
         ("select x from (select 1 as x union all select 2) q qualify row_number() over (order by x desc) = 1", 2),
         ("select len('ação')", 4),
+        ("select upper('ação') || lower('ÉÃ') || initcap('água')", "AÇÃOéãÁgua"),
+        ("select 'B' < 'a' and 'é' > 'z'", True),
         ("select json_extract_path_text('{\"a\": {\"b\": 7}}', 'a', 'b')", "7"),
         ("select convert_timezone('UTC', 'America/Sao_Paulo', '2026-01-01 12:00')::text", "2026-01-01 09:00:00"),
         ("select 5 / 2", 2),
