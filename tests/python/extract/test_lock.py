@@ -54,7 +54,7 @@ def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(world: W
 
 def test_make_build_is_a_writer_too() -> None:
     root = Path(__file__).parents[3]
-    command = ["make", "--dry-run", "--assume-old=.venv/.ready", "build", "FULL_REFRESH=1"]
+    command = ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/.ready", "build", "FULL_REFRESH=1"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("python -m extract build --full-refresh")
 

@@ -13,10 +13,11 @@ from sandbox.redshift.server import RedshiftServer
 from sandbox.sources.postgres import PostgresServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def redshift_server(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RedshiftServer, Any]]:
+    """The stand-in and its bucket, made for each file: those of other files reset what moto keeps in this process."""
     folder = tmp_path_factory.mktemp("redshift")
     with (
         s3.serve(folder / "landing") as endpoint,
