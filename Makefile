@@ -70,17 +70,18 @@ format: $(READY)  ## Mend what the linters can mend
 sandbox: $(READY)  ## The demo sources in the foreground, with the settings to connect to them
 	@$(BIN)/python -m sandbox up
 
-bench: $(READY)  ## Measure speed and memory on this machine
-	$(BIN)/python -m bench
+bench: .venv/.bench  ## Measure speed and memory on this machine, beside other tools where they install: BENCH_ROWS=1000000,5000000
+	@$(MAKE) --no-print-directory .venv-peers/.ready || echo "the other tools do not install here: left out"
+	@$(BIN)/python -m bench
 
 infra-check: .venv-infra/.ready  ## Terraform: format, validity, tests with mocks, checkov; no account, nothing is applied
 	@TERRAFORM=$(TERRAFORM) infra/check
 
 lock: $(READY)  ## Write the lock files anew from requirements/*.in
-	for set in dev runtime container infra; do \
+	for set in dev runtime container infra bench peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --no-strip-extras --upgrade requirements/$$set.in -o requirements/$$set.txt \
-	    $$(case $$set in (runtime|container) echo --constraints requirements/dev.txt;; esac) || exit 1; \
+	    $$(case $$set in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
 	done
 
 clean:  ## Remove the demo (sources and warehouse) and everything built; with an .env, the warehouse stays
@@ -118,6 +119,15 @@ $(READY): requirements/dev.txt
 	@echo "Making .venv (once, a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.bench: $(READY) requirements/bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.venv-peers/.ready: requirements/peers.txt
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
 
 .venv-infra/.ready: requirements/infra.txt

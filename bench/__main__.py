@@ -1,104 +1,173 @@
-"""Measures the pipeline as a user runs it, each time as a process of its own.
+"""Measures the pipeline as a user runs it, each way as a process of its own, the ways in turns: `make bench`.
 
-- the whole of `make run`: the first one, then one with nothing new
-- for growing tables (BENCH_ROWS, by default 1 and 5 million sales), in BENCH_ROUNDS rounds (3) in which the ways take
-  turns: the floor of any reader, the project's reading to Parquet, the whole extract to DuckDB with its audit and
-  state; medians of the seconds, the ratio to the floor, and the peak of resident memory, which must not grow
+- the whole of `make run` with 100,000 sales: the first one, then one with nothing new
+- for growing tables (BENCH_ROWS, by default 1, 5 and 20 million sales), in BENCH_ROUNDS rounds (3): the floor of any
+  reader, the project's reading to Parquet, the whole extract with audit and state to DuckDB and to the stand-in of
+  Redshift, and up to five million the other tools that are installed
+- for the same tables dbt's first build against the same SQL by hand, and runs with 0, 0.1, 1 and 10 % new rows
 
-Prints tables in Markdown, with the machine's description above them.
+Writes .local/bench/performance.md, which it also prints as it goes, and .local/bench/performance.png.
 """
 
 import os
 import platform
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
+import psycopg2
+
+from bench.layers import first_build, increments
+from bench.measure import Measure, Way, in_turns, python
+from bench.peers import peers
+from bench.plot import plot
+from sandbox.business import Business
 from sandbox.everything import clean, everything_up
 from sandbox.settings import Settings
 
-RUSAGE_UNITS_PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000  # ru_maxrss: bytes there, kilobytes here
 TODAY = date(2026, 1, 10)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One command's wall time in seconds and peak of resident memory in MB."""
-
-    seconds: float
-    peak_mb: float
-
-
-def measure(environment: Mapping[str, str], *arguments: str) -> Measure:
-    """Runs `python -m` with these arguments to its end.
-
-    Raises:
-        SystemExit: if it fails.
-    """
-    begin = time.monotonic()
-    command = [sys.executable, "-m", *arguments]
-    log_to_stderr = [(os.POSIX_SPAWN_DUP2, 2, 1)]
-    pid = os.posix_spawn(sys.executable, command, {**os.environ, **environment}, file_actions=log_to_stderr)
-    _, status, usage = os.wait4(pid, 0)
-    if status != 0:
-        raise SystemExit(f"python -m {' '.join(arguments)} failed")
-    return Measure(time.monotonic() - begin, usage.ru_maxrss / RUSAGE_UNITS_PER_MB)
+MOST_FOR_OTHERS = 5_000_000  # rows: some hold the table in memory
+OUT = Path(".local/bench")
+FLOOR, PARQUET = "floor: COPY (binary) to nowhere", "to Parquet"
+DUCKDB, STAND_IN = "to DuckDB, whole extract", "to the stand-in of Redshift, whole extract"
+WAY_COLUMNS = ("seconds", "rows/s", "to the floor", "peak MB")
 
 
 def main() -> None:
-    """Measures and prints."""
-    sizes = [int(rows) for rows in os.environ.get("BENCH_ROWS", "1000000,5000000").split(",")]
+    """Measures, prints and writes."""
+    sizes = [int(rows) for rows in os.environ.get("BENCH_ROWS", "1000000,5000000,20000000").split(",")]
     rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")  # noqa: T201
-    for row in (*whole_runs(), *(row for rows in sizes for row in ways(rows, rounds))):
-        print(row, flush=True)  # noqa: T201
+    OUT.mkdir(parents=True, exist_ok=True)
+    taken: dict[int, dict[str, Measure]] = {}
+    with (OUT / "performance.md").open("w") as out:
+        for line in report(sizes, rounds, taken):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            out.write(f"{line}\n")
+    plot(taken, OUT / "performance.png")
 
 
-def whole_runs() -> Iterator[str]:
-    """Gives the table of `make run` with 100,000 sales."""
-    yield "\n| `make run`, 100,000 sales | seconds | peak MB |\n| --- | ---: | ---: |"
-    with TemporaryDirectory(prefix="bench-") as folder, up(Path(folder), 100_000) as environment:
-        for what in ("first", "with nothing new"):
-            result = measure(environment, "extract", "run", "--build")
-            yield f"| {what} | {result.seconds:.1f} | {result.peak_mb:,.0f} |"
+def report(sizes: Sequence[int], rounds: int, taken: dict[int, dict[str, Measure]]) -> Iterator[str]:
+    """Gives the lines of the report as they come, and keeps what was taken of each size."""
+    yield machine()
+    yield from table("`make run`, 100,000 sales", ("seconds", "peak MB"), whole_runs(rounds))
+    for rows in sizes:
+        with scratch() as folder:
+            taken[rows] = ways(folder, rows, rounds)
+        yield from table(f"{rows:,} sales, median of {rounds}", WAY_COLUMNS, compared(rows, taken[rows]))
+        with scratch() as folder:
+            yield from table(
+                f"dbt, {rows:,} sales, median of {rounds}", ("seconds", "to SQL by hand", "peak MB"),
+                first_builds(folder, rows, rounds),
+            )  # fmt: skip
+        with scratch() as folder:
+            yield from table(
+                f"a run after {rows:,} sales, median of {rounds}",
+                ("new rows", "extract, s", "dbt run, s", "of which start-up, s", "peak MB"),
+                new_rows(folder, rows, rounds),
+            )
 
 
-def ways(rows: int, rounds: int) -> Iterator[str]:
-    """Gives the table of the ways from PostgreSQL for one size."""
-    yield f"\n| {rows:,} sales, median of {rounds} | seconds | rows/s | to the floor | peak MB |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
-    taken: dict[str, list[Measure]] = {"floor": [], "to Parquet": [], "to DuckDB, whole extract": []}
-    with TemporaryDirectory(prefix="bench-") as folder, up(Path(folder), rows) as environment:
-        for _ in range(rounds):
-            taken["floor"].append(measure(environment, "bench.paths", "floor"))
-            taken["to Parquet"].append(measure(environment, "bench.paths", "parquet"))
+def machine() -> str:
+    """Returns what machine this is."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return (
+        f"{date.today():%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "  # noqa: DTZ011
+        f"{memory:.0f} GB, Python {platform.python_version()}"
+    )
+
+
+Rows = Iterator[tuple[str, ...]]
+
+
+def table(title: str, columns: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Gives a table in Markdown, line by line."""
+    yield ""
+    yield f"| {' | '.join([title, *columns])} |"
+    yield f"| --- |{' ---: |' * len(columns)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def whole_runs(rounds: int) -> Rows:
+    """Gives what `make run` does once there is an environment: the first time, then with nothing new."""
+    with scratch() as folder:
+        environment = local(folder) | {"SANDBOX_DIR": str(folder / "sandbox"), "TODAY": TODAY.isoformat()}
+        run = python("sandbox", "run", "--", *python("extract", "run", "--build"))
+
+        def removed() -> None:
+            clean(Settings.from_environment(environment))
             Path(environment["WAREHOUSE_PATH"]).unlink(missing_ok=True)
-            taken["to DuckDB, whole extract"].append(measure(environment, "extract", "run", "--source", "postgres"))
-    floor = median(measured.seconds for measured in taken["floor"])
-    for what, measures in taken.items():
-        seconds = median(measured.seconds for measured in measures)
-        peak = max(measured.peak_mb for measured in measures)
-        yield f"| {what} | {seconds:.2f} | {rows / seconds:,.0f} | {seconds / floor:.1f} | {peak:,.0f} |"
+
+        first, again = Way("first", run, environment, removed), Way("with nothing new", run, environment)
+        for name, taken in in_turns([first, again], rounds).items():
+            yield name, f"{taken.seconds:.1f}", f"{taken.peak_mb:,.0f}"
+        removed()
+
+
+def ways(folder: Path, rows: int, rounds: int) -> dict[str, Measure]:
+    """Returns what each way from PostgreSQL took with a table of that size."""
+    with up(folder, rows, TODAY, redshift=True) as redshift:
+        environment = redshift | local(folder)
+        warehouse = Path(environment["WAREHOUSE_PATH"])
+        extract = python("extract", "run", "--source", "postgres")
+        csv = Way("COPY to CSV, read by DuckDB", python("bench.paths", "csv"), environment)
+        return in_turns(
+            [
+                Way(FLOOR, python("bench.paths", "floor"), environment),
+                Way(PARQUET, python("bench.paths", "parquet"), environment),
+                Way(DUCKDB, extract, environment, lambda: warehouse.unlink(missing_ok=True)),
+                Way(STAND_IN, extract, environment | {"DBT_TARGET": "sandbox"}, lambda: emptied(redshift)),
+            ],
+            rounds,
+            [csv, *peers(folder, environment)] if rows <= MOST_FOR_OTHERS else [],
+        )
+
+
+def compared(rows: int, taken: Mapping[str, Measure]) -> Rows:
+    """Gives each way with its ratio to the floor."""
+    for name, one in taken.items():
+        ratio = one.seconds / taken[FLOOR].seconds
+        yield name, f"{one.seconds:.2f}", f"{rows / one.seconds:,.0f}", f"{ratio:.1f}", f"{one.peak_mb:,.0f}"
+
+
+def first_builds(folder: Path, rows: int, rounds: int) -> Rows:
+    """Gives dbt's first build of a loaded warehouse against the same SQL by hand."""
+    with up(folder, rows, TODAY) as environment:
+        in_turns([Way("extract", python("extract", "run"), environment)], 1)
+        built = first_build(folder, environment, rounds)
+    hand = built.by_hand.seconds
+    for name, seconds, peak in (
+        ("the same SQL by hand", hand, built.by_hand.peak_mb),
+        ("`dbt run`", built.run.seconds, built.run.peak_mb),
+        ("`dbt run` without its start-up", built.run.seconds - built.start, built.run.peak_mb),
+        ("`dbt build`, with every test", built.build.seconds, built.build.peak_mb),
+    ):
+        yield name, f"{seconds:.2f}", f"{seconds / hand:.2f}", f"{peak:,.0f}"
+
+
+def new_rows(folder: Path, rows: int, rounds: int) -> Rows:
+    """Gives runs that find nothing, 0.1, 1 and 10 % new."""
+    for one in increments(folder, Business(rows, TODAY), up, rounds):
+        peak = max(one.extract.peak_mb, one.dbt.peak_mb)
+        yield (
+            f"{one.rows / rows:.1%}", f"{one.rows:,}", f"{one.extract.seconds:.2f}", f"{one.dbt.seconds:.2f}",
+            f"{one.start:.2f}", f"{peak:,.0f}",
+        )  # fmt: skip
 
 
 @contextmanager
-def up(folder: Path, sales: int) -> Iterator[dict[str, str]]:
+def up(folder: Path, sales: int, today: date, *, redshift: bool = False) -> Iterator[dict[str, str]]:
     """The demo sources with so many sales, up while entered; gives the settings of a warehouse beside them."""
-    settings = Settings.from_environment(
-        {"SANDBOX_DIR": str(folder / "sandbox"), "SANDBOX_SALES": str(sales), "TODAY": TODAY.isoformat()}
-    )
-    with everything_up(settings) as sources:
-        yield scratch(folder) | sources
-    clean(settings)
+    given = Settings(folder / "sandbox", sales, today, redshift)
+    with everything_up(given) as sources:
+        yield local(folder) | sources
 
 
-def scratch(folder: Path) -> dict[str, str]:
+def local(folder: Path) -> dict[str, str]:
     """Returns the settings that keep a measurement away from the project's own files."""
     return {
         "DBT_TARGET": "local",
@@ -107,6 +176,29 @@ def scratch(folder: Path) -> dict[str, str]:
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone in the end, with the sandbox in it."""
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        try:
+            yield folder
+        finally:
+            clean(Settings(folder / "sandbox", None, TODAY))
+
+
+def emptied(environment: Mapping[str, str]) -> None:
+    """Takes out of the stand-in what an extract has loaded, so that the next one is a first one."""
+    connection = psycopg2.connect(
+        host=environment["REDSHIFT_HOST"], port=environment["REDSHIFT_PORT"], dbname=environment["REDSHIFT_DATABASE"],
+        user="awsuser", password=environment["SANDBOX_REDSHIFT_PASSWORD"],
+        sslmode="verify-full", sslrootcert=environment["REDSHIFT_CA_BUNDLE"],
+    )  # fmt: skip
+    with closing(connection), connection, connection.cursor() as cursor:
+        for schema in ("raw_postgres", "raw_postgres_staging", "ops"):
+            cursor.execute(f"drop schema if exists {schema} cascade")
 
 
 if __name__ == "__main__":

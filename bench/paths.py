@@ -2,30 +2,50 @@
 
 python -m bench.paths floor      COPY … (FORMAT binary) to nowhere: no reader of the table is faster
 python -m bench.paths parquet    the project's own reading of `venda`, written to one Parquet file
+python -m bench.paths csv        the usual hand-made way: COPY to a CSV file, read by DuckDB into a table
 """
 
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from extract.settings import PostgresSettings, read_settings
 
 
 def floor(postgres: PostgresSettings) -> None:
     """Reads the table as fast as the server gives it, and keeps nothing."""
-    import psycopg2
 
     class Nowhere:
         def write(self, data: bytes) -> int:
             return len(data)
+
+    copied(postgres, "binary", Nowhere())
+
+
+def csv(postgres: PostgresSettings) -> None:
+    """Writes the table to a CSV file and reads that into a table of DuckDB."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "venda.csv")
+        with file.open("wb") as out:
+            copied(postgres, "csv, header", out)
+        with duckdb.connect(str(Path(folder, "venda.duckdb"))) as connection:
+            connection.execute(f"create table venda as from read_csv('{file}')")
+
+
+def copied(postgres: PostgresSettings, form: str, out: Any) -> None:
+    """Copies the table out."""
+    import psycopg2
 
     connection = psycopg2.connect(
         host=postgres.host, port=postgres.port, dbname=postgres.database, user=postgres.user,
         password=postgres.password, sslmode=postgres.sslmode,
     )  # fmt: skip
     with connection, connection.cursor() as cursor:
-        cursor.copy_expert("copy public.venda to stdout (format binary)", Nowhere())
+        cursor.copy_expert(f"copy public.venda to stdout (format {form})", out, size=1 << 16)
     connection.close()
 
 
@@ -46,7 +66,7 @@ def parquet(_: PostgresSettings) -> None:
             writer.write_batch(batch)
 
 
-PATHS: dict[str, Callable[[PostgresSettings], None]] = {"floor": floor, "parquet": parquet}
+PATHS: dict[str, Callable[[PostgresSettings], None]] = {"floor": floor, "parquet": parquet, "csv": csv}
 
 if __name__ == "__main__":
     settings = read_settings(["postgres"]).postgres

@@ -251,12 +251,15 @@ def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]
 
 def start_anew(table: Table, warehouse: Warehouse) -> None:
     """Makes the table's next load its first; what it held stays under a name that tells until when it was in use."""
-    dataset = f"raw_{table.source}"
-    if (dataset, table.name) not in warehouse.tables():
+    dataset, existing = f"raw_{table.source}", warehouse.tables()
+    if (dataset, table.name) not in existing:
         return
-    kept = f"{table.name}_until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    suffix = f"until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+    kept = f"{table.name}_{suffix}"
+    letters = dead_letter_table(table.name)  # of rows that the new load reads, if the source still has them
     warehouse.execute(
         f"alter table {dataset}.{table.name} rename to {kept}",
+        *([f"alter table {dataset}.{letters} rename to {letters}_{suffix}"] if (dataset, letters) in existing else []),
         f"delete from {dataset}._dlt_version where schema_name = '{table.name}'",
         f"delete from {dataset}._dlt_pipeline_state where pipeline_name = '{dataset}_{table.name}'",
     )

@@ -1,5 +1,6 @@
 """What the tests share: a PostgreSQL server, and an empty database in it."""
 
+import os
 import signal
 from collections.abc import Iterator
 from uuid import uuid4
@@ -12,6 +13,9 @@ from sandbox.sources.postgres import PostgresServer
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and stops with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A fault that passes is tried again for a while. A test that is not about that does not wait for it.
+os.environ["RETRY_SECONDS"] = "0"
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

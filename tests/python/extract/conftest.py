@@ -40,7 +40,6 @@ def world(
                 "SOURCE_POSTGRES_USER": login.user,
                 "SOURCE_POSTGRES_PASSWORD": login.password,
                 "SOURCE_POSTGRES_SSLMODE": "disable",
-                "RETRY_SECONDS": "0",
                 "PARQUET_DROP": str(tmp_path / "drop"),
                 "WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
                 "EXTRACT_WORK": str(tmp_path / "work"),

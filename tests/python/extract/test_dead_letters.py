@@ -133,3 +133,16 @@ def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.Monk
 
     assert world.query("select id_venda from raw_postgres.venda where id_venda > 2 and _deleted is null") == [(4,)]
     assert world.query("select max(watermark) from ops.extract_runs") == [("2024-01-03",)]
+
+
+def test_a_table_that_is_loaded_anew_leaves_its_old_dead_letters_behind(world: World) -> None:
+    world.execute("alter table public.venda add quando date")
+    world.execute("update public.venda set quando = 'infinity' where id_venda = 2")
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 2")
+    outcome = world.main(["run", "--source", "postgres", "--accept", "postgres.venda"])
+
+    assert outcome.code == 0, outcome.output  # its audit counts no key that the source has no more
+    assert not world.query("select 1 from duckdb_tables() where table_name = 'venda_dead_letter'")
+    ((kept,),) = world.query("select table_name from duckdb_tables() where table_name ^@ 'venda_dead_letter_until_'")
+    assert world.query(f"select key from raw_postgres.{kept}") == [("2",)]

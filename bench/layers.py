@@ -1,0 +1,134 @@
+"""dbt's part: a first build against the same SQL by hand, and builds with a little that is new.
+
+python -m bench.layers     carries out what dbt compiled, in DuckDB, one statement after another
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Protocol
+
+from bench.measure import Measure, Way, in_turns, python
+from sandbox.business import Business
+
+SHARES = (0.001, 0.01, 0.1)  # of a table's rows that are new
+
+
+class Up(Protocol):
+    """Gives the sources' settings, on a day."""
+
+    def __call__(self, folder: Path, sales: int, today: date) -> AbstractContextManager[dict[str, str]]:
+        """The demo sources, up while entered."""
+
+
+@dataclass(frozen=True)
+class FirstBuild:
+    """A first build of all models; `start` is what `run` took beside its models."""
+
+    by_hand: Measure
+    run: Measure
+    build: Measure
+    start: float
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What a run took that found so many rows new."""
+
+    rows: int
+    extract: Measure
+    dbt: Measure
+    start: float
+
+
+def dbt(*arguments: str) -> list[str]:
+    """Returns a command of dbt as a process of its own."""
+    return python("dbt.cli.main", "--quiet", *arguments)
+
+
+def first_build(folder: Path, environment: Mapping[str, str], rounds: int) -> FirstBuild:
+    """Measures it on the warehouse that the environment names, which has been loaded and not been built."""
+    warehouse, loaded = Path(environment["WAREHOUSE_PATH"]), folder / "loaded.duckdb"
+    in_turns([Way("seed", dbt("seed"), environment)], 1)
+    shutil.copyfile(warehouse, loaded)
+
+    def as_loaded() -> None:
+        shutil.copyfile(loaded, warehouse)
+
+    working: list[float] = []
+    taken = in_turns(
+        [
+            Way("run", dbt("run"), environment, as_loaded, lambda: working.append(elapsed(environment))),
+            Way("by hand", python("bench.layers"), environment, as_loaded),
+            Way("build", dbt("build"), environment, as_loaded),
+        ],
+        rounds,
+    )
+    start = taken["run"].seconds - median(working)
+    return FirstBuild(taken["by hand"], taken["run"], taken["build"], start)
+
+
+def increments(folder: Path, business: Business, up: Up, rounds: int) -> Iterator[Increment]:
+    """Measures a run with nothing new, then with each of the shares; the sources go on in time for it.
+
+    The warehouse begins loaded and built to the day that the business opened on.
+    """
+    built = folder / "built.duckdb"
+    for share in (0.0, *SHARES):
+        today = day_with(business, share)
+        with up(folder, business.sales, today) as environment:
+            warehouse = Path(environment["WAREHOUSE_PATH"])
+            if not built.exists():  # the first time, on the day the business opened on
+                in_turns([Way("all", python("extract", "run", "--build"), environment)], 1)
+                shutil.copyfile(warehouse, built)
+
+            extract = Way(
+                "extract", python("extract", "run", "--source", "postgres"), environment,
+                partial(shutil.copyfile, built, warehouse),
+            )  # fmt: skip
+            working: list[float] = []
+            build = Way("dbt", dbt("run"), environment, after=lambda: working.append(elapsed(environment)))  # noqa: B023
+            taken = in_turns([extract, build], rounds)
+        rows = business.sales_before(today) - business.sales_before(business.opening)
+        yield Increment(rows, taken["extract"], taken["dbt"], taken["dbt"].seconds - median(working))
+
+
+def day_with(business: Business, share: float) -> date:
+    """Returns the first day on which so large a share of the sales is new."""
+    day = business.opening
+    while business.sales_before(day) < business.sales_before(business.opening) + share * business.sales:
+        day += timedelta(days=1)
+    return day
+
+
+def elapsed(environment: Mapping[str, str]) -> float:
+    """Returns the seconds that dbt's last command says its nodes took together."""
+    seconds: float = json.loads(Path(environment["DBT_TARGET_PATH"], "run_results.json").read_text())["elapsed_time"]
+    return seconds
+
+
+def by_hand() -> None:
+    """Makes the models' tables and views of what dbt compiled last, each after those that it needs."""
+    import duckdb
+
+    manifest = json.loads(Path(os.environ["DBT_TARGET_PATH"], "manifest.json").read_text())
+    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    with duckdb.connect(os.environ["WAREHOUSE_PATH"]) as connection:
+        while models:
+            ready = [key for key, node in models.items() if not set(node["depends_on"]["nodes"]) & set(models)]
+            for key in ready:
+                node = models.pop(key)
+                kind = "view" if node["config"]["materialized"] == "view" else "table"
+                connection.execute(f'create schema if not exists "{node["schema"]}"')
+                connection.execute(f"create {kind} {node['relation_name']} as {node['compiled_code']}")
+
+
+if __name__ == "__main__":
+    by_hand()

@@ -1,0 +1,86 @@
+"""Other tools that read the same table, each as its own documentation says is fast.
+
+    python -m bench.peers pyarrow | connectorx     dlt's sql_database with that backend, to DuckDB
+
+ingestr and sling are in an environment of their own, .venv-peers, which `make bench` makes where they install.
+https://dlthub.com/docs/dlt-ecosystem/verified-sources/sql_database/configuration
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from bench.measure import Way, python
+
+PROGRAMS = Path(__file__).parents[1] / ".venv-peers" / "bin"
+DLT_BACKENDS = ("pyarrow", "connectorx")
+SILENT = {
+    "INGESTR_DISABLE_TELEMETRY": "true",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "SLING_DISABLE_TELEMETRY": "true",
+}
+
+
+def url(environment: Mapping[str, str]) -> str:
+    """Returns the source database's address."""
+    return (
+        "postgresql://{SOURCE_POSTGRES_USER}:{SOURCE_POSTGRES_PASSWORD}@{SOURCE_POSTGRES_HOST}:{SOURCE_POSTGRES_PORT}"
+        "/{SOURCE_POSTGRES_DATABASE}?sslmode={SOURCE_POSTGRES_SSLMODE}".format_map(environment)
+    )
+
+
+def peers(folder: Path, environment: Mapping[str, str]) -> Iterator[Way]:
+    """Gives the other tools' ways; those of programs that are not installed too, which then fail."""
+    warehouse = folder / "peer.duckdb"
+    settings = {**environment, **SILENT, "PEER_WAREHOUSE": str(warehouse), "PIPELINES_DIR": str(folder / "peer")}
+
+    def removed() -> None:
+        warehouse.unlink(missing_ok=True)
+
+    for backend in DLT_BACKENDS:
+        yield Way(f"dlt sql_database, {backend}, to DuckDB", python("bench.peers", backend), settings, removed)
+    yield Way(
+        "ingestr to DuckDB",
+        [
+            str(PROGRAMS / "ingestr"), "ingest", "--source-uri", url(environment), "--source-table", "public.venda",
+            "--dest-uri", f"duckdb:///{warehouse}", "--dest-table", "raw.venda", "--yes", "--progress", "log",
+            "--pipelines-dir", str(folder / "ingestr"),
+        ],
+        settings,
+        removed,
+    )  # fmt: skip
+    yield Way(
+        "sling to CSV",  # its own binary; to DuckDB it needs a program that it downloads
+        [
+            str(PROGRAMS / "sling"), "run", "--src-conn", url(environment), "--src-stream", "public.venda",
+            "--tgt-object", f"file://{folder}/peer.csv",
+        ],
+        {**settings, "SLING_BINARY": str(sling_binary())},
+    )  # fmt: skip
+
+
+def sling_binary() -> Path:
+    """Returns sling's program, which its wrapper would download otherwise; one that is not there where it is not."""
+    found = PROGRAMS.parent.glob("lib/python3*/site-packages/sling_*/bin/sling-*")
+    return next(found, PROGRAMS / "no-sling")
+
+
+def load(backend: str) -> None:
+    """Loads the table with dlt's own source."""
+    import dlt
+    from dlt.destinations import duckdb
+    from dlt.sources.sql_database import TableBackend, sql_table
+
+    table = sql_table(url(os.environ), table="venda", schema="public", backend=cast("TableBackend", backend))
+    pipeline = dlt.pipeline(
+        f"peer_{backend}", pipelines_dir=os.environ["PIPELINES_DIR"],
+        destination=duckdb(os.environ["PEER_WAREHOUSE"]), dataset_name="raw", dev_mode=False,
+    )  # fmt: skip
+    pipeline.drop()
+    pipeline.run(table, write_disposition="replace")
+
+
+if __name__ == "__main__":
+    load(sys.argv[1])
