@@ -73,7 +73,8 @@ def load(backend: str) -> None:
     from dlt.destinations import duckdb
     from dlt.sources.sql_database import TableBackend, sql_table
 
-    table = sql_table(url(os.environ), table="venda", schema="public", backend=cast("TableBackend", backend))
+    address = url(os.environ).replace("postgresql://", "postgresql+psycopg2://")
+    table = sql_table(address, table="venda", schema="public", backend=cast("TableBackend", backend))
     pipeline = dlt.pipeline(
         f"peer_{backend}", pipelines_dir=os.environ["PIPELINES_DIR"],
         destination=duckdb(os.environ["PEER_WAREHOUSE"]), dataset_name="raw", dev_mode=False,

@@ -18,6 +18,7 @@ class RawTable:
     has_dead_letters: bool = False
     key_type: str = "bigint"  # a dead letter has its key as text
     base_load: str = ""  # the completed load with the most rows, in most cases the first
+    has_other_loads: bool = True  # whether a load beside that one, or a deletion in it, tells of keys too
 
     @property
     def dataset(self) -> str:
@@ -129,6 +130,8 @@ class RawTable:
             f"select {self.key} as key from {self.relation} where _dlt_load_id = {literal(self.base_load)}"
             f" and {self.key} is not null and _deleted is null"
         )
+        if not (self.has_other_loads or self.has_dead_letters):
+            return f"select count(*) from ({base}) as base"
         completed = f"{self.key} is not null and _dlt_load_id in ({self.completed_loads})"
         changes = (
             f"select {self.key} as key, case when _deleted is null then _dlt_load_id end as live,"
@@ -184,9 +187,12 @@ def raw_table(table: Table, warehouse: Warehouse) -> RawTable:
         )
     )
     if table.name in key_types and not (table.replaces or table.mode == "files"):
-        found = warehouse.query(
-            f"select _dlt_load_id from {raw.relation} where {raw.key} is not null and _deleted is null"
-            f" and _dlt_load_id in ({raw.completed_loads}) group by 1 order by count(*) desc, 1 limit 1"
+        loads = warehouse.query(
+            "select _dlt_load_id, count(case when _deleted is null then 1 end) as live, count(*) as n"
+            f" from {raw.relation} where {raw.key} is not null and _dlt_load_id in ({raw.completed_loads})"
+            " group by 1 order by 2 desc, 1 limit 2"
         )
-        raw = replace(raw, base_load=found[0][0] if found else "")
+        if loads:
+            base_load, live, rows = loads[0]
+            raw = replace(raw, base_load=base_load, has_other_loads=len(loads) > 1 or live < rows)
     return replace(raw, has_dead_letters=letters in key_types, key_type=key_types.get(table.name, "bigint"))

@@ -259,7 +259,11 @@ def start_anew(table: Table, warehouse: Warehouse) -> None:
     letters = dead_letter_table(table.name)  # of rows that the new load reads, if the source still has them
     warehouse.execute(
         f"alter table {dataset}.{table.name} rename to {kept}",
-        *([f"alter table {dataset}.{letters} rename to {letters}_{suffix}"] if (dataset, letters) in existing else []),
+        *(
+            [f"alter table {dataset}.{letters} rename to {letters}_{suffix}"]
+            if (dataset, letters) in existing
+            else []
+        ),
         f"delete from {dataset}._dlt_version where schema_name = '{table.name}'",
         f"delete from {dataset}._dlt_pipeline_state where pipeline_name = '{dataset}_{table.name}'",
     )

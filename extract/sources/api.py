@@ -14,14 +14,17 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import pyarrow as pa
-from dlt.sources.helpers import requests
 
 from extract.errors import ExtractError
 from extract.reading import Limits, Reading, State
 from extract.settings import ApiSettings, Settings
+
+if TYPE_CHECKING:
+    from dlt.sources.helpers import requests
 
 UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, to an id nobody has
 
@@ -60,6 +63,8 @@ def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
     The end is proved by `api.misses` consecutive unknown ids. `api.concurrency` requests are in flight at once: each
     answer lets the next id be asked for, over a connection that stays open; a `Retry-After` is waited for.
     """
+    from dlt.sources.helpers import requests  # with dlt, which takes its time
+
     client = requests.Client(
         request_timeout=api.timeout,
         max_connections=api.concurrency,
@@ -100,12 +105,14 @@ def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
     )
 
 
-def ask(client: requests.Client, endpoint: Endpoint, api: ApiSettings, employee: int) -> str | None:
+def ask(client: "requests.Client", endpoint: Endpoint, api: ApiSettings, employee: int) -> str | None:
     """Returns the name of one id, or None for an id nobody has.
 
     Raises:
         ExtractError: if the answer is anything but a name or the API's text for an unknown id.
     """
+    from dlt.sources.helpers import requests
+
     url = urljoin(api.url, endpoint.path)
     asked = f"api.{endpoint.name}: id {employee} ({url}?id={employee})"
     kept = "The last snapshot stays"
@@ -141,7 +148,7 @@ def ask(client: requests.Client, endpoint: Endpoint, api: ApiSettings, employee:
     return name
 
 
-def content_type(response: requests.Response) -> str:
+def content_type(response: "requests.Response") -> str:
     """Returns the answer's content type in lower case, empty where it has none."""
     return response.headers.get("Content-Type", "").lower()
 

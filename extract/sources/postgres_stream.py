@@ -20,7 +20,7 @@ from adbc_driver_manager.dbapi import Error as AdbcError
 from extract.errors import PassingError
 
 READ_BYTES = 1 << 20  # of a batch as ADBC makes it: small ones stay in the processor's cache
-BATCH_BYTES = 16 << 20  # of a batch as it is passed on: Parquet's row groups are made of them
+BATCH_BYTES = 8 << 20  # of a batch as it is passed on: Parquet's row groups are made of them
 SILENCE = 300.0  # seconds without a row after which the source counts as gone
 
 Session = Callable[[], AbstractContextManager[Cursor]]
