@@ -51,6 +51,7 @@ _CLIENT_ONLY = {
 }  # fmt: skip
 _Answer = TypeVar("_Answer")
 _UNDEFINED_FUNCTION = "42883"
+_ROWS_BYTES = 1 << 16  # of rows that are passed on together: each piece costs an encryption and a call of the system
 _NO_RESULT = "set rs.copy to ''"  # what PostgreSQL prepares for a COPY: like it without parameters and columns
 
 
@@ -307,6 +308,7 @@ class Session:
         return error
 
     async def _server_to_client(self) -> None:
+        waiting = bytearray()
         async for kind, body in self._upstream.messages():
             if kind == b"S" and body.startswith(b"standard_conforming_strings\0"):
                 continue  # Redshift does not say so, and a client that hears it escapes no backslash
@@ -314,7 +316,11 @@ class Session:
                 if kind == b"C":
                     self._running.popleft()
                 continue
-            await self._say(message(kind, self._as_redshift(kind, body)))
+            waiting += message(kind, self._as_redshift(kind, body))
+            if kind == b"D" and len(waiting) < _ROWS_BYTES:  # something always follows a row
+                continue
+            await self._say(bytes(waiting))
+            waiting.clear()
 
     def _as_redshift(self, kind: bytes, body: bytes) -> bytes:
         """Returns the body of a message of PostgreSQL's as Redshift would say it."""
