@@ -125,9 +125,10 @@ $(READY): requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
-.venv-peers/.ready: requirements/peers.txt
+.venv-peers/.ready: requirements/peers.txt  # the list is whole; pip would miss the pin of a package named with an extra
+	@echo "Making .venv-peers (once, some minutes)"
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.txt
 	@touch $@
 
 .venv-infra/.ready: requirements/infra.txt
