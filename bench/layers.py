@@ -6,6 +6,7 @@ python -m bench.layers     carries out what dbt compiled, in DuckDB, one stateme
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,12 +31,13 @@ class Up(Protocol):
 
 @dataclass(frozen=True)
 class FirstBuild:
-    """A first build of all models; `start` is what `run` took beside its models."""
+    """A first build of all models, without and with the tests; `start` is what `run` took beside its models."""
 
     by_hand: Measure
     run: Measure
-    build: Measure
     start: float
+    tested_by_hand: Measure
+    build: Measure
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ def first_build(folder: Path, environment: Mapping[str, str], rounds: int) -> Fi
             Way("run", dbt("run"), environment, as_loaded, lambda: working.append(elapsed(environment))),
             Way("by hand", python("bench.layers"), environment, as_loaded),
             Way("build", dbt("build"), environment, as_loaded),
+            Way("tested by hand", python("bench.layers", "tests"), environment, as_loaded),
         ],
         rounds,
     )
     start = taken["run"].seconds - median(working)
-    return FirstBuild(taken["by hand"], taken["run"], taken["build"], start)
+    return FirstBuild(taken["by hand"], taken["run"], start, taken["tested by hand"], taken["build"])
 
 
 def increments(folder: Path, business: Business, up: Up, rounds: int) -> Iterator[Increment]:
@@ -114,21 +117,31 @@ def elapsed(environment: Mapping[str, str]) -> float:
     return seconds
 
 
-def by_hand() -> None:
-    """Makes the models' tables and views of what dbt compiled last, each after those that it needs."""
+def by_hand(*, tests: bool) -> None:
+    """Makes the models' tables and views of what dbt compiled last, each after those that it needs; may test them.
+
+    Raises:
+        SystemExit: if a test that is an error finds rows.
+    """
     import duckdb
 
     manifest = json.loads(Path(os.environ["DBT_TARGET_PATH"], "manifest.json").read_text())
-    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    with duckdb.connect(os.environ["WAREHOUSE_PATH"]) as connection:
+    nodes = {key: node for key, node in manifest["nodes"].items() if node.get("compiled_code")}
+    models = {key: node for key, node in nodes.items() if node["resource_type"] == "model"}
+    with duckdb.connect(os.environ["WAREHOUSE_PATH"], config={"preserve_insertion_order": False}) as connection:
         while models:
             ready = [key for key, node in models.items() if not set(node["depends_on"]["nodes"]) & set(models)]
-            for key in ready:
-                node = models.pop(key)
+            for node in map(models.pop, ready):
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 connection.execute(f'create schema if not exists "{node["schema"]}"')
                 connection.execute(f"create {kind} {node['relation_name']} as {node['compiled_code']}")
+        for node in nodes.values() if tests else ():
+            # Snapshots are more than their SQL.
+            if node["resource_type"] == "test" and not any("snapshot." in key for key in node["depends_on"]["nodes"]):
+                ((found,),) = connection.execute(f"select count(*) from ({node['compiled_code']}) as t").fetchall()
+                if found and node["config"]["severity"].lower() == "error":
+                    raise SystemExit(f"{node['name']}: {found} rows")
 
 
 if __name__ == "__main__":
-    by_hand()
+    by_hand(tests="tests" in sys.argv[1:])
