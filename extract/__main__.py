@@ -56,13 +56,14 @@ def opened(
 
     from extract import landing, report
     from extract.lock import locked
-    from extract.targets import warehouse
+    from extract.targets import aws_environment, warehouse
 
     report.configure_logging(settings.secrets, debug=options.debug)
-    if settings.redshift:
-        landing.claim(settings)
-    with locked(settings, writes) if writes else nullcontext(), warehouse(settings) as target:
-        yield settings, target
+    with aws_environment(settings):
+        if settings.redshift:
+            landing.claim(settings)
+        with locked(settings, writes) if writes else nullcontext(), warehouse(settings) as target:
+            yield settings, target
 
 
 def run(options: argparse.Namespace) -> int:
@@ -254,10 +255,13 @@ def drop(options: argparse.Namespace) -> int:
     from extract.settings import read_settings
 
     # The warehouse has no part in it: its settings are not asked for.
+    from extract.targets import aws_environment
     settings = read_settings(["parquet"], os.environ | {"DBT_TARGET": "local"})
     report.configure_logging((), debug=options.debug)
     assert settings.drop  # noqa: S101  asked for
-    report.log.info("put to %s; the next run reads it", put(options.file, settings.drop.url, settings.today))
+    with aws_environment(settings):
+        place = put(options.file, settings.drop.url, settings.today)
+    report.log.info("put to %s; the next run reads it", place)
     return 0
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from extract.errors import ExtractError, SettingsError, reason
 from extract.settings import SOURCES, Settings, read_settings
+from extract.targets import aws_environment
 
 if TYPE_CHECKING:
     from extract.targets import Warehouse
@@ -54,7 +55,8 @@ def looked_at(
     try:
         settings = read_settings(sources, environment)
         secrets = settings.secrets
-        checks += look(settings)
+        with aws_environment(settings):
+            checks += look(settings)
     except SettingsError as error:
         checks.append(Check(f"{what}: settings", ok=False, found=str(error)))
     except Exception as error:  # noqa: BLE001  the next thing is looked at all the same

@@ -18,6 +18,8 @@ from extract.errors import SettingsError
 
 SOURCES = ("api", "postgres", "parquet")
 TARGETS = ("local", "sandbox", "dev", "prod")
+REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # dbt's profile goes by the first, boto3 by the second
+REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 T = TypeVar("T")
@@ -84,6 +86,7 @@ class Settings:
     warehouse: Path  # the DuckDB file of the target `local`
     redshift: RedshiftSettings | None  # of every other target
     work: Path  # scratch space: nothing in it is needed after a run
+    region: str | None  # of AWS, for all that signs in to it; None where nobody says, which S3 can do without
     artifacts: str | None  # where a build's docs and dbt's results are published: a folder or s3://bucket/prefix
     retry_seconds: float  # for which one table is tried again after faults that pass
     minimum_share: float  # of a table's rows that a read must have to take its place
@@ -226,6 +229,15 @@ def _redshift(env: _Environment) -> RedshiftSettings:
 
 
 def _amazon_bundle() -> Path:
+def _region(env: _Environment, *, needed: bool) -> str | None:
+    """Returns the AWS region by either of the names that AWS's own tools read for it."""
+    name = next((name for name in REGION_NAMES if env.values.get(name)), REGION_NAMES[0])
+    expected = "an AWS region, such as sa-east-1"
+    if needed:
+        return env.read(name, _matching(REGION), f"{expected}, that of REDSHIFT_WORKGROUP")
+    return env.read(name, _matching(f"|{REGION}"), expected, "") or None
+
+
     """Returns the bundle of Amazon's own roots that redshift_connector brings."""
     package = find_spec("redshift_connector")
     assert package and package.origin  # noqa: S101  a locked requirement
@@ -286,7 +298,9 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
     target = env.read("DBT_TARGET", _one_of(*TARGETS), f"one of {', '.join(TARGETS)}", "local")
     settings = Settings(
         target=target,
-        redshift=None if target in ("local", None) else _redshift(env),
+    redshift = None if target in ("local", None) else _redshift(env)
+        redshift=redshift,
+        region=_region(env, needed=redshift is not None and redshift.workgroup is not None),
         warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
         work=env.read("EXTRACT_WORK", Path, "a folder", ".local/extract"),
         artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,

@@ -17,8 +17,7 @@ locals {
     REDSHIFT_WORKGROUP = aws_redshiftserverless_workgroup.this.workgroup_name
     REDSHIFT_COPY_ROLE = aws_iam_role.this["copy"].arn
     LANDING_URL        = local.urls.landing
-    AWS_REGION         = var.region # dbt reads this one,
-    AWS_DEFAULT_REGION = var.region # boto3 that one
+    AWS_REGION         = var.region
     # The root file system is read-only: all that is written goes to the volume.
     EXTRACT_WORK    = "/scratch/extract"
     DBT_TARGET_PATH = "/scratch/target"
