@@ -13,8 +13,6 @@ from typing import Any
 from extract.errors import ExtractError
 from extract.targets import Warehouse
 
-QUIET = ("--log-level", "none", "--no-use-colors")  # to the terminal; logs/dbt.log has everything
-
 
 class DbtError(ExtractError):
     """A dbt command that could not do its work at all."""
@@ -106,13 +104,27 @@ def target_folder() -> Path:
 
 
 def invoke(runner: Any, *command: str) -> Any:
+def quiet() -> tuple[str, ...]:
+    """Returns dbt's flags for saying nothing to the terminal and everything to logs/dbt.log.
+
+    dbt takes the level of the first for that of the second, unless the second is given too.
+    """
+    return (
+        "--log-level",
+        "none",
+        "--log-level-file",
+        os.environ.get("DBT_LOG_LEVEL_FILE", "debug"),
+        "--no-use-colors",
+    )
+
+
     """Returns the result of one dbt command, whether its nodes went well or not.
 
     Raises:
         DbtError: if the command itself broke.
         KeyboardInterrupt: if it was stopped; dbt gives that as a result.
     """
-    outcome = runner.invoke([*QUIET, *command])
+    outcome = runner.invoke([*quiet(), *command])
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.exception is not None:

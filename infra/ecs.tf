@@ -46,7 +46,7 @@ locals {
       environment = {
         REDSHIFT_USER = local.database_users.transformer
         ARTIFACTS_URL = local.urls.artifacts
-        # dbt says nothing to the terminal, and without this nothing to the log either, which is published.
+        # Of dbt's log, which is published: dbt says nothing to the terminal.
         DBT_LOG_LEVEL_FILE = "debug"
       }
       secrets = {}
