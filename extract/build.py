@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from extract.errors import ExtractError
+from extract.errors import ExtractError, advice, causes
 from extract.targets import Warehouse
 
 
@@ -46,6 +46,7 @@ class BuildResult:
     layers: dict[str, Layers] = field(default_factory=dict)
     docs: Path | None = None
     published: str | None = None  # where the results are for others to see
+    broke: bool = False  # dbt did not come to its end: nothing can be said of what is in the layers
 
     @property
     def ok(self) -> bool:
@@ -94,7 +95,7 @@ def build(
         if not (target_folder() / "static_index.html").is_file():  # what it cannot ask the warehouse is no exception
             raise DbtError("dbt docs generate: no docs were written; logs/dbt.log says why")
     except DbtError as error:
-        return BuildResult({"error": 1}, (str(error),))
+        return BuildResult({"error": 1}, (str(error),), broke=True)
     return replace(outcome, docs=target_folder() / "static_index.html")
 
 
@@ -103,7 +104,6 @@ def target_folder() -> Path:
     return Path(os.environ.get("DBT_TARGET_PATH", "target"))
 
 
-def invoke(runner: Any, *command: str) -> Any:
 def quiet() -> tuple[str, ...]:
     """Returns dbt's flags for saying nothing to the terminal and everything to logs/dbt.log.
 
@@ -118,6 +118,7 @@ def quiet() -> tuple[str, ...]:
     )
 
 
+def invoke(runner: Any, *command: str) -> Any:
     """Returns the result of one dbt command, whether its nodes went well or not.
 
     Raises:
@@ -128,7 +129,8 @@ def quiet() -> tuple[str, ...]:
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.exception is not None:
-        raise DbtError(f"dbt {' '.join(command)}: {outcome.exception}")
+        text = " ".join(str(outcome.exception).split())
+        raise DbtError(f"dbt {' '.join(command)}: {text}{advice(causes(outcome.exception))}")
     return outcome.result
 
 
