@@ -79,13 +79,10 @@ def versions() -> str:
 
 def api(settings: Settings) -> Iterator[Check]:
     """The employees API answers its first id with a name, or with its text for an unknown one."""
-    from dlt.sources.helpers import requests
-
-    from extract.sources.api import TABLES, ask
+    from extract.sources.api import TABLES, ask, client
 
     assert settings.api  # noqa: S101  read_settings gives what a source needs
-    client = requests.Client(request_timeout=settings.api.timeout, raise_for_status=False, request_max_attempts=1)
-    name = ask(client, TABLES[0], settings.api, 1)
+    name = ask(client(settings.api, attempts=1), TABLES[0], settings.api, 1)
     yield Check("api", ok=True, found=f"{settings.api.url}?id=1 answers {'with a name' if name else 'no such id'}")
 
 
