@@ -99,13 +99,6 @@ def test_dbt_that_cannot_sign_in_says_why_and_not_with_what(ask_dbt: Examine) ->
     assert found["dbt schemas"].ok  # and it is asked the next thing all the same
 
 
-def test_dbt_does_not_sign_in_to_another_region_than_there_is(ask_dbt: Examine) -> None:
-    found = ask_dbt(AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS="", AWS_REGION="xx-nowhere-1")
-
-    assert not found["dbt signs in"].ok
-    assert "xx-nowhere-1" in found["dbt signs in"].found
-
-
 @pytest.mark.parametrize(
     ("target", "prefix", "ok", "said"),
     [
