@@ -23,6 +23,12 @@ class _Request:
     connection: socket.socket | None = None
     over: bool = False
 
+    def comes_by(self, connection: socket.socket | None) -> None:
+        """Notes the connection of its answer, which is cut at once where connecting took all of the time."""
+        self.connection = connection
+        if self.over:
+            self.cut()
+
     def cut(self) -> None:
         """Ends it: whoever reads finds the connection at its end."""
         self.over = True
@@ -36,13 +42,13 @@ _this_thread = local()  # its `request`
 
 class _HTTPConnection(HTTPConnection):
     def getresponse(self) -> Any:
-        _this_thread.request.connection = self.sock
+        _this_thread.request.comes_by(self.sock)
         return super().getresponse()
 
 
 class _HTTPSConnection(HTTPSConnection):
     def getresponse(self) -> Any:
-        _this_thread.request.connection = self.sock
+        _this_thread.request.comes_by(self.sock)
         return super().getresponse()
 
 

@@ -75,9 +75,8 @@ class Stream:
     def close(self) -> None:
         """Ends what still runs, at the source too; what a silent source keeps is left behind after a while."""
         self._over.set()
-        ending = Thread(
-            target=self._cancel, name="cancel", daemon=True
-        )  # a silent source answers no cancelling either
+        # A silent source answers no cancelling either.
+        ending = Thread(target=self._cancel, name="cancel", daemon=True)
         ending.start()
         ending.join(self._patience)
 
