@@ -56,13 +56,14 @@ def opened(
 
     from extract import landing, report
     from extract.lock import locked
-    from extract.targets import warehouse
+    from extract.targets import aws_environment, warehouse
 
     report.configure_logging(settings.secrets, debug=options.debug)
-    if settings.redshift:
-        landing.claim(settings)
-    with locked(settings, writes) if writes else nullcontext(), warehouse(settings) as target:
-        yield settings, target
+    with aws_environment(settings):
+        if settings.redshift:
+            landing.claim(settings)
+        with locked(settings, writes) if writes else nullcontext(), warehouse(settings) as target:
+            yield settings, target
 
 
 def run(options: argparse.Namespace) -> int:
@@ -86,8 +87,8 @@ def run(options: argparse.Namespace) -> int:
         if options.build:
             anew = options.full_refresh or bool(options.accept)  # what left with the old rows leaves the models too
             built = built_and_published(settings, target, tables, full_refresh=anew)
+        summary(runs, built, place(settings))
         audited = audit(tables, built.models if built else {}, target)
-    summary(runs, built, place(settings))
     comparisons(audited, every=False)
     good = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in audited)
     return 0 if good and (built is None or built.ok) else 1
@@ -102,8 +103,10 @@ def build(options: argparse.Namespace) -> int:
         from extract.targets import place
 
         built = built_and_published(settings, target, TABLES, full_refresh=options.full_refresh)
+        summary((), built, place(settings))
+        if built.broke:  # a warehouse that dbt could not ask would not answer the audit either
+            return 1
         audited = compare(TABLES, built.models, target)
-    summary((), built, place(settings))
     comparisons(audited, every=False)
     return 0 if built.ok and all(comparison.ok for comparison in audited) else 1
 
@@ -252,12 +255,15 @@ def drop(options: argparse.Namespace) -> int:
     from extract import report
     from extract.drop import put
     from extract.settings import read_settings
+    from extract.targets import aws_environment
 
     # The warehouse has no part in it: its settings are not asked for.
     settings = read_settings(["parquet"], os.environ | {"DBT_TARGET": "local"})
     report.configure_logging((), debug=options.debug)
     assert settings.drop  # noqa: S101  asked for
-    report.log.info("put to %s; the next run reads it", put(options.file, settings.drop.url, settings.today))
+    with aws_environment(settings):
+        place = put(options.file, settings.drop.url, settings.today)
+    report.log.info("put to %s; the next run reads it", place)
     return 0
 
 

@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from extract.errors import ExtractError
+from extract.errors import ExtractError, advice, causes
 from extract.targets import Warehouse
-
-QUIET = ("--log-level", "none", "--no-use-colors")  # to the terminal; logs/dbt.log has everything
 
 
 class DbtError(ExtractError):
@@ -48,6 +46,7 @@ class BuildResult:
     layers: dict[str, Layers] = field(default_factory=dict)
     docs: Path | None = None
     published: str | None = None  # where the results are for others to see
+    broke: bool = False  # dbt did not come to its end: nothing can be said of what is in the layers
 
     @property
     def ok(self) -> bool:
@@ -96,13 +95,27 @@ def build(
         if not (target_folder() / "static_index.html").is_file():  # what it cannot ask the warehouse is no exception
             raise DbtError("dbt docs generate: no docs were written; logs/dbt.log says why")
     except DbtError as error:
-        return BuildResult({"error": 1}, (str(error),))
+        return BuildResult({"error": 1}, (str(error),), broke=True)
     return replace(outcome, docs=target_folder() / "static_index.html")
 
 
 def target_folder() -> Path:
     """Returns the folder where dbt leaves its results and the docs."""
     return Path(os.environ.get("DBT_TARGET_PATH", "target"))
+
+
+def quiet() -> tuple[str, ...]:
+    """Returns dbt's flags for saying nothing to the terminal and everything to logs/dbt.log.
+
+    dbt takes the level of the first for that of the second, unless the second is given too.
+    """
+    return (
+        "--log-level",
+        "none",
+        "--log-level-file",
+        os.environ.get("DBT_LOG_LEVEL_FILE", "debug"),
+        "--no-use-colors",
+    )
 
 
 def invoke(runner: Any, *command: str) -> Any:
@@ -112,11 +125,12 @@ def invoke(runner: Any, *command: str) -> Any:
         DbtError: if the command itself broke.
         KeyboardInterrupt: if it was stopped; dbt gives that as a result.
     """
-    outcome = runner.invoke([*QUIET, *command])
+    outcome = runner.invoke([*quiet(), *command])
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.exception is not None:
-        raise DbtError(f"dbt {' '.join(command)}: {outcome.exception}")
+        text = " ".join(str(outcome.exception).split())
+        raise DbtError(f"dbt {' '.join(command)}: {text}{advice(causes(outcome.exception))}")
     return outcome.result
 
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from extract.errors import ExtractError, SettingsError, reason
 from extract.settings import SOURCES, Settings, read_settings
+from extract.targets import aws_environment
 
 if TYPE_CHECKING:
     from extract.targets import Warehouse
@@ -42,6 +43,8 @@ def examine() -> list[Check]:
         # On the target that needs no settings, so that the warehouse's are not asked for with each source.
         checks += looked_at(source, [source], os.environ | {"DBT_TARGET": "local"}, looks[source])
     checks += looked_at("warehouse", [], os.environ, warehouse)
+    if not any(check.what == "warehouse: settings" for check in checks):
+        checks += looked_at("dbt", [], os.environ, dbt)
     return checks
 
 
@@ -54,7 +57,8 @@ def looked_at(
     try:
         settings = read_settings(sources, environment)
         secrets = settings.secrets
-        checks += look(settings)
+        with aws_environment(settings):
+            checks += look(settings)
     except SettingsError as error:
         checks.append(Check(f"{what}: settings", ok=False, found=str(error)))
     except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
@@ -75,13 +79,10 @@ def versions() -> str:
 
 def api(settings: Settings) -> Iterator[Check]:
     """The employees API answers its first id with a name, or with its text for an unknown one."""
-    from dlt.sources.helpers import requests
-
-    from extract.sources.api import TABLES, ask
+    from extract.sources.api import TABLES, ask, client
 
     assert settings.api  # noqa: S101  read_settings gives what a source needs
-    client = requests.Client(request_timeout=settings.api.timeout, raise_for_status=False, request_max_attempts=1)
-    name = ask(client, TABLES[0], settings.api, 1)
+    name = ask(client(settings.api, attempts=1), TABLES[0], settings.api, 1)
     yield Check("api", ok=True, found=f"{settings.api.url}?id=1 answers {'with a name' if name else 'no such id'}")
 
 
@@ -176,16 +177,36 @@ def redshift(settings: Settings) -> Iterator[Check]:
     with targets.warehouse(settings) as target:
         ((user, server),) = target.query("select current_user, version()")
         yield Check("warehouse", ok=True, found=f"{targets.place(settings)} as {user}, {server}")
-        looks: dict[str, Callable[[], Check]] = {
-            "isolation": lambda: isolation(target, address.database),
-            "roles": lambda: roles(target, address.granted_roles, user),
-            "grants": lambda: grants(target, settings, user),
-        }
-        for what, look in looks.items():
-            try:
-                yield look()
-            except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
-                yield Check(what, ok=False, found=reason(what, error, settings.secrets))
+        yield from each(
+            {
+                "isolation": lambda: isolation(target, address.database),
+                "roles": lambda: roles(target, address.granted_roles, user),
+                "grants": lambda: grants(target, settings, user),
+            },
+            settings,
+        )
+
+
+def dbt(settings: Settings) -> Iterator[Check]:
+    """dbt, asked itself, signs in to the warehouse and writes to the schemas of its target and of nobody else."""
+    from extract import doctor_dbt
+    from extract.targets import dbt_environment
+
+    looks: dict[str, Callable[[], Check]] = {}
+    if settings.redshift:  # to a file nobody signs in, and dbt would make one that is missing
+        looks["dbt signs in"] = lambda: doctor_dbt.signs_in(settings)
+    looks["dbt schemas"] = lambda: doctor_dbt.schemas(settings)
+    with dbt_environment(settings):
+        yield from each(looks, settings)
+
+
+def each(looks: Mapping[str, Callable[[], Check]], settings: Settings) -> Iterator[Check]:
+    """Gives the check of each look; one that breaks says so and the next is looked at all the same."""
+    for what, look in looks.items():
+        try:
+            yield look()
+        except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
+            yield Check(what, ok=False, found=reason(what, error, settings.secrets))
 
 
 def isolation(target: "Warehouse", database: str) -> Check:

@@ -6,6 +6,18 @@ from collections.abc import Iterable
 # What the warehouse, the landing and AWS say, and what to do about it.
 ADVICE = (
     (
+        r"Could not set lock on file",
+        "close the program that has the warehouse's file open, then run again",
+    ),
+    (
+        r"not a valid DuckDB database file",
+        "WAREHOUSE_PATH names another kind of file or a damaged one: move it away, then load and build anew",
+    ),
+    (
+        r"communication error|connection to server at .* failed: (Connection refused|timeout expired)",
+        "check REDSHIFT_HOST and REDSHIFT_PORT, and that this machine may reach the warehouse",
+    ),
+    (
         r"Not authorized to get credentials of role",
         "check REDSHIFT_COPY_ROLE; the role must be attached to the workgroup's namespace and trust it",
     ),

@@ -79,8 +79,15 @@ def refused(what: str, held: dict[str, str]) -> ExtractError:
 def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
     """Holds the lock of a DuckDB file, in a file beside it."""
     path = warehouse.with_name(warehouse.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+")
+    except OSError as error:
+        raise ExtractError(
+            f"{warehouse}: expected a folder to write the warehouse's file to, got {error}; set WAREHOUSE_PATH to a "
+            "place that can be written to. Nothing was begun"
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -7,6 +7,7 @@ A backfill goes by the key, or by the table's date, in ranges that are a load ea
 rows, so a backfill that was stopped goes on from there when it is asked for again.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from extract.sources.postgres import FurtherRead, PostgresTable
 from extract.sql import literal, quote
 from extract.targets import Warehouse
 
+log = logging.getLogger("extract")
+
 DAYS = 31  # of a range of dates
 KEYS = 1_000_000  # of a range of keys
 
@@ -32,10 +35,13 @@ class Reread(FurtherRead):
     condition: str
     watermark: str | None = None
     state: State = field(default_factory=dict)
+    number: str | None = None  # of a backfill's ranges, this one
 
     @contextmanager
     def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:
         """Opens one snapshot of the table; as the table's own read."""
+        if self.number:
+            log.info("%s.%s: %s: %s", self.source, self.name, self.number, self.watermark)
         with self.table.snapshot(settings, limits) as snapshot:
             condition = f"({self.condition} or {quote(self.key)} is null)"
             yield snapshot.reading(condition, dict(state) | dict(self.state), self.watermark)
@@ -49,7 +55,7 @@ def backfill(table: PostgresTable, first: str, last: str, state: State) -> list[
     """
     if table.replaces:
         raise ExtractError(f"{table.source}.{table.name}: every run reads all of it (mode full): run it instead")
-    column, ranges = planned(table, first, last)
+    ranges = planned(table, first, last)
     asked = [first, last]
     before = state.get("backfill") or {}
     done = before["done"] if before.get("asked") == asked else 0
@@ -57,17 +63,42 @@ def backfill(table: PostgresTable, first: str, last: str, state: State) -> list[
         Reread(
             table,
             mode="backfill",
-            condition=f"{quote(column)} between {literal(start)} and {literal(end)}",
-            watermark=f"{column} {start} to {end}",
+            condition=part.condition,
+            watermark=part.name,
             state={"backfill": {"asked": asked, "done": number} if number < len(ranges) else None},
+            number=f"range {number} of {len(ranges)}",
         )
-        for number, (start, end) in enumerate(ranges, start=1)
+        for number, part in enumerate(ranges, start=1)
         if number > done
     ]
 
 
-def planned(table: PostgresTable, first: str, last: str) -> tuple[str, list[tuple[str, str]]]:
-    """Returns the column that a backfill goes by and its ranges, ends included.
+@dataclass(frozen=True)
+class Range:
+    """A part of a backfill: its name for people, ends included, and the condition on its rows."""
+
+    name: str
+    condition: str
+
+
+def keys(column: str, start: int, end: int) -> Range:
+    """Returns the range of the keys from one to another."""
+    return Range(
+        f"{column} {start} to {end}", f"{quote(column)} between {literal(str(start))} and {literal(str(end))}"
+    )
+
+
+def days(column: str, start: date, end: date) -> Range:
+    """Returns the range of the days from one to another; of a timestamp, the last one until its midnight."""
+    return Range(
+        f"{column} {start} to {end}",
+        f"({quote(column)} >= {literal(start.isoformat())}"
+        f" and {quote(column)} < {literal(end.isoformat())}::date + 1)",
+    )
+
+
+def planned(table: PostgresTable, first: str, last: str) -> list[Range]:
+    """Returns the ranges of a backfill.
 
     Raises:
         ExtractError: if these are neither two dates nor two whole numbers, or the table has no such column.
@@ -76,22 +107,23 @@ def planned(table: PostgresTable, first: str, last: str) -> tuple[str, list[tupl
     try:
         if first.lstrip("-").isdigit():
             low, high = int(first), int(last)
-            numbers = [(start, min(start + KEYS - 1, high)) for start in range(low, high + 1, KEYS)]
-            column, ranges = table.key, [(str(start), str(end)) for start, end in numbers]
+            starts = range(low, high + 1, KEYS)
+            ranges = [keys(table.key, start, min(start + KEYS - 1, high)) for start in starts]
         else:
             begin, end = date.fromisoformat(first), date.fromisoformat(last)
-            days = range(0, (end - begin).days + 1, DAYS)
-            dates = [(begin + timedelta(day), min(begin + timedelta(day + DAYS - 1), end)) for day in days]
-            column, ranges = table.date or "", [(start.isoformat(), stop.isoformat()) for start, stop in dates]
+            if not table.date:
+                raise ExtractError(
+                    f"{what}: has no date to go by; give two keys, or name its date in its list of tables"
+                )
+            begins = [begin + timedelta(day) for day in range(0, (end - begin).days + 1, DAYS)]
+            ranges = [days(table.date, start, min(start + timedelta(DAYS - 1), end)) for start in begins]
     except ValueError as error:
         raise ExtractError(
             f"{what}: expected two dates YYYY-MM-DD or two whole numbers, got {first!r} and {last!r}"
         ) from error
-    if not column:
-        raise ExtractError(f"{what}: has no date to go by; give two keys, or name its date in its list of tables")
     if not ranges:
         raise ExtractError(f"{what}: expected a first value that is not above the last, got {first} and {last}")
-    return column, ranges
+    return ranges
 
 
 def dead_letters(table: PostgresTable, raw: RawTable, warehouse: Warehouse) -> list[Reread]:

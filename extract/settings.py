@@ -18,6 +18,8 @@ from extract.errors import SettingsError
 
 SOURCES = ("api", "postgres", "parquet")
 TARGETS = ("local", "sandbox", "dev", "prod")
+REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # dbt's profile goes by the first, boto3 by the second
+REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ class ApiSettings:
     concurrency: int  # requests in flight at once
     misses: int  # consecutive unknown ids that prove the end
     max_id: int  # where the walk gives up if the end was not proved before
-    timeout: float  # seconds, to connect and between two bytes
+    timeout: float  # seconds, to connect and then for the whole answer
     attempts: int  # per id, with exponential back-off between them
     key: str | None = field(default=None, repr=False)  # sent as x-api-key, where the API asks for one
 
@@ -47,6 +49,7 @@ class PostgresSettings:
     password: str = field(repr=False)
     sslmode: str
     ca_bundle: Path | None  # the certificates that the server's own must lead to, in the modes that verify it
+    connect_timeout: int  # seconds, to connect and sign in
     readers: int  # sessions at most that read one table at once; one more holds its snapshot
 
 
@@ -83,6 +86,7 @@ class Settings:
     target: str
     warehouse: Path  # the DuckDB file of the target `local`
     redshift: RedshiftSettings | None  # of every other target
+    region: str | None  # of AWS, for all that signs in to it; None where nobody says, which S3 can do without
     work: Path  # scratch space: nothing in it is needed after a run
     artifacts: str | None  # where a build's docs and dbt's results are published: a folder or s3://bucket/prefix
     retry_seconds: float  # for which one table is tried again after faults that pass
@@ -225,6 +229,15 @@ def _redshift(env: _Environment) -> RedshiftSettings:
     )
 
 
+def _region(env: _Environment, *, needed: bool) -> str | None:
+    """Returns the AWS region by either of the names that AWS's own tools read for it."""
+    name = next((name for name in REGION_NAMES if env.values.get(name)), REGION_NAMES[0])
+    expected = "an AWS region, such as sa-east-1"
+    if needed:
+        return env.read(name, _matching(REGION), f"{expected}, that of REDSHIFT_WORKGROUP")
+    return env.read(name, _matching(f"|{REGION}"), expected, "") or None
+
+
 def _amazon_bundle() -> Path:
     """Returns the bundle of Amazon's own roots that redshift_connector brings."""
     package = find_spec("redshift_connector")
@@ -275,6 +288,7 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
                 "SOURCE_POSTGRES_SSLMODE", _one_of(*SSL_MODES), f"one of {', '.join(SSL_MODES)}", "require"
             ),
             ca_bundle=env.read("SOURCE_POSTGRES_CA_BUNDLE", _optional_file, "the file of a CA bundle", ""),
+            connect_timeout=env.read("SOURCE_POSTGRES_CONNECT_TIMEOUT", _positive, "whole seconds from 1", "10"),
             readers=env.read(
                 "SOURCE_POSTGRES_READERS", _positive, "a number from 1", str(min(os.cpu_count() or 1, 4))
             ),
@@ -284,9 +298,11 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
     current_date = datetime.now().astimezone().date().isoformat()
     today = env.read("TODAY", date.fromisoformat, "a date YYYY-MM-DD or nothing", current_date)
     target = env.read("DBT_TARGET", _one_of(*TARGETS), f"one of {', '.join(TARGETS)}", "local")
+    redshift = None if target in ("local", None) else _redshift(env)
     settings = Settings(
         target=target,
-        redshift=None if target in ("local", None) else _redshift(env),
+        redshift=redshift,
+        region=_region(env, needed=redshift is not None and redshift.workgroup is not None),
         warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
         work=env.read("EXTRACT_WORK", Path, "a folder", ".local/extract"),
         artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from extract.reading import Limits
 from extract.retry import retried
-from extract.settings import RedshiftSettings, Settings
+from extract.settings import REGION_NAMES, RedshiftSettings, Settings
 
 # dlt reads its settings from the environment; these belong to the code, not to the person who runs it.
 DLT = {
@@ -68,7 +68,7 @@ def warehouse(settings: Settings) -> Iterator["Warehouse"]:
 
 @contextmanager
 def dbt_environment(settings: Settings) -> Iterator[None]:
-    """Puts into the environment, while entered, what dbt takes from there alone.
+    """Puts into the environment, while entered, what dbt takes from there alone, and what AWS's clients do.
 
     RUN_ID stands in the comment of each statement. redshift_connector, dbt's client, has no setting for its CAs: it
     trusts Amazon's and those in OpenSSL's places, which SSL_CERT_FILE names.
@@ -76,8 +76,22 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
     ours = {"RUN_ID": settings.run_id}
     if settings.redshift and os.environ.get("REDSHIFT_CA_BUNDLE"):
         ours["SSL_CERT_FILE"] = str(settings.redshift.ca_bundle)
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    with aws_environment(settings), environment(ours):
+        yield
+
+
+@contextmanager
+def aws_environment(settings: Settings) -> Iterator[None]:
+    """Puts the region into the environment, while entered, by both of its names: each client reads another one."""
+    with environment(dict.fromkeys(REGION_NAMES, settings.region) if settings.region else {}):
+        yield
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of the environment while entered; then they are as before."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

@@ -17,8 +17,7 @@ locals {
     REDSHIFT_WORKGROUP = aws_redshiftserverless_workgroup.this.workgroup_name
     REDSHIFT_COPY_ROLE = aws_iam_role.this["copy"].arn
     LANDING_URL        = local.urls.landing
-    AWS_REGION         = var.region # dbt reads this one,
-    AWS_DEFAULT_REGION = var.region # boto3 that one
+    AWS_REGION         = var.region
     # The root file system is read-only: all that is written goes to the volume.
     EXTRACT_WORK    = "/scratch/extract"
     DBT_TARGET_PATH = "/scratch/target"
@@ -47,7 +46,7 @@ locals {
       environment = {
         REDSHIFT_USER = local.database_users.transformer
         ARTIFACTS_URL = local.urls.artifacts
-        # dbt says nothing to the terminal, and without this nothing to the log either, which is published.
+        # Of dbt's log, which is published: dbt says nothing to the terminal.
         DBT_LOG_LEVEL_FILE = "debug"
       }
       secrets = {}

@@ -57,21 +57,29 @@ class Endpoint:
         yield Reading(schema, iter([batch]), rows_source=len(names), text_lengths={self.column: self.length})
 
 
+def client(api: ApiSettings, attempts: int) -> "requests.Client":
+    """Returns what asks the API: each attempt is over within `api.timeout`, whatever comes in that time."""
+    from dlt.sources.helpers import requests  # with dlt, which takes its time
+
+    from extract.sources.deadline import DeadlineAdapter
+
+    adapter = DeadlineAdapter(api.timeout, api.concurrency)
+    return requests.Client(
+        request_timeout=api.timeout,
+        raise_for_status=False,
+        request_max_attempts=attempts,
+        request_max_retry_delay=30,
+        session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
+    )
+
+
 def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
     """Returns the name of every id from 1 on, in the order of the ids.
 
     The end is proved by `api.misses` consecutive unknown ids. `api.concurrency` requests are in flight at once: each
     answer lets the next id be asked for, over a connection that stays open; a `Retry-After` is waited for.
     """
-    from dlt.sources.helpers import requests  # with dlt, which takes its time
-
-    client = requests.Client(
-        request_timeout=api.timeout,
-        max_connections=api.concurrency,
-        raise_for_status=False,
-        request_max_attempts=api.attempts,
-        request_max_retry_delay=30,
-    )
+    asking = client(api, api.attempts)
     url = urljoin(api.url, endpoint.path)
     table = f"api.{endpoint.name}"
     names: dict[int, str] = {}
@@ -81,7 +89,7 @@ def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
         try:
             for ahead in range(1, api.max_id + 2 * api.concurrency):
                 if ahead <= api.max_id:
-                    asked.append((ahead, pool.submit(ask, client, endpoint, api, ahead)))
+                    asked.append((ahead, pool.submit(ask, asking, endpoint, api, ahead)))
                 if ahead < 2 * api.concurrency or not asked:  # one answer that is late leaves the others work to do
                     continue
                 employee, answer = asked.popleft()

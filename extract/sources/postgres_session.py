@@ -30,7 +30,7 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
     """
     words = {
         "host": settings.host, "port": settings.port, "dbname": settings.database, "user": settings.user,
-        "password": settings.password, "sslmode": settings.sslmode, "connect_timeout": 10,
+        "password": settings.password, "sslmode": settings.sslmode, "connect_timeout": settings.connect_timeout,
         "application_name": "extract", "client_encoding": "UTF8", "keepalives_idle": 60, "tcp_user_timeout": 60_000,
     }  # fmt: skip
     if settings.ca_bundle:

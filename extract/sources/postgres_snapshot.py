@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # In the modes that append, a deletion is a row too: its key, and true here.
 DELETED = pa.field("_deleted", pa.bool_())
 
+NO_UTF8 = 'invalid byte sequence for encoding "UTF8"'
+
 RANGE_BYTES = 64 << 20  # of a table at least, for a session of its own to read it
 
 
@@ -83,8 +85,11 @@ def history(cursor: Cursor, relation: str) -> dict[str, Any]:
     if asked:
         (found["database"],) = one(
             cursor,
+            # A replica follows its primary to another timeline before its own checkpoint says so. What it receives
+            # is shown to those alone who may read all statistics.
             "select format('system %s, timeline %s', (select system_identifier from pg_control_system()),"
-            " (select timeline_id from pg_control_checkpoint()))",
+            " greatest((select timeline_id from pg_control_checkpoint()),"
+            " (select max(received_tli) from pg_stat_wal_receiver)))",
         )
     return found
 
@@ -218,6 +223,12 @@ class Snapshot:
             except StopIteration:
                 break
             except (OSError, pa.ArrowException, AdbcError, PassingError) as error:
+                if NO_UTF8 in str(error):  # the server itself finds it, and will the next time
+                    raise ExtractError(
+                        f"postgres.{self.table.name}: expected texts in UTF-8, got in a row after the first "
+                        f"{rows:,}: {error}. The database keeps whatever bytes it is given (SQL_ASCII): mend those "
+                        "texts there, they are among the rows where a text ~ '[^[:ascii:]]'. Nothing was loaded"
+                    ) from error
                 raise PassingError(
                     f"postgres.{self.table.name}: the source broke off after {rows:,} rows: {error}. "
                     "Nothing was loaded; run again"

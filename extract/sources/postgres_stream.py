@@ -22,6 +22,7 @@ from extract.errors import PassingError
 READ_BYTES = 1 << 20  # of a batch as ADBC makes it: small ones stay in the processor's cache
 BATCH_BYTES = 8 << 20  # of a batch as it is passed on: Parquet's row groups are made of them
 SILENCE = 300.0  # seconds without a row after which the source counts as gone
+PATIENCE = 60.0  # seconds within which a query that is cancelled has ended
 
 Session = Callable[[], AbstractContextManager[Cursor]]
 
@@ -29,14 +30,25 @@ Session = Callable[[], AbstractContextManager[Cursor]]
 class Stream:
     """Queries that are read at once; `batches` gives what they bring until all of them are done."""
 
-    def __init__(self, name: str, queries: Sequence[str], session: Session, silence: float = SILENCE) -> None:
+    def __init__(
+        self,
+        name: str,
+        queries: Sequence[str],
+        session: Session,
+        silence: float = SILENCE,
+        patience: float = PATIENCE,
+    ) -> None:
         self._name = name
         self._session = session
         self._silence = silence
+        self._patience = patience
         self._queue: Queue[pa.RecordBatch | Exception | None] = Queue(maxsize=len(queries))
         self._over = Event()
         self._cursors: list[Cursor] = []
-        self._threads = [Thread(target=self._read, args=(query,), name=f"read {name}") for query in queries]
+        # One that is stuck in a source which has stopped answering must not keep this process from its end.
+        self._threads = [
+            Thread(target=self._read, args=(query,), name=f"read {name}", daemon=True) for query in queries
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -61,8 +73,14 @@ class Stream:
                 yield item
 
     def close(self) -> None:
-        """Ends what still runs, at the source too."""
+        """Ends what still runs, at the source too; what a silent source keeps is left behind after a while."""
         self._over.set()
+        # A silent source answers no cancelling either.
+        ending = Thread(target=self._cancel, name="cancel", daemon=True)
+        ending.start()
+        ending.join(self._patience)
+
+    def _cancel(self) -> None:
         for thread in self._threads:
             while thread.is_alive():  # a query may begin just after it was cancelled
                 for cursor in tuple(self._cursors):

@@ -63,13 +63,13 @@ run "run" {
   assert {
     condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => sort([for variable in jsondecode(task.container_definitions)[0].environment : variable.name]) }) == jsonencode({
       loader = [
-        "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EMPLOYEES_API_URL", "EXTRACT_WORK",
+        "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EMPLOYEES_API_URL", "EXTRACT_WORK",
         "HOME", "LANDING_URL", "PARQUET_DROP", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT",
         "REDSHIFT_USER", "REDSHIFT_WORKGROUP", "SOURCE_POSTGRES_DATABASE", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_PORT",
         "SOURCE_POSTGRES_SSLMODE", "SOURCE_POSTGRES_USER", "TMPDIR",
       ]
       transformer = [
-        "ARTIFACTS_URL", "AWS_DEFAULT_REGION", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH",
+        "ARTIFACTS_URL", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH",
         "EXTRACT_WORK", "HOME", "LANDING_URL", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT", "REDSHIFT_USER",
         "REDSHIFT_WORKGROUP", "TMPDIR",
       ]

@@ -72,13 +72,15 @@ class PostgresServer:
     """A server that runs while it is entered: `with PostgresServer(folder) as server: server.connect("postgres")`.
 
     Its data stays in `folder` for the next time. It listens on a free port of 127.0.0.1 only, another at each start.
+    `options` are settings of the server's own that go before ours.
 
     Raises:
         SandboxError: on entering, when another process uses the folder or the server does not start.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: str) -> None:
         self._home = _home(folder)
+        self._options = _OPTIONS | options
         self._running = ExitStack()
         self._port = 0
 
@@ -182,7 +184,7 @@ class PostgresServer:
 
     @contextmanager
     def _started(self) -> Iterator[None]:
-        options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
+        options = [f"--{name}={value}" for name, value in self._options.items()]
         server = self._spawn("postgres", "-D", str(self._home / "data"), f"--port={self._port}", *options)
         try:
             self._wait_until_ready(server)

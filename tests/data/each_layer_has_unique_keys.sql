@@ -1,25 +1,21 @@
--- A key stands once in a layer: in silver, a sale is either good or rejected, never both.
-{% set keys = [
-    ('bronze', 'funcionario', 'id', ['bronze_funcionario']),
-    ('bronze', 'categoria', 'id', ['bronze_categoria']),
-    ('bronze', 'venda', 'id_venda', ['bronze_venda']),
-    ('silver', 'funcionario', 'id', ['silver_funcionario']),
-    ('silver', 'categoria', 'id', ['silver_categoria']),
-    ('silver', 'venda', 'id_venda', ['silver_venda', 'silver_venda_rejeitada']),
-] %}
-
+-- A key stands once in a layer: in silver, a sale is either good or rejected, never both. The tables are those of
+-- dbt_project.yml.
 with keys as (
 
-    {% for layer, entity, key, models in keys %}
-        {% set last_entity = loop.last %}
-        {% for model in models %}
+    {% for table in var('tables') %}
+        {% set models = [('bronze', 'bronze_' ~ table.name), ('silver', 'silver_' ~ table.name)] %}
+        {% if table.rejected %}
+            {% do models.append(('silver', 'silver_' ~ table.name ~ '_rejeitada')) %}
+        {% endif %}
+        {% set last_table = loop.last %}
+        {% for layer, model in models %}
             select
                 cast('{{ layer }}' as varchar(40)) as layer,
-                cast('{{ entity }}' as varchar(40)) as entity,
-                cast({{ key }} as bigint) as key_value
+                cast('{{ table.name }}' as varchar(40)) as entity,
+                cast({{ table.key }} as bigint) as key_value
             from {{ ref(model) }}
-            where {{ key }} is not null
-            {% if not (last_entity and loop.last) %}
+            where {{ table.key }} is not null
+            {% if not (last_table and loop.last) %}
                 union all
             {% endif %}
         {% endfor %}

@@ -1,7 +1,5 @@
 -- Of each table's last extract that loaded, raw holds as many rows as it says it loaded, and as the source had
--- where the whole table is read.
-{% set tables = [('api', 'funcionario'), ('postgres', 'venda'), ('parquet', 'categoria')] %}
-
+-- where the whole table is read. The tables are those of dbt_project.yml.
 with extracts as (
 
     select
@@ -19,13 +17,13 @@ with extracts as (
 
 raw_loads as (
 
-    {% for source_name, table_name in tables %}
+    {% for table in var('tables') %}
         select
-            cast('{{ source_name }}' as varchar(40)) as source,
-            cast('{{ table_name }}' as varchar(40)) as table_name,
+            cast('{{ table.source }}' as varchar(40)) as source,
+            cast('{{ table.name }}' as varchar(40)) as table_name,
             _dlt_load_id as load_id,
             count(*) as rows_in_raw
-        from {{ source('raw_' ~ source_name, table_name) }}
+        from {{ source('raw_' ~ table.source, table.name) }}
         group by _dlt_load_id
         {% if not loop.last %}
             union all

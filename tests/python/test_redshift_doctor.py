@@ -34,6 +34,17 @@ def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
     return look
 
 
+@pytest.fixture
+def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
+    """What the doctor hears from dbt with settings of the environment, by what it asked."""
+
+    def look(**settings: str) -> dict[str, doctor.Check]:
+        redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
+        return {check.what: check for check in doctor.looked_at("dbt", [], doctor.os.environ, doctor.dbt)}
+
+    return look
+
+
 def postgres(redshift: RedshiftTarget, sql: str) -> list[tuple[Any, ...]]:
     """Asks the PostgreSQL below the stand-in."""
     with closing(redshift.server.connect("dev")) as connection, connection, connection.cursor() as cursor:
@@ -58,6 +69,50 @@ def test_all_is_well_and_nothing_is_changed(redshift: RedshiftTarget, examine: E
     assert "as IAMR:sandbox" in found["warehouse"].found
     assert found["grants"].found == "IAMR:sandbox may load and build"
     assert everything(redshift) == before
+
+
+def test_dbt_signs_in_and_changes_nothing(
+    redshift: RedshiftTarget, ask_dbt: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without the stand-in's help for dbt alone, it signs in by what the settings say.
+    monkeypatch.delitem(redshift.environment, "SSL_CERT_FILE")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for place in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
+        monkeypatch.setenv(place, str(tmp_path))
+    before = everything(redshift)
+    found = ask_dbt()
+
+    assert {what: check.ok for what, check in found.items()} == {"dbt signs in": True, "dbt schemas": True}
+    assert found["dbt signs in"].found.endswith("/dev by the profile of target prod")
+    assert found["dbt schemas"].found == "a build writes to bronze, silver"
+    assert everything(redshift) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dbt_that_cannot_sign_in_says_why_and_not_with_what(ask_dbt: Examine) -> None:
+    sign_in = {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "awsuser", "REDSHIFT_PASSWORD": "segredo-errado"}
+    found = ask_dbt(**sign_in)
+
+    assert not found["dbt signs in"].ok
+    assert 'password authentication failed for user "awsuser"' in found["dbt signs in"].found
+    assert "segredo-errado" not in str(found)
+    assert found["dbt schemas"].ok  # and it is asked the next thing all the same
+
+
+@pytest.mark.parametrize(
+    ("target", "prefix", "ok", "said"),
+    [
+        ("dev", "ana", True, "a build writes to ana_bronze, ana_silver"),
+        ("dev", "pr_123", True, "a build writes to pr_123_bronze, pr_123_silver"),
+        ("dev", "", False, "misconfigured_dev_silver; set DBT_SCHEMA to the prefix of your own, such as ana"),
+        ("dev", "silver", False, "DBT_SCHEMA: expected the prefix of your schemas on dev, such as ana or pr_123"),
+        ("prod", "ana", False, "misconfigured_prod_silver; unset DBT_SCHEMA, which is for dev"),
+    ],
+)
+def test_the_schemas_of_a_build_are_told(ask_dbt: Examine, target: str, prefix: str, ok: bool, said: str) -> None:  # noqa: FBT001
+    check = ask_dbt(DBT_TARGET=target, DBT_SCHEMA=prefix)["dbt schemas"]
+    assert check.ok == ok
+    assert said in check.found
 
 
 def test_a_role_that_is_missing(redshift: RedshiftTarget, examine: Examine) -> None:

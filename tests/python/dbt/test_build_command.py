@@ -14,6 +14,7 @@ from project import ROOT
 from raw_layer import RawLayer, Sale
 
 RUN = "manual-2025-06-15_1"
+SECRET = "segredo-de-todos"  # noqa: S105  of nobody
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def environment(folder: Path, number: int) -> dict[str, str]:
         "EXTRACT_WORK": str(folder / f"disk{number}" / "work"),
         "DBT_TARGET_PATH": str(folder / f"disk{number}" / "target"),
         "DBT_LOG_PATH": str(folder / f"disk{number}"),
-        "DBT_LOG_LEVEL_FILE": "debug",
+        "SOURCE_POSTGRES_PASSWORD": SECRET,
+        "EMPLOYEES_API_KEY": SECRET,
+        "REDSHIFT_PASSWORD": SECRET,
         "ARTIFACTS_URL": str(folder / "artifacts"),
         "RUN_ID": RUN,
         "TODAY": "2025-06-15",
@@ -84,6 +87,17 @@ def test_docs_are_published_once_the_build_went_well(attempts: tuple[Path, list[
         "manifest.json", "run_results.json", "sources.json", "catalog.json", "dbt.log", "summary.json",
     }  # fmt: skip
     assert "last_extract_matches_raw" in (artifacts / "runs" / RUN / "dbt.log").read_text()
+
+
+def test_the_log_tells_what_was_executed_and_no_secret(
+    attempts: tuple[Path, list[tuple[int, dict[str, Any]]]],
+) -> None:
+    artifacts, _ = attempts
+    first = (artifacts.parent / "disk0" / "dbt.log").read_text()
+
+    assert '"warehouse"."bronze"."venda' in first  # the statements
+    assert "FAIL 1 last_extract_matches_raw" in first  # and what came of them
+    assert SECRET not in first
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

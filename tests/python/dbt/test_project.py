@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from project import Project
+import yaml
+from project import ROOT, Project
+
+from extract.sources import TABLES
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,13 @@ def test_every_name_of_a_person_is_tagged(project: Project) -> None:
         "silver_funcionario": ["pii"],
         "silver_funcionario_historico": ["pii"],
     }
+
+
+def test_the_tests_of_whole_layers_go_by_every_table_that_is_loaded() -> None:
+    listed = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["tables"]
+    with_rejected = {path.stem for path in (ROOT / "models/silver").glob("*_rejeitada.sql")}
+
+    assert {(table["source"], table["name"], table["key"]) for table in listed} == {
+        (table.source, table.name, table.key) for table in TABLES
+    }
+    assert {f"silver_{table['name']}_rejeitada" for table in listed if table["rejected"]} == with_rejected

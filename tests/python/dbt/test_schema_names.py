@@ -98,6 +98,8 @@ def test_grants_are_to_the_roles_of_the_settings(tmp_path: Path, monkeypatch: py
         ("DBT_SCHEMA", "Ana"),
         ("DBT_SCHEMA", "pr_"),
         ("DBT_SCHEMA", "pr_12x"),
+        ("DBT_SCHEMA", "silver"),
+        ("DBT_SCHEMA", "raw_api"),
         ("DBT_SCHEMA", 'a"; drop schema silver; --'),
         ("DBT_SCHEMA", "ana\n"),
         ("REDSHIFT_DATABASE", 'dev"; drop schema silver; --'),

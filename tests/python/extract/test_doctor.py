@@ -15,8 +15,9 @@ def test_all_is_well(world: World) -> None:
     outcome = world.main(["doctor"])
     assert outcome.code == 0, outcome.output
     assert {line["check"] for line in outcome.lines} == {
-        "versions", "api", "postgres", "postgres.venda", "parquet.categoria", "warehouse",
+        "versions", "api", "postgres", "postgres.venda", "parquet.categoria", "warehouse", "dbt schemas",
     }  # fmt: skip
+    assert found(world)["dbt schemas"] == (True, "a build writes to bronze, silver")
 
 
 def test_it_changes_nothing(world: World) -> None:

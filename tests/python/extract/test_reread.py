@@ -37,6 +37,34 @@ def test_by_date_in_ranges(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
+def test_of_a_timestamp_the_last_day_is_read_to_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    table = PostgresTable("hora", key="id", mode="xmin", date="feita_em")
+    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    world.execute(
+        f"create table public.hora (id integer, feita_em {kind});"
+        " insert into public.hora values (1, '2024-01-31 23:59:59.999999+00'), (2, '2024-02-01 00:00+00'),"
+        " (3, '2024-02-01 23:59:59.999999+00'), (4, '2024-02-02 00:00+00')"
+    )
+    world.run("postgres")
+    asked = ["backfill", "--source", "postgres", "--table", "hora", "--from", "2024-02-01", "--to", "2024-02-01"]
+    assert world.main(asked).code == 0
+
+    load = "select load_id from ops.extract_runs where mode = 'backfill'"
+    assert world.query(f"select id from raw_postgres.hora where _dlt_load_id = ({load}) order by id") == [(2,), (3,)]
+
+
+def test_which_range_is_read_is_told(world: World) -> None:
+    world.run("postgres")
+    outcome = backfill(world, "2024-01-01", "2024-02-29")
+    assert [line["message"] for line in outcome.lines if "range" in line["message"]] == [
+        "postgres.venda: range 1 of 2: data_venda 2024-01-01 to 2024-01-31",
+        "postgres.venda: range 2 of 2: data_venda 2024-02-01 to 2024-02-29",
+    ]
+
+
 def test_by_key_and_what_was_changed_behind_the_loaders_back_arrives(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +94,7 @@ def test_one_that_was_stopped_goes_on_with_the_range_that_failed(world: World) -
     world.execute(
         """
         create function public.morre(n integer) returns boolean language plpgsql as $$ begin
-          if n = 3 and current_query() like '%between ''2024-02-01''%' then
+          if n = 3 and current_query() like '%>= ''2024-02-01''%' then
             perform pg_terminate_backend(pg_backend_pid());
           end if;
           return true;

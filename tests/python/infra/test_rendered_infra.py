@@ -66,7 +66,7 @@ def test_the_alarm_on_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
 @pytest.mark.parametrize("task", ["loader", "transformer"])
 def test_settings_are_those_that_the_code_reads(infra: Infra, task: str) -> None:
     known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    of_the_container = {"AWS_DEFAULT_REGION", "AWS_REGION", "HOME", "TMPDIR"}
+    of_the_container = {"HOME", "TMPDIR"}
     of_dbt = {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_LOG_LEVEL_FILE"}
     assert set(infra.environment(task)) - known - of_the_container - of_dbt == {"EXTRACT_WORK"}
 

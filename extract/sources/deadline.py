@@ -1,0 +1,103 @@
+"""HTTP answers that are whole within a time, however slowly their bytes come.
+
+A timeout of requests lies between two bytes: a server that sends one now and then would be waited for without an end.
+So a timer shuts the connection of a request that is not over, in its headers as well as in its body.
+"""
+
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Timer, local
+from typing import Any
+
+from dlt.sources.helpers.requests import ReadTimeout, Response
+from requests.adapters import HTTPAdapter  # noqa: TID251  dlt's client brings none that ends
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+@dataclass
+class _Request:
+    """A request on its way: the connection that its answer comes by, and whether its time is over."""
+
+    connection: socket.socket | None = None
+    over: bool = False
+
+    def comes_by(self, connection: socket.socket | None) -> None:
+        """Notes the connection of its answer, which is cut at once where connecting took all of the time."""
+        self.connection = connection
+        if self.over:
+            self.cut()
+
+    def cut(self) -> None:
+        """Ends it: whoever reads finds the connection at its end."""
+        self.over = True
+        if self.connection:
+            with suppress(OSError):  # it has just been closed
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+
+_this_thread = local()  # its `request`
+
+
+class _HTTPConnection(HTTPConnection):
+    def getresponse(self) -> Any:
+        _this_thread.request.comes_by(self.sock)
+        return super().getresponse()
+
+
+class _HTTPSConnection(HTTPSConnection):
+    def getresponse(self) -> Any:
+        _this_thread.request.comes_by(self.sock)
+        return super().getresponse()
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Sends requests for a session, each of which is answered within some seconds or was not."""
+
+    def __init__(self, seconds: float, connections: int) -> None:
+        self._seconds = seconds
+        super().__init__(pool_maxsize=connections)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Makes the connections' pools, of a kind that notes which connection a request has."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Returns the pools of connections by way of a proxy, of the same kind."""
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
+
+    def send(self, *arguments: Any, **options: Any) -> Response:
+        """Returns the answer with all of its body.
+
+        Raises:
+            ReadTimeout: if it is not whole in time.
+            RequestException: as requests has it.
+        """
+        request = _this_thread.request = _Request()
+        timer = Timer(self._seconds, request.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            response: Response = super().send(*arguments, **options)
+            _ = response.content
+        except Exception as error:
+            if request.over:
+                raise ReadTimeout(f"no whole answer in {self._seconds:g} s") from error
+            raise
+        finally:
+            timer.cancel()
+        if request.over:  # an end that was ours looks like the answer's, where that has no length
+            raise ReadTimeout(f"no whole answer in {self._seconds:g} s")
+        return response
