@@ -46,8 +46,8 @@ COMPLETED, HELD = 0, 2  # a load's status in _dlt_loads; dlt knows the first, an
 class Plan:
     """How a table's keys are divided, and since when the run that closes the plan has to read what was written.
 
-    Neighbouring ranges meet at the `bounds`, the keys as text; a bound belongs to the range above it. Where there are
-    fewer bounds than the ranges need, those that are left over have no rows.
+    Neighbouring ranges meet at the `bounds`, the keys as text; a bound belongs to the range above it. Bounds may be
+    the same, or too few, as those of an empty table: ranges without a place between two have no rows.
     """
 
     id: str
@@ -140,7 +140,7 @@ class Planning(FurtherRead):
             since=since,
             history=snapshot.facts.history,
             ranges=self.ranges,
-            bounds=tuple(dict.fromkeys(bound for (bound,) in snapshot.cursor.fetchall() if bound is not None)),
+            bounds=tuple(bound for (bound,) in snapshot.cursor.fetchall()),
             columns=tuple(column.name for column in snapshot.columns),
         )
 

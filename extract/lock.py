@@ -178,9 +178,8 @@ class S3Lock:
                 continue
             found = replace(self, key=key).found()
             if found and found.age > EXPIRY:
-                self.client.delete_object(
-                    Bucket=self.bucket, Key=key
-                )  # its holder, should he wake, sees it and stops
+                # Should its holder wake, it sees at its next sign that the lock is lost, and stops.
+                self.client.delete_object(Bucket=self.bucket, Key=key)
             elif found:
                 raise refused(f"{landing}, {other}", found.held)
 
