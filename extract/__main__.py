@@ -17,6 +17,7 @@ from extract.settings import SOURCES
 if TYPE_CHECKING:
     from extract.build import BuildResult
     from extract.reading import Table
+    from extract.run import TableRun
     from extract.settings import Settings
     from extract.sources.postgres import PostgresTable
     from extract.targets import Warehouse
@@ -139,7 +140,7 @@ def reconcile(options: argparse.Namespace) -> int:
         tables = [table for table in TABLES if isinstance(table, PostgresTable) and not table.replaces]
         return [Reconciliation(table, raw_table(table, target), target.query) for table in tables]
 
-    return loaded(options, ["postgres"], due)
+    return exit_code(loaded(options, ["postgres"], due))
 
 
 def backfill(options: argparse.Namespace) -> int:
@@ -153,7 +154,37 @@ def backfill(options: argparse.Namespace) -> int:
         pipeline = target.pipeline(f"raw_{table.source}", table.name)
         return list(ranges(table, options.first, options.last, memory(pipeline, table)))
 
-    return loaded(options, [options.source], due)
+    return exit_code(loaded(options, [options.source], due))
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Divides a table's keys into ranges that are loaded one by one; returns 0 if all of it went well, else 1."""
+    table = table_with_ids(options)
+
+    def due(_settings: "Settings", _target: "Warehouse") -> "list[Table]":
+        from extract.fan_out import Planning
+
+        return [Planning(table, options.ranges)]
+
+    return 0 if all(run.status != "failed" for run in loaded(options, [options.source], due)) else 1
+
+
+def one_range(options: argparse.Namespace) -> int:
+    """Loads one range of a plan, unless it is loaded; returns 0 if it is then, else 1.
+
+    What was set aside is told by the run that closes the plan, for all ranges.
+    """
+    table = table_with_ids(options)
+
+    def due(_settings: "Settings", target: "Warehouse") -> "list[Table]":
+        from extract.fan_out import due_range
+        from extract.run import memory
+
+        pipeline = target.pipeline(f"raw_{table.source}", table.name)
+        return list(due_range(table, options.number, memory(pipeline, table), target))
+
+    writes = f"raw_{table.source}.{table.name}.range-{options.number}"
+    return 0 if all(run.status != "failed" for run in loaded(options, [options.source], due, writes)) else 1
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -167,7 +198,7 @@ def replay(options: argparse.Namespace) -> int:
             table = postgres_table(options)
             return list(dead_letters(table, raw_table(table, target), target))
 
-        return loaded(options, [options.source], due)
+        return exit_code(loaded(options, [options.source], due))
     with opened(options, (), [f"raw_{options.source}"]) as (settings, target):
         from extract import report
         from extract.raw import raw_table
@@ -184,10 +215,14 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def loaded(
-    options: argparse.Namespace, sources: Sequence[str], due: "Callable[[Settings, Warehouse], list[Table]]"
-) -> int:
-    """Loads what is due; returns 0 if all of it went well, else 1."""
-    with opened(options, sources, [f"raw_{source}" for source in sources]) as (settings, target):
+    options: argparse.Namespace,
+    sources: Sequence[str],
+    due: "Callable[[Settings, Warehouse], list[Table]]",
+    writes: str | None = None,
+) -> "Sequence[TableRun]":
+    """Loads what is due; it takes the lock of the part it `writes`, by default those of the sources' raw schemas."""
+    parts = [writes] if writes else [f"raw_{source}" for source in sources]
+    with opened(options, sources, parts) as (settings, target):
         from extract.report import progress, summary
         from extract.run import extract
         from extract.targets import place
@@ -196,6 +231,11 @@ def loaded(
         with progress() as shown:
             runs = extract(tables, settings, target, shown)
     summary(runs, None, place(settings))
+    return runs
+
+
+def exit_code(runs: "Sequence[TableRun]") -> int:
+    """Returns 0 if all of it went well, else 1."""
     return 0 if all(run.status == "ok" for run in runs) else 1
 
 
@@ -226,6 +266,21 @@ def postgres_table(options: argparse.Namespace) -> "PostgresTable":
     if not isinstance(table, PostgresTable):
         raise ExtractError(
             f"{table.source}.{table.name}: every run reads all of it (mode {table.mode}): run it instead"
+        )
+    return table
+
+
+def table_with_ids(options: argparse.Namespace) -> "PostgresTable":
+    """Returns the table that the options name, where a range of it and what was written since can be read.
+
+    Raises:
+        ExtractError: if there is none, or it is not read by its rows' transaction ids.
+    """
+    table = postgres_table(options)
+    if table.mode != "xmin":
+        raise ExtractError(
+            f"{table.source}.{table.name}: expected a table of mode xmin to load by ranges, got mode {table.mode}: "
+            "run it instead"
         )
     return table
 
@@ -284,6 +339,8 @@ COMMANDS = {
     "audit": audit,
     "reconcile": reconcile,
     "backfill": backfill,
+    "plan": plan,
+    "range": one_range,
     "replay": replay,
     "drop": drop,
     "doctor": doctor,

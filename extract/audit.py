@@ -25,7 +25,8 @@ PRIME = 2_147_483_647
 WHOLE_NUMBERS = ("smallint", "integer", "bigint")
 
 RUNS = "ops.extract_runs"
-PARTIAL = "('backfill', 'replay')"  # what these read is a part, and the source may have gone on since the last run
+# What these read is a part, and the source may have gone on since the last run.
+PARTIAL = "('backfill', 'plan', 'range', 'replay')"
 
 Relations = Collection[tuple[str, str]]
 

@@ -5,6 +5,10 @@ several machines write to, it is an object in the landing, put there on the cond
 puts it anew while it lives, and a lock that was not put anew for a while, by the clock of S3, is a dead holder's and
 may be taken. The next attempt of the same run takes its lock at once: an attempt is made again when the one before is
 over. A holder that cannot put it anew stops before it expires.
+
+A part may have parts: `raw_postgres.venda.range-3` is one of `raw_postgres`. Who takes a lock then looks for that of
+the whole or of a part of it, and gives its own back where one lives. Each puts its own before it looks, and S3 shows
+at once what was put, so that two cannot miss each other.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
 It is no fence: Redshift does not know who holds the lock. A holder that stood still past the expiry, as a suspended
@@ -19,7 +23,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -167,6 +171,25 @@ class S3Lock:
         if not (other and is_over and self.put(IfMatch=other.etag)):
             raise refused(place, other.held if other else {})
 
+    def check_wholes_and_parts(self, landing: str) -> None:
+        """Looks for the locks of what this one's part is a part of, and of its parts; takes away what has expired.
+
+        Raises:
+            ExtractError: if another holds one of them, be it one of the same run.
+        """
+        folder, scope = self.key.removesuffix(".json").rsplit("/", 1)
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{folder}/")
+        for key in [item["Key"] for page in pages for item in page.get("Contents", ())]:
+            other = key.removesuffix(".json").rsplit("/", 1)[-1]
+            if not (other.startswith(f"{scope}.") or scope.startswith(f"{other}.")):
+                continue
+            found = replace(self, key=key).found()
+            if found and found.age > EXPIRY:
+                # Should its holder wake, it sees at its next sign that the lock is lost, and stops.
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+            elif found:
+                raise refused(f"{landing}, {other}", found.held)
+
     def keep(self, over: Event) -> None:
         """Puts the lock anew until it is over.
 
@@ -218,10 +241,12 @@ def s3_lock(landing: str, scope: str, run_id: str) -> Iterator[None]:
     lock.take(f"{landing}, {scope}")
     over = Event()
     heart = Thread(target=lock.keep, args=(over,), name="lock", daemon=True)
-    heart.start()
     try:
+        lock.check_wholes_and_parts(landing)
+        heart.start()
         yield
     finally:
         over.set()
-        heart.join()
+        if heart.is_alive():
+            heart.join()
         lock.release()

@@ -44,6 +44,14 @@ def parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--full-refresh", action="store_true", help="rebuild incremental models")
 
+    plan = commands.add_parser("plan", help="divide a very large table's keys into ranges, for its first load")
+    one_table(plan)
+    plan.add_argument("--ranges", required=True, type=ranges, metavar="N", help="how many, from 2 to 200")
+
+    one_range = commands.add_parser("range", help="load one range of a plan; when all are loaded, run goes on")
+    one_table(one_range)
+    one_range.add_argument("--number", required=True, type=int, metavar="K", help="from 1 to the plan's ranges")
+
     commands.add_parser("audit", help="compare sources, raw, bronze and silver; show what differs")
     commands.add_parser("reconcile", help="compare the sources' keys with those loaded; load what differs")
 
@@ -69,6 +77,17 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
     return main
+
+
+def ranges(text: str) -> int:
+    """Returns how many ranges a text asks for.
+
+    Raises:
+        argparse.ArgumentTypeError: for anything but a number from 2 to 200.
+    """
+    if not text.isdecimal() or not 2 <= int(text) <= 200:
+        raise argparse.ArgumentTypeError(f"expected a number from 2 to 200, got {text!r}")
+    return int(text)
 
 
 def one_table(command: argparse.ArgumentParser) -> None:

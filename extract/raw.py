@@ -1,10 +1,14 @@
 """What a raw table holds now: SQL that is the same on every engine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from extract.reading import Table, dead_letter_table
 from extract.sql import literal, loaded_name
 from extract.targets import Warehouse
+
+BASE_LOADS = 200  # looked at: as many as there may be ranges of a first load
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,8 @@ class RawTable:
     table: Table
     has_dead_letters: bool = False
     key_type: str = "bigint"  # a dead letter has its key as text
-    base_load: str = ""  # the completed load with the most rows, in most cases the first
-    has_other_loads: bool = True  # whether a load beside that one, or a deletion in it, tells of keys too
+    base_loads: tuple[str, ...] = ()  # completed loads with most of the rows, no two of which have a key in common
+    has_other_loads: bool = True  # whether a load beside those, or a deletion, tells of keys too
 
     @property
     def dataset(self) -> str:
@@ -123,11 +127,12 @@ class RawTable:
     def number_of_keys(self) -> str:
         """A query of the number of `current_keys`, where no load has a key twice.
 
-        The base load's rows are counted, which costs a scan; what the other loads, dead letters and deletions change
+        The base loads' rows are counted, which costs a scan; what the other loads, dead letters and deletions change
         about that is looked up by their keys, which are few. Distinct keys of all rows would cost a hash of all.
         """
+        loads = ", ".join(map(literal, self.base_loads)) or "null"
         base = (
-            f"select {self.key} as key from {self.relation} where _dlt_load_id = {literal(self.base_load)}"
+            f"select {self.key} as key, _dlt_load_id as load from {self.relation} where _dlt_load_id in ({loads})"
             f" and {self.key} is not null and _deleted is null"
         )
         if not (self.has_other_loads or self.has_dead_letters):
@@ -136,7 +141,7 @@ class RawTable:
         changes = (
             f"select {self.key} as key, case when _deleted is null then _dlt_load_id end as live,"
             f" case when _deleted then _dlt_load_id end as dead from {self.relation}"
-            f" where {completed} and (_deleted or _dlt_load_id <> {literal(self.base_load)})"
+            f" where {completed} and (_deleted or _dlt_load_id not in ({loads}))"
         )
         if self.has_dead_letters:
             changes += (
@@ -146,10 +151,9 @@ class RawTable:
         changed = f"select key, max(live) as live, max(dead) as dead from ({changes}) as changes group by key"
         return (
             f"select (select count(*) from ({base}) as base) + (select coalesce(sum("
-            "case when changed.dead is null or changed.live >= changed.dead"
-            f" or (base.key is not null and {literal(self.base_load)} >= changed.dead) then 1 else 0 end"
-            " - case when base.key is not null then 1 else 0 end), 0)"
-            f" from ({changed}) as changed left join (select key from ({base}) as base"
+            "case when changed.dead is null or changed.live >= changed.dead or base.load >= changed.dead"
+            " then 1 else 0 end - case when base.key is not null then 1 else 0 end), 0)"
+            f" from ({changed}) as changed left join (select key, load from ({base}) as base"
             f" where key in (select key from ({changes}) as changes)) as base on changed.key = base.key)"
         )
 
@@ -188,11 +192,25 @@ def raw_table(table: Table, warehouse: Warehouse) -> RawTable:
     )
     if table.name in key_types and not (table.replaces or table.mode == "files"):
         loads = warehouse.query(
-            "select _dlt_load_id, count(case when _deleted is null then 1 end) as live, count(*) as n"
-            f" from {raw.relation} where {raw.key} is not null and _dlt_load_id in ({raw.completed_loads})"
-            " group by 1 order by 2 desc, 1 limit 2"
+            f"select _dlt_load_id, count(live), count(*) - count(live), min(live), max(live) from ("
+            f"select _dlt_load_id, case when _deleted is null then {raw.key} end as live"
+            f" from {raw.relation} where {raw.key} is not null and _dlt_load_id in ({raw.completed_loads})) as told"
+            f" group by 1 order by 2 desc, 1 limit {BASE_LOADS + 1}"
         )
-        if loads:
-            base_load, live, rows = loads[0]
-            raw = replace(raw, base_load=base_load, has_other_loads=len(loads) > 1 or live < rows)
+        base = apart([(load_id, first, last) for load_id, live, _, first, last in loads[:BASE_LOADS] if live])
+        has_others = len(loads) > len(base) or any(deleted for _, _, deleted, _, _ in loads)
+        raw = replace(raw, base_loads=base, has_other_loads=has_others)
     return replace(raw, has_dead_letters=letters in key_types, key_type=key_types.get(table.name, "bigint"))
+
+
+def apart(loads: Sequence[tuple[str, Any, Any]]) -> tuple[str, ...]:
+    """Returns the ids of loads whose keys lie apart from those of all that are returned before them.
+
+    `loads` are ids with the least and the greatest key. Only whole numbers have the same order everywhere: of loads
+    with other keys the first is returned alone.
+    """
+    chosen: list[tuple[str, Any, Any]] = []
+    for load_id, first, last in loads:
+        if not chosen or (isinstance(first, int) and all(last < low or high < first for _, low, high in chosen)):
+            chosen.append((load_id, first, last))
+    return tuple(load_id for load_id, _, _ in chosen)

@@ -77,7 +77,7 @@ class Table(Protocol):
 
     @property
     def mode(self) -> str:
-        """How it is read: snapshot, full, cursor, xmin, files, reconcile, backfill or replay."""
+        """How it is read: snapshot, full, cursor, xmin, files, reconcile, backfill, replay, plan or range."""
 
     @property
     def replaces(self) -> bool:

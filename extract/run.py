@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from extract.contract import check_columns, check_share
 from extract.errors import ExtractError, NotRecordedError, causes, reason
-from extract.raw import RawTable, raw_table
+from extract.fan_out import close_plan, hold
+from extract.raw import raw_table
 from extract.reading import BYTES_PER_CHARACTER, DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
 from extract.reconcile import Reconciliation
 from extract.report import Progress
@@ -152,7 +153,9 @@ def load(
     dataset = f"raw_{table.source}"
     pipeline = warehouse.pipeline(dataset, table.name)
     try:
-        with table.read(settings, {} if accepted else memory(pipeline, table), warehouse.limits) as reading:
+        state = {} if accepted else memory(pipeline, table)
+        close_plan(table, state, warehouse)
+        with table.read(settings, state, warehouse.limits) as reading:
             if accepted:
                 start_anew(table, warehouse)
                 pipeline.drop()  # its copy of what the warehouse has forgotten
@@ -168,6 +171,8 @@ def load(
         pipeline.drop()  # what it holds of this load must not be taken for the next attempt's
         raise
     (load_id,) = info.loads_ids
+    if table.mode == "range":  # the load is whole: a fault that passes must not have it made again
+        retried("the warehouse", settings.retry_seconds, partial(hold, table, load_id, warehouse))
     compare_counts(table, f"{dataset}.{table.name}", load_id, landed.rows, warehouse)
     if reading.rows_dead_letter:
         letters = f"{dataset}.{dead_letter_table(table.name)}"
@@ -222,7 +227,9 @@ def check_clock(table: Table, warehouse: Warehouse) -> None:
     """
     if (f"raw_{table.source}", "_dlt_loads") not in warehouse.tables():
         return
-    ((last,),) = warehouse.query(RawTable(table).last_load)
+    ((last,),) = warehouse.query(
+        f"select max(load_id) from raw_{table.source}._dlt_loads where schema_name = '{table.name}'"
+    )
     now = datetime.now(UTC)
     if last and now.timestamp() <= float(last):
         raise ExtractError(

@@ -48,7 +48,7 @@ locals {
     }
     slow = {
       # A run has a duration once it is over; while it hangs, only the time-outs of the state machine end it.
-      description = "A run took longer than ${var.slow_after_minutes} minutes: told at its end. One that hangs is ended after 2 hours of an attempt, or 12 of all."
+      description = "A run took longer than ${var.slow_after_minutes} minutes: told at its end. One that hangs is ended after 2 hours of an attempt, or 48 of all."
       namespace   = "AWS/States", metric = "ExecutionTime", dimensions = local.runs
       statistic   = "Maximum", period = 300, periods = 1, comparison = ">", threshold = var.slow_after_minutes * 60 * 1000, missing = "notBreaching"
     }

@@ -18,6 +18,7 @@ resource "aws_sfn_state_machine" "this" {
     security_groups                 = [aws_security_group.task.id]
     topic_arn                       = aws_sns_topic.alerts.arn
     log_group                       = aws_cloudwatch_log_group.tasks.name
+    fan_out_tasks                   = var.fan_out_tasks
     region                          = var.region
   })
 

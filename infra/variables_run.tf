@@ -122,6 +122,17 @@ variable "task_architecture" {
   }
 }
 
+variable "fan_out_tasks" {
+  description = "Tasks at most that load the ranges of one table at once (input fan_out). Each opens a session per vCPU at the source, 4 at most, and one more."
+  type        = number
+  default     = 8
+
+  validation {
+    condition     = var.fan_out_tasks >= 1 && var.fan_out_tasks <= 40 && floor(var.fan_out_tasks) == var.fan_out_tasks
+    error_message = "fan_out_tasks: expected a whole number from 1 to 40, as many as Step Functions runs at once."
+  }
+}
+
 # --- When, and who is told ---
 
 variable "schedule" {

@@ -84,11 +84,8 @@ class PostgresTable:
                 key and cursor columns is not there; while reading, if the source breaks off.
         """
         with self.snapshot(settings, limits) as snapshot:
-            if self.mode == "xmin" and snapshot.facts.kind not in ("r", "p", "m"):
-                raise ExtractError(
-                    f"postgres.{self.name}: expected a table to read in mode xmin, got a view or a foreign one, "
-                    "whose rows bear no transaction's id; read it in mode full or cursor"
-                )
+            if self.mode == "xmin":
+                self.check_ids(snapshot)
             condition, next_state, watermark = self.what_is_new(snapshot, state)
             yield snapshot.reading(condition, next_state, watermark)
 
@@ -104,6 +101,18 @@ class PostgresTable:
         with session(settings.postgres) as cursor, ExitStack() as closing:
             columns = self.source_columns(cursor, settings.postgres)
             yield Snapshot(self, settings.postgres, cursor, facts(cursor, self), columns, limits, closing)
+
+    def check_ids(self, snapshot: Snapshot) -> None:
+        """Looks whether the table's rows bear the id of the transaction that wrote them.
+
+        Raises:
+            ExtractError: if they do not.
+        """
+        if snapshot.facts.kind not in ("r", "p", "m"):
+            raise ExtractError(
+                f"postgres.{self.name}: expected a table to read in mode xmin, got a view or a foreign one, "
+                "whose rows bear no transaction's id; read it in mode full or cursor"
+            )
 
     def source_columns(self, cursor: Cursor, settings: PostgresSettings) -> list[SourceColumn]:
         """Returns the table's columns in its order; one of a domain has the type beneath.
@@ -149,11 +158,14 @@ class PostgresTable:
         no_key = f"{quote(self.key)} is null"
         if self.mode == "xmin":
             lower, upper = transaction_bounds(snapshot.cursor)
-            since = state.get("xmin")
-            next_state = {"xmin": lower, "history": snapshot.facts.history}
+            next_state: dict[str, Any] = {"xmin": lower, "history": snapshot.facts.history}
+            since, history = state.get("xmin"), state.get("history", {})
+            if plan := state.get("plan"):  # its ranges are loaded (extract/fan_out.py): this run closes it
+                since, history = plan["since"], plan["history"]
+                next_state["plan"] = None
             if since is None:
                 return "true", next_state, str(lower)
-            if reason := why_ids_do_not_tell(since, upper, state.get("history", {}), snapshot.facts.history):
+            if reason := why_ids_do_not_tell(since, upper, history, snapshot.facts.history):
                 log.warning("%s.%s: read whole: %s", self.source, self.name, reason)
                 return "true", next_state, str(lower)
             written = written_between(since, upper, "xmin::text::bigint")

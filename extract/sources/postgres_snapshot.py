@@ -126,10 +126,17 @@ class Snapshot:
         """The condition under which a row fits."""
         return f"{self.unfit} is not true" if self.faults else "true"
 
-    def reading(self, condition: str, state: State, watermark: str | None, gone: pa.Array | None = None) -> Reading:
+    def reading(
+        self,
+        condition: str,
+        state: State,
+        watermark: str | None,
+        gone: pa.Array | None = None,
+        counted: str = "true",
+    ) -> Reading:
         """Returns a reading of the rows under a condition, and of the keys that are `gone` from the source.
 
-        The rows are on their way while this session counts.
+        The rows are on their way while this session counts: all there are, or those under the condition `counted`.
         """
         rows = f"select {', '.join(column.expression for column in self.columns)} from {self.relation}"
         self.cursor.execute(f"{rows} where false")
@@ -148,7 +155,8 @@ class Snapshot:
         rows_source, rows_unfit, rows_repeated = one(
             self.cursor,
             f"select count(*), count(*) filter (where {self.unfit} and {condition}),"
-            f" {'0' if self.facts.key_is_unique else f'count({key}) - count(distinct {key})'} from {self.relation}",
+            f" {'0' if self.facts.key_is_unique else f'count({key}) - count(distinct {key})'} from {self.relation}"
+            f" where {counted}",
         )
         set_aside = []
         if rows_unfit:
@@ -160,8 +168,8 @@ class Snapshot:
         if rows_repeated:
             set_aside.append(
                 f"{name}: {rows_repeated:,} rows share their key with another one, such as {self.table.key} "
-                f"{self.repeated_key()}: expected each key once; one row of each is taken. Mend the source, best by "
-                "a unique index, which also saves counting the keys"
+                f"{self.repeated_key(counted)}: expected each key once; one row of each is taken. Mend the source, "
+                "best by a unique index, which also saves counting the keys"
             )
         return Reading(
             schema=schema if self.table.replaces else schema.append(DELETED),
@@ -194,13 +202,13 @@ class Snapshot:
         froms = ["true", *(f"ctid >= '({start},0)'" for start in starts[1:])]
         return [*(f"{a} and ctid < '({end},0)'" for a, end in zip(froms, starts[1:], strict=False)), froms[-1]]
 
-    def repeated_key(self) -> str:
-        """Returns a key that several rows have."""
+    def repeated_key(self, counted: str) -> str:
+        """Returns a key that several of the rows under a condition have."""
         key = quote(self.table.key)
         (example,) = one(
             self.cursor,
-            f"select min({key}::text) from (select {key} from {self.relation} group by {key} having count({key}) > 1"
-            " limit 1) as repeated",
+            f"select min({key}::text) from (select {key} from {self.relation} where {counted} group by {key}"
+            f" having count({key}) > 1 limit 1) as repeated",
         )
         return str(example)
 

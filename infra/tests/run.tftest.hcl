@@ -99,6 +99,11 @@ run "run" {
     error_message = "Nothing of the template is left, and every step is logged."
   }
 
+  assert {
+    condition     = length(regexall("\"atOnce\": 8\\b", aws_sfn_state_machine.this.definition)) == 1
+    error_message = "Eight tasks at most load the ranges of a table at once."
+  }
+
   # --- the schedule ---
   assert {
     condition     = aws_scheduler_schedule.run.schedule_expression == "cron(0 5 * * ? *)" && aws_scheduler_schedule.run.schedule_expression_timezone == "America/Sao_Paulo" && aws_scheduler_schedule.run.state == "ENABLED"

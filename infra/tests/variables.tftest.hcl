@@ -52,6 +52,7 @@ run "sizes" {
     task_cpu                         = 1000
     task_scratch_gib                 = 20
     task_architecture                = "x86"
+    fan_out_tasks                    = 41
     slow_after_minutes               = 0
     silent_after_hours               = 169
     log_retention_days               = 10
@@ -62,8 +63,8 @@ run "sizes" {
   expect_failures = [
     var.redshift_base_capacity, var.redshift_daily_rpu_hours, var.redshift_limit_action,
     var.snapshot_retention_days, var.task_cpu, var.task_scratch_gib, var.task_architecture,
-    var.slow_after_minutes, var.silent_after_hours, var.log_retention_days, var.source_postgres_password_version,
-    var.employees_api_key_version,
+    var.fan_out_tasks, var.slow_after_minutes, var.silent_after_hours, var.log_retention_days,
+    var.source_postgres_password_version, var.employees_api_key_version,
   ]
 }
 

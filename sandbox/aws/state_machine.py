@@ -22,6 +22,7 @@ VALUES: Mapping[str, object] = {
     "security_groups": ["sg-0a"],
     "topic_arn": TOPIC,
     "log_group": "/ecs/pipeline",
+    "fan_out_tasks": 2,
     "region": REGION,
 }
 

@@ -165,16 +165,28 @@ def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> N
     assert warehouse.audited(Models()) == []
 
 
-def test_what_a_backfill_brings_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse) -> None:
-    backfill = """
+@pytest.mark.parametrize("mode", ["backfill", "replay", "plan", "range"])
+def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
+    part = f"""
         insert into raw_postgres.venda values (6, 60, null, '2.2');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0);
-        insert into ops.extract_runs values ('d', 'postgres', 'venda', 'backfill', 'ok', 99, 1, '2.2');
+        insert into ops.extract_runs values ('d', 'postgres', 'venda', '{mode}', 'ok', 99, 1, '2.2');
         insert into bronze.venda values (6, 60, '2.2');
         insert into silver.venda values (6, 60, '2.2')
     """
-    assert warehouse.differences(backfill) == []
+    assert warehouse.differences(part) == []
     assert warehouse.audited()[0].expected == 4
+
+
+def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_else(warehouse: Warehouse) -> None:
+    held = """
+        insert into raw_postgres.venda values (6, 60, null, '2.2');
+        insert into raw_postgres._dlt_loads values ('2.2', 'venda', 2);
+        insert into ops.extract_runs values ('d', 'postgres', 'venda', 'range', 'ok', 2, 2, '2.2')
+    """
+    (found,) = warehouse.differences(held)
+    assert found[:3] == ("landed = loaded", 9, 8)
+    assert found[3][-1] == ("2.2", "d", "range", 2, 1)
 
 
 def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:

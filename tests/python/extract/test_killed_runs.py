@@ -20,16 +20,20 @@ from world import World
 KILLS = 4
 
 
+def drawing() -> random.Random:
+    """Moments from a seed that is told."""
+    seed = int(os.environ.get("KILL_SEED") or time.time())
+    print(f"KILL_SEED={seed}")  # noqa: T201  pytest shows it with the failure
+    return random.Random(seed)  # noqa: S311  no secret
+
+
 @contextmanager
 def killed_runs(
     world: World, query: Callable[[str], list[tuple[Any, ...]]], *more: str, **settings: str
 ) -> Iterator[KilledRuns]:
     """Runs that were killed at moments drawn from a seed that is told, and then one that was not."""
-    seed = int(os.environ.get("KILL_SEED") or time.time())
-    print(f"KILL_SEED={seed}")  # noqa: T201  pytest shows it with the failure
     environment = world.environment | {"RUN_ID": "killed"} | settings
-    draw = random.Random(seed)  # noqa: S311  no secret
-    runs = KilledRuns(world.sales, environment, query, draw, [*RUN, *more])
+    runs = KilledRuns(world.sales, environment, query, drawing(), [*RUN, *more])
     runs.run()
     killed = 0
     for number in range(KILLS):
@@ -59,3 +63,21 @@ def test_on_the_path_to_redshift(world: World, tmp_path: Path) -> None:
         settings = redshift.environment | {"DBT_TARGET": "prod"}
         with killed_runs(world, redshift.execute, **settings) as runs:
             assert runs.told() == runs.truth()
+
+
+def test_ranges_and_the_run_that_closes_their_plan_are_killed_too(world: World, tmp_path: Path) -> None:
+    table = ("--source", "postgres", "--table", "venda")
+    with redshift_up(tmp_path) as redshift:
+        environment = world.environment | redshift.environment | {"RUN_ID": "killed", "DBT_TARGET": "prod"}
+        runs = KilledRuns(world.sales, environment, redshift.execute, drawing(), ("plan", *table, "--ranges", "3"))
+        runs.change()
+        runs.run()
+        killed = 0
+        for words in (*(("range", *table, "--number", number) for number in ("3", "1", "2")), RUN):
+            runs.words = words
+            runs.change()
+            killed += runs.kill()
+            environment["EXTRACT_WORK"] = str(world.drop.with_name(f"disk{killed}"))
+            runs.run()
+        assert killed, "no process was killed: each ended before its moment came"
+        assert runs.told() == runs.truth()

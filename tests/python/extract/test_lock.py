@@ -124,6 +124,10 @@ class Faulty:
         answer["ResponseMetadata"]["HTTPHeaders"]["date"] = told
         return answer
 
+    def get_paginator(self, operation: str) -> Any:
+        """Gives the pages of an operation."""
+        return self.client.get_paginator(operation)
+
     def delete_object(self, **given: Any) -> None:
         """Deletes an object."""
         self.client.delete_object(**given)
@@ -242,3 +246,65 @@ def test_on_s3_the_next_attempt_of_the_same_run_takes_the_lock_at_once() -> None
     killed.take(LANDING)
     with s3_lock(LANDING, "raw_parquet", "run"):
         assert not killed.put(IfMatch=killed.etag)
+
+
+WHOLE, ONE, TWO = "raw_postgres", "raw_postgres.venda.range-1", "raw_postgres.venda.range-2"
+
+
+def names() -> list[str]:
+    found = boto3.client("s3").list_objects_v2(Bucket="landing", Prefix="raw/_locks/").get("Contents", [])
+    return [item["Key"].removeprefix("raw/_locks/").removesuffix(".json") for item in found]
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize(("held", "asked"), [(WHOLE, ONE), (ONE, WHOLE)])
+def test_on_s3_a_whole_and_a_part_of_it_exclude_each_other_even_in_one_run(held: str, asked: str) -> None:
+    with s3_lock(LANDING, held, "run"):
+        message = rf"{LANDING}, {held}: process \d+ on .* since 20"
+        with pytest.raises(ExtractError, match=message), s3_lock(LANDING, asked, "run"):
+            pass
+        assert names() == [held]
+    with s3_lock(LANDING, asked, "run"):
+        assert names() == [asked]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_on_s3_parts_are_held_at_once_and_names_that_only_begin_alike_are_no_parts() -> None:
+    with s3_lock(LANDING, ONE, "run"), s3_lock(LANDING, TWO, "run"), s3_lock(LANDING, "raw_postgres_old", "other"):
+        assert names() == [ONE, TWO, "raw_postgres_old"]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_on_s3_the_next_attempt_of_a_part_takes_its_lock_at_once() -> None:
+    S3Lock(boto3.client("s3"), "landing", f"raw/_locks/{ONE}.json", holder("run")).take(LANDING)
+    with s3_lock(LANDING, TWO, "run"), s3_lock(LANDING, ONE, "run"):
+        assert names() == [ONE, TWO]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_on_s3_of_a_whole_and_a_part_put_at_the_same_moment_none_is_missed() -> None:
+    client = boto3.client("s3")
+    locks = [S3Lock(client, "landing", f"raw/_locks/{scope}.json", holder(scope)) for scope in (WHOLE, ONE)]
+    for lock_ in locks:
+        lock_.take(LANDING)
+    for lock_, other in zip(locks, (ONE, WHOLE), strict=True):
+        with pytest.raises(ExtractError, match=f"{LANDING}, {other}: "):
+            lock_.check_wholes_and_parts(LANDING)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_on_s3_an_expired_part_is_taken_away_and_its_holder_sees_it(stops: list[int]) -> None:
+    part = S3Lock(boto3.client("s3"), "landing", f"raw/_locks/{ONE}.json", holder("run"))
+    part.take(LANDING)
+    client = Faulty(later=timedelta(seconds=119))
+    whole = S3Lock(client, "landing", f"raw/_locks/{WHOLE}.json", holder("other"))
+    whole.take(LANDING)
+    with pytest.raises(ExtractError, match="has been writing to it since"):
+        whole.check_wholes_and_parts(LANDING)
+
+    client.later = timedelta(seconds=121)
+    whole.check_wholes_and_parts(LANDING)
+    assert names() == [WHOLE]
+    part.keep(Beats(2))
+    assert stops == [signal.SIGINT]
+    assert names() == [WHOLE]

@@ -53,6 +53,7 @@ MISTAKES = (
             "every step is logged."),
     Mistake("state_machine.tf", "= [aws_security_group.task.id]", "= [aws_security_group.redshift.id]",
             "The state machine names the cluster"),
+    Mistake("state_machine.tf", "var.fan_out_tasks", "40", "Eight tasks at most load the ranges of a table at once."),
     Mistake("database.tf", "secret_arn     = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
             'db_user        = "admin"', "The statements run as admin, whose password nobody sees."),
     Mistake("secrets.tf", 'var.source_postgres_password == null ? "" : ', "",

@@ -28,10 +28,12 @@ COMMANDS = [
         "loader",
         ["backfill", "--source", "postgres", "--table", "venda", "--from", "2026-01-01", "--to", "2026-01-05"],
     ),
+    ("loader", ["plan", "--source", "postgres", "--table", "venda", "--ranges", "2"]),
+    ("loader", ["range", "--source", "postgres", "--table", "venda", "--number", "1"]),
     ("transformer", ["build"]),
 ]
 # The loader ends with 1, as it sets the file aside that is no Parquet.
-EXIT_CODES = [1, 1, 0, 0, 0]
+EXIT_CODES = [1, 1, 0, 0, 0, 0, 0]
 
 # S3's operations, with the action that IAM asks for, on the bucket or on the object
 S3 = {
@@ -318,5 +320,6 @@ def test_the_loaders_make_clients_where_this_test_knows_them() -> None:
         ("redshift-serverless", "GetCredentials"),
         ("s3", "DeleteObject"),  # those of the lock
         ("s3", "GetObject"),
+        ("s3", "ListObjectsV2"),
         ("s3", "PutObject"),
     }

@@ -92,6 +92,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "security_groups": [infra.resources["aws_security_group.task"]["id"]],
         "topic_arn": infra.outputs["topic_arn"],
         "log_group": infra.outputs["log_group"],
+        "fan_out_tasks": 8,
         "region": infra.outputs["region"],
     }
     assert len(values["subnets"]) == 3

@@ -22,8 +22,10 @@ def faults(definition: Mapping[str, Any], containers: Mapping[str, set[str]]) ->
     for name, state in all_states(definition["States"]):
         for fault in (*retries(state), *catches(state), *waiting(state), *task(state, containers)):
             yield f"{name}: {fault}"
+    # Two attempts of the build and three of each extract; with a fan-out there are the plan, ranges and the sources,
+    # one after another. More ranges than run at once may take longer: started again, it goes on with what is missing.
     longest = sum(
-        state["TimeoutSeconds"] * (2 if name == "Build" else 3)
+        state["TimeoutSeconds"] * (2 if name == "Build" else 3 * 3)
         for name, state in all_states(definition["States"])
         if state.get("Resource") == ECS
     )

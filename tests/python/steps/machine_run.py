@@ -63,9 +63,10 @@ class Machine:
 
     @property
     def commands(self) -> list[tuple[str, ...]]:
-        """The commands that tasks were started with, those of extracts by name."""
+        """The commands that tasks were started with, those of a stage by name."""
+        stages = ("plan", "range", "backfill", "run", "build")
         commands = [task.command for task in self.cluster.tasks.values()]
-        return sorted(commands, key=lambda command: (command[0] == "build", command))
+        return sorted(commands, key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
     def until(condition: Any, within: float = 60) -> None:

@@ -32,15 +32,21 @@ const cases = JSON.parse(require('fs').readFileSync(0));
 """
 
 BACKFILL = {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}
+FAN_OUT = {"table": "venda", "ranges": 2}
 ACCEPTED: list[Any] = [
     {}, {"sources": ["api"]}, {"sources": ["api", "postgres", "api"]}, {"full_refresh": True},
     {"full_refresh": False}, {"sources": ["api"], "full_refresh": True}, {"backfill": BACKFILL},
+    {"fan_out": FAN_OUT}, {"fan_out": FAN_OUT, "sources": ["postgres"], "full_refresh": True},
 ]  # fmt: skip
 REFUSED: list[Any] = [
     [], "api", 1, None, {"source": ["api"]},
     {"sources": []}, {"sources": "api"}, {"sources": ["ftp"]}, {"sources": None}, {"sources": [["api"]]},
     {"full_refresh": "yes"}, {"full_refresh": None},
     {"backfill": BACKFILL, "sources": ["api"]}, {"backfill": "venda"}, {"backfill": None},
+    {"fan_out": "venda"}, {"fan_out": None}, {"fan_out": {"table": "venda"}}, {"fan_out": FAN_OUT | {"table": 1}},
+    {"fan_out": FAN_OUT | {"table": "--debug"}}, {"fan_out": FAN_OUT | {"ranges": 2.5}},
+    *({"fan_out": FAN_OUT | {"ranges": ranges}} for ranges in (1, 201, "2", None)),
+    {"fan_out": FAN_OUT, "sources": ["api"]}, {"fan_out": FAN_OUT, "backfill": BACKFILL},
     {"backfill": BACKFILL | {"from": 1}}, {"backfill": BACKFILL | {"to": "--debug"}}, {"backfill": {"from": "a"}},
 ]  # fmt: skip
 
@@ -91,6 +97,7 @@ FAILURES = [
         {"step": "start", "error": "AlreadyRunning", "why": "another"},
     ],
 ]
+API = {"source": "api", "command": ["run", "--source", "api"]}
 ENDS = [{"why": "exit code 1", "log": "#l", "again": True}, {"why": "exit code 2", "log": "#l", "again": False}]
 
 
@@ -104,14 +111,16 @@ def bindings_of(expression: str) -> list[dict[str, Any]]:
         "buildEnd": ENDS,
         "extractAttempts": [0, 1, 2, 3],
         "buildAttempts": [0, 1, 2],
-        "extract": [{"source": "api", "command": ["run", "--source", "api"]}],
-        "extracts": [[{"source": "api", "command": ["run", "--source", "api"]}]],
+        "extract": [API],
+        "extracts": [[API]],
+        "atOnce": [0, 2],
+        **{name: [[], [API], [API, API | {"source": "postgres"}]] for name in ("plans", "ranges", "sources")},
         "buildCommand": [["build"]],
         "oldest": ["arn:a", "arn:b"],
     }
     if "$states.input" in expression:
         # A command is made of an input that was accepted.
-        inputs = ACCEPTED if re.search("'(build|run)'", expression) else ACCEPTED + REFUSED
+        inputs = ACCEPTED if re.search("'(build|run|plan|range)'", expression) else ACCEPTED + REFUSED
         given["states"] = [{"context": context, "input": value} for value in inputs]
     if "$states.errorOutput" in expression:
         given["states"] = [{"context": context, "errorOutput": error} for error in ERRORS]

@@ -77,7 +77,7 @@ def counts(folder: Path) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class First:
-    """The first execution, of everything, and what was in silver after it."""
+    """The first execution, of everything with the sales in three ranges, and what was in silver after it."""
 
     done: "subprocess.CompletedProcess[str]"
     counts: tuple[int, ...]
@@ -85,7 +85,7 @@ class First:
 
 @pytest.fixture(scope="module")
 def first(folder: Path) -> First:
-    done = execution(folder, "{}", {"TODAY": "2026-01-10"})
+    done = execution(folder, '{"fan_out": {"table": "venda", "ranges": 3}}', {"TODAY": "2026-01-10"})
     assert done.returncode == 0, done.stdout + done.stderr
     return First(done, counts(folder))
 
@@ -93,9 +93,19 @@ def first(folder: Path) -> First:
 def test_all_sources_come_through_to_silver(first: First) -> None:
     assert first.done.stderr == ""
     steps = [line.split(" s  ")[1] for line in first.done.stdout.splitlines() if " s  " in line]
-    loads = [f"Load the source: run --source {source}" for source in ("api", "parquet", "postgres")]
-    assert sorted(steps[4:10]) == sorted([*loads, *(f"{load}: done" for load in loads)])
-    assert steps[10:] == ["Build: build", "Build: build: done", "SUCCEEDED"]
+    table = "--source postgres --table venda"
+    stages = (
+        [f"plan {table} --ranges 3"],
+        [f"range {table} --number {number}" for number in (1, 2, 3)],
+        [f"run --source {source}" for source in ("api", "parquet", "postgres")],
+    )
+    *steps, building, built, end = steps[3:]
+    for commands in stages:
+        assert steps.pop(0) == "Extract"
+        loads = [f"Load the source: {command}" for command in commands]
+        stage, steps = steps[: 2 * len(loads)], steps[2 * len(loads) :]
+        assert sorted(stage) == sorted([*loads, *(f"{load}: done" for load in loads)])
+    assert [*steps, building, built, end] == ["Build: build", "Build: build: done", "SUCCEEDED"]
     sales, rejected, employees, categories = first.counts
     assert (sales + rejected, employees, categories) == (2000, 9, 10)
 
@@ -110,7 +120,10 @@ def test_the_docs_and_results_of_the_execution_are_published(first: First, folde
 def test_what_was_wrong_with_the_input_is_told(tmp_path: Path) -> None:
     done = execution(tmp_path, '{"source": ["api"]}', {"TODAY": "2026-01-12"})
     assert done.returncode == 1
-    assert "FAILED: BadInput: input: expected {} or an object of sources, full_refresh or backfill" in done.stdout
+    assert (
+        "FAILED: BadInput: input: expected {} or an object of sources, full_refresh, fan_out or backfill"
+        in done.stdout
+    )
     assert done.stderr == ""
 
 

@@ -97,6 +97,8 @@ def test_another_attempt_begins_when_the_lock_of_a_killed_one_has_ended() -> Non
     [
         *(f"run --source {source}" for source in SOURCES),
         "backfill --source postgres --table venda --from 2026-01-01 --to 2026-01-31",
+        "plan --source postgres --table venda --ranges 16",
+        "range --source postgres --table venda --number 3",
         "build",
         "build --full-refresh",
     ],

@@ -11,6 +11,10 @@ from sandbox.aws.ecs import Cluster, Task, TaskNotStartedError
 
 API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
 BUILD = ("build",)
+TABLE = ("--source", "postgres", "--table", "venda")
+PLAN = ("plan", *TABLE, "--ranges", "3")
+RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
+FAN_OUT = '{"fan_out": {"table": "venda", "ranges": 3}}'
 
 LOG = (
     "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
@@ -44,6 +48,8 @@ def test_the_sources_load_at_the_same_time(tmp_path: Path) -> None:
         ('{"sources": ["api", "postgres", "api"]}', [API, POSTGRES, BUILD]),
         ('{"full_refresh": true}', [API, PARQUET, POSTGRES, ("build", "--full-refresh")]),
         ('{"sources": ["api"], "full_refresh": false}', [API, BUILD]),
+        (FAN_OUT, [PLAN, *RANGES, API, PARQUET, POSTGRES, BUILD]),
+        ('{"sources": ["postgres"], ' + FAN_OUT[1:], [PLAN, *RANGES, POSTGRES, BUILD]),
         (
             '{"backfill": {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}}',
             [
@@ -72,7 +78,10 @@ def test_the_input_chooses_what_is_done(tmp_path: Path, given: str, commands: li
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ('{"source": ["postgres"]}', 'expected {} or an object of sources, full_refresh or backfill, got {"source"'),
+        (
+            '{"source": ["postgres"]}',
+            'expected {} or an object of sources, full_refresh, fan_out or backfill, got {"source"',
+        ),
         ("[]", "expected {} or an object"),
         ('"postgres"', "expected {} or an object"),
         ('{"sources": []}', "sources: expected a list of api, postgres and parquet, got []"),
@@ -89,6 +98,18 @@ def test_the_input_chooses_what_is_done(tmp_path: Path, given: str, commands: li
         (
             '{"backfill": {"source": "postgres", "table": "venda", "from": 1, "to": "2026-01-31"}}',
             "backfill: expected the texts",
+        ),
+        (
+            '{"fan_out": "venda"}',
+            "fan_out: expected the table, a name in small letters, and ranges, a number from 2 to",
+        ),
+        ('{"fan_out": {"table": "--debug", "ranges": 3}}', "fan_out: expected the table, a name in small letters"),
+        ('{"fan_out": {"table": "venda", "ranges": 201}}', "fan_out: expected the table, a name in small letters"),
+        ('{"fan_out": {"table": "venda", "ranges": 2.5}}', "fan_out: expected the table, a name in small letters"),
+        ('{"sources": ["api"], ' + FAN_OUT[1:], 'fan_out: expected postgres among the sources, got ["api"]'),
+        (
+            '{"backfill": {"source": "api", "table": "a", "from": "1", "to": "2"}, ' + FAN_OUT[1:],
+            "backfill: expected alone, without sources, full_refresh and fan_out",
         ),
         (
             '{"sources": ["api"], "backfill": {"source": "api", "table": "a", "from": "1", "to": "2"}}',
@@ -165,6 +186,60 @@ def test_a_build_that_fails_twice_fails_the_execution(tmp_path: Path) -> None:
     assert (ended.status, ended.error) == ("FAILED", "BuildFailed")
     assert ended.cause == "build: Essential container in task exited, exit code 1, attempt 2"
     assert ended.messages[0]["Subject"] == "Failed: build"
+
+
+def test_ranges_are_loaded_after_their_plan_so_many_at_once_and_before_the_sources(tmp_path: Path) -> None:
+    # Two ranges wait for each other; a third beside them would be seen.
+    script = """
+        case "$1" in
+            plan) sleep 0.2; touch planned;;
+            range)
+                [ -e planned ] || exit 1
+                [ "$(ls -d at_work.* 2>/dev/null | wc -l)" -lt 2 ] || touch three_at_once
+                touch "at_work.$7"
+                [ "$7" = 3 ] || { touch "met.$7"; until [ -e met.1 ] && [ -e met.2 ]; do :; done; }
+                sleep 0.2; touch "loaded.$7"; rm "at_work.$7";;
+            run) [ -e loaded.1 ] && [ -e loaded.2 ] && [ -e loaded.3 ];;
+        esac
+    """
+    with machine(tasks_of(script, tmp_path)) as pipeline:
+        ended = pipeline.run(FAN_OUT)
+    assert (ended.status, ended.messages) == ("SUCCEEDED", [])
+    assert not (tmp_path / "three_at_once").exists()
+
+
+def test_a_range_that_fails_twice_is_tried_again_and_works(tmp_path: Path) -> None:
+    script = 'case "$1 $7" in "range 2") echo >> attempts; [ "$(wc -l < attempts)" -gt 2 ];; esac'
+    with machine(tasks_of(script, tmp_path)) as pipeline:
+        ended = pipeline.run(FAN_OUT)
+    assert (ended.status, ended.messages) == ("SUCCEEDED", [])
+    assert pipeline.commands == [
+        PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], API, PARQUET, POSTGRES, BUILD,
+    ]  # fmt: skip
+
+
+def test_a_range_that_never_works_keeps_no_other_from_loading_and_is_told(tmp_path: Path) -> None:
+    script = (
+        'case "$1 $7 $3" in "range 2 "*) exit 1;; "run  postgres") exit 2;; esac'  # the run names what is missing
+    )
+    with machine(tasks_of(script, tmp_path)) as pipeline:
+        ended = pipeline.run(FAN_OUT)
+    assert pipeline.commands == [
+        PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], API, PARQUET, POSTGRES, BUILD,
+    ]  # fmt: skip
+    assert (ended.status, ended.error) == ("FAILED", "ExtractFailed")
+    (message,) = ended.messages
+    assert message["Subject"] == "Failed: extract postgres venda range 2, extract postgres"
+    assert "exit code 1, attempt 3" in ended.cause
+
+
+@pytest.mark.parametrize("sources", [[API, PARQUET], []])
+def test_without_a_plan_postgres_is_left_out(tmp_path: Path, sources: list[tuple[str, ...]]) -> None:
+    given = FAN_OUT if sources else '{"sources": ["postgres"], ' + FAN_OUT[1:]
+    with machine(tasks_of('[ "$1" != plan ] || exit 2', tmp_path)) as pipeline:
+        ended = pipeline.run(given)
+    assert pipeline.commands == [PLAN, *sources, BUILD]
+    assert ended.cause == "extract postgres venda plan: Essential container in task exited, exit code 2, attempt 1"
 
 
 class FullCluster(Cluster):
