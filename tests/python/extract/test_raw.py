@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import duckdb
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from extract.raw import RawTable, apart, raw_table
@@ -54,6 +54,8 @@ def loaded(connection: duckdb.DuckDBPyConnection, loads: Sequence[tuple[int, dic
 
 
 @given(loads=LOADS)
+@example(loads=[(0, {1: "row"}), (0, {5: "row", 1: "deletion"})])  # loads that lie apart, and a deletion in one
+@example(loads=[(0, {1: "row"}), (0, {1: "deletion"})])
 def test_the_number_of_keys_is_that_of_the_keys(loads: list[tuple[int, dict[int, str]]]) -> None:
     with duckdb.connect() as connection:
         raw = loaded(connection, loads)
