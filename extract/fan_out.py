@@ -185,6 +185,7 @@ def due_range(table: PostgresTable, number: int, state: State, warehouse: Wareho
         )
     if not 1 <= number <= plan.ranges:
         raise ExtractError(f"{what}: expected a number from 1 to {plan.ranges}, as its plan has ranges, got {number}")
+    hold_strays(table, warehouse)
     if number in loaded_ranges(plan, table, warehouse):
         log.info("%s: %s is loaded already", what, plan.name(number))
         return []
@@ -211,6 +212,24 @@ def hold(table: Table, load_id: str, warehouse: Warehouse) -> None:
     set_status([load_id], COMPLETED, HELD, table, warehouse)
 
 
+def hold_strays(table: Table, warehouse: Warehouse) -> None:
+    """Holds back the loads of ranges whose process died before it could do so, and before it recorded them.
+
+    Their ranges count as missing, so they are loaded again.
+    """
+    dataset = f"raw_{table.source}"
+    if ("ops", "extract_runs") not in warehouse.tables():
+        return
+    strays = warehouse.query(
+        f"select load_id from {dataset}._dlt_loads where schema_name = {literal(table.name)} and status = {COMPLETED}"
+        f" and load_id > (select max(_dlt_load_id) from {dataset}._dlt_pipeline_state"  # that of the plan
+        f" where pipeline_name = {literal(f'{dataset}_{table.name}')})"
+        " and load_id not in (select load_id from ops.extract_runs where load_id is not null)"
+    )
+    if strays:
+        set_status([load_id for (load_id,) in strays], COMPLETED, HELD, table, warehouse)
+
+
 def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
     """Lets the loads of the ranges be read, where the table has a plan and its own run is about to close it.
 
@@ -223,6 +242,7 @@ def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
     if plan is None or isinstance(table, Planning | KeyRange):
         return
     what = f"{table.source}.{table.name}"
+    hold_strays(table, warehouse)
     loaded = loaded_ranges(plan, table, warehouse)
     if missing := [number for number in range(1, plan.ranges + 1) if number not in loaded]:
         raise ExtractError(

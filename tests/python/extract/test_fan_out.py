@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from killed_runs import COLUMNS, TOLD
 from world import Outcome, World
 
+import extract.run
 import extract.sources
 from extract.fan_out import KeyRange, Plan, Planning, plan_of
 from extract.options import parser
@@ -163,6 +164,26 @@ def test_a_range_whose_load_was_not_completed_is_read_again(world: World, monkey
     ]  # fmt: skip
     assert world.run("postgres").code == 0
     assert visible(world) == list(range(1, 10))
+
+
+def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit("died")
+
+    sell(world, 3, 30)
+    plan(world)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="died"):
+        patch.setattr(extract.run, "hold", die)
+        patch.setattr(extract.run, "record", lambda *_: None)
+        world.main(["range", *TABLE, "--number", "2"])
+    assert visible(world) != []
+    load(world, 1)
+    assert visible(world) == []
+    load(world, 2, 3)
+    assert world.run("postgres").code == 0
+    assert visible(world) == list(range(1, 31))
 
 
 def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
