@@ -130,7 +130,7 @@ class RawTable:
         The base loads' rows are counted, which costs a scan; what the other loads, dead letters and deletions change
         about that is looked up by their keys, which are few. Distinct keys of all rows would cost a hash of all.
         """
-        loads = ", ".join(map(literal, self.base_loads)) or "null"
+        loads = ", ".join(map(literal, self.base_loads)) or "''"  # a load's id is never empty
         base = (
             f"select {self.key} as key, _dlt_load_id as load from {self.relation} where _dlt_load_id in ({loads})"
             f" and {self.key} is not null and _deleted is null"
