@@ -127,7 +127,8 @@ def landing(settings: RedshiftSettings) -> Any:
     """Returns the S3 landing as dlt's staging; every file that was ever loaded stays there."""
     import dlt
 
-    return dlt.destinations.filesystem(settings.landing, layout=LANDING_LAYOUT)
+    # s3fs would hold ten parts of 50 MB at once.
+    return dlt.destinations.filesystem(settings.landing, layout=LANDING_LAYOUT, kwargs={"max_concurrency": 2})
 
 
 def redshift(settings: RedshiftSettings) -> Any:
