@@ -7,14 +7,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Protocol
 
 from bench.measure import Measure, Way, in_turns, python
 from sandbox.business import Business
@@ -22,11 +21,8 @@ from sandbox.business import Business
 SHARES = (0.001, 0.01, 0.1)  # of a table's rows that are new
 
 
-class Up(Protocol):
-    """Gives the sources' settings, on a day."""
-
-    def __call__(self, folder: Path, sales: int, today: date) -> AbstractContextManager[dict[str, str]]:
-        """The demo sources, up while entered."""
+# The demo sources with so many sales on a day, up while entered; gives the settings of a warehouse beside them.
+Up = Callable[[Path, int, date], AbstractContextManager[dict[str, str]]]
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def plan(options: argparse.Namespace) -> int:
 
         return [Planning(table, options.ranges)]
 
-    return 0 if all(run.status != "failed" for run in loaded(options, [options.source], due)) else 1
+    return exit_code(loaded(options, [options.source], due), good=("ok", "partial"))
 
 
 def one_range(options: argparse.Namespace) -> int:
@@ -184,7 +184,7 @@ def one_range(options: argparse.Namespace) -> int:
         return list(due_range(table, options.number, memory(pipeline, table), target))
 
     writes = f"raw_{table.source}.{table.name}.range-{options.number}"
-    return 0 if all(run.status != "failed" for run in loaded(options, [options.source], due, writes)) else 1
+    return exit_code(loaded(options, [options.source], due, writes), good=("ok", "partial"))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -234,9 +234,9 @@ def loaded(
     return runs
 
 
-def exit_code(runs: "Sequence[TableRun]") -> int:
-    """Returns 0 if all of it went well, else 1."""
-    return 0 if all(run.status == "ok" for run in runs) else 1
+def exit_code(runs: "Sequence[TableRun]", good: Collection[str] = ("ok",)) -> int:
+    """Returns 0 if every run ended in a way that is good, else 1."""
+    return 0 if all(run.status in good for run in runs) else 1
 
 
 def table_named(options: argparse.Namespace) -> "Table":

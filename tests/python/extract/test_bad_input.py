@@ -211,28 +211,11 @@ def test_a_source_that_dies_midway_loads_nothing_and_the_next_run_everything(
 ) -> None:
     world.run("postgres")
     world.execute("insert into public.venda select g, 1, 1, '2024-01-01', 1 from generate_series(3, 300000) g")
-    # The server ends the session when it comes to this row, in the query that reads the rows.
-    world.execute(
-        """
-        create function public.morre(n integer) returns boolean language plpgsql as $$ begin
-          if n = 290000 and current_query() ilike '%"venda" from%' then
-            perform pg_terminate_backend(pg_backend_pid());
-          end if;
-          return true;
-        end $$;
-        create role mortal login password 'pw';
-        alter table public.venda enable row level security;
-        create policy p on public.venda using (public.morre(id_venda));
-        grant select on public.venda to mortal;
-        """
-    )
-    try:
-        with monkeypatch.context() as login:
-            login.setenv("SOURCE_POSTGRES_USER", "mortal")
-            login.setenv("SOURCE_POSTGRES_PASSWORD", "pw")
-            outcome = world.run("postgres")
-    finally:
-        world.execute("drop policy p on public.venda; revoke all on public.venda from mortal; drop role mortal")
+    # In the query that reads the rows.
+    with world.ends_sessions(290000, '%"venda" from%') as reader, monkeypatch.context() as login:
+        for name, value in reader.items():
+            login.setenv(name, value)
+        outcome = world.run("postgres")
 
     assert outcome.code == 1
     assert "postgres.venda: the source broke off after" in outcome.output

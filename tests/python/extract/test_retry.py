@@ -74,26 +74,10 @@ def test_one_that_dies_midway_is_read_anew_and_nothing_is_there_twice(
 
     monkeypatch.setattr("tenacity.nap.time.sleep", mended)
     monkeypatch.setenv("RETRY_SECONDS", "600")
-    world.execute(
-        """
-        create function public.morre(n integer) returns boolean language plpgsql as $$ begin
-          if n = 2 and current_query() ilike 'copy%' then
-            perform pg_terminate_backend(pg_backend_pid());
-          end if;
-          return true;
-        end $$;
-        create role mortal login password 'pw';
-        alter table public.venda enable row level security;
-        create policy p on public.venda using (public.morre(id_venda));
-        grant select on public.venda to mortal;
-        """
-    )
-    try:
-        monkeypatch.setenv("SOURCE_POSTGRES_USER", "mortal")
-        monkeypatch.setenv("SOURCE_POSTGRES_PASSWORD", "pw")
+    with world.ends_sessions(2, "copy%") as reader:
+        for name, value in reader.items():
+            monkeypatch.setenv(name, value)
         outcome = world.run("postgres")
-    finally:
-        world.execute("drop policy p on public.venda; drop owned by mortal; drop role mortal")
 
     assert outcome.output.count("tried again in") == 1
     assert outcome.code == 0, outcome.output

@@ -1,7 +1,8 @@
 """The three sources for real, each under the test's control, and a warehouse of the test's own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,31 @@ class World:
         """Changes the sales database."""
         with self.sales, self.sales.cursor() as cursor:
             cursor.execute(sql)
+
+    @contextmanager
+    def ends_sessions(self, row: int, queries: str) -> Iterator[dict[str, str]]:
+        """While entered, the server ends the session of a reader that comes to a row in queries like a pattern.
+
+        Gives the settings of that reader. Policy `p` is what does it.
+        """
+        self.execute(
+            f"""
+            create function public.morre(n integer) returns boolean language plpgsql as $$ begin
+              if n = {row} and current_query() ilike '{queries}' then
+                perform pg_terminate_backend(pg_backend_pid());
+              end if;
+              return true;
+            end $$;
+            create role mortal login password 'pw';
+            alter table public.venda enable row level security;
+            create policy p on public.venda using (public.morre(id_venda));
+            grant select on public.venda to mortal;
+            """
+        )
+        try:
+            yield {"SOURCE_POSTGRES_USER": "mortal", "SOURCE_POSTGRES_PASSWORD": "pw"}
+        finally:
+            self.execute("drop policy p on public.venda; drop owned by mortal; drop role mortal")
 
     def run(self, *sources: str) -> Outcome:
         """Runs `python -m extract run`, for these sources or for all."""
