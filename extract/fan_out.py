@@ -185,7 +185,6 @@ def due_range(table: PostgresTable, number: int, state: State, warehouse: Wareho
         )
     if not 1 <= number <= plan.ranges:
         raise ExtractError(f"{what}: expected a number from 1 to {plan.ranges}, as its plan has ranges, got {number}")
-    hold_strays(table, warehouse)
     if number in loaded_ranges(plan, table, warehouse):
         log.info("%s: %s is loaded already", what, plan.name(number))
         return []
@@ -193,13 +192,26 @@ def due_range(table: PostgresTable, number: int, state: State, warehouse: Wareho
 
 
 def loaded_ranges(plan: Plan, table: Table, warehouse: Warehouse) -> dict[int, str]:
-    """Returns the numbers of the ranges that are loaded and recorded, each with its load's id."""
+    """Returns the numbers of the ranges that are loaded and recorded, each with its load's id.
+
+    A load whose process died before it could hold it back and record it is held back now: its range counts as
+    missing and is loaded again.
+    """
     if ("ops", "extract_runs") not in warehouse.tables():
         return {}
+    dataset = f"raw_{table.source}"
+    strays = warehouse.query(
+        f"select load_id from {dataset}._dlt_loads where schema_name = {literal(table.name)} and status = {COMPLETED}"
+        f" and load_id > (select max(_dlt_load_id) from {dataset}._dlt_pipeline_state"  # that of the plan
+        f" where pipeline_name = {literal(f'{dataset}_{table.name}')})"
+        " and load_id not in (select load_id from ops.extract_runs where load_id is not null)"
+    )
+    if strays:
+        set_status([load_id for (load_id,) in strays], COMPLETED, HELD, table, warehouse)
     numbers = {plan.name(number): number for number in range(1, plan.ranges + 1)}
     rows = warehouse.query(
         f"select runs.watermark, runs.load_id from ops.extract_runs as runs"
-        f" join raw_{table.source}._dlt_loads as loads"
+        f" join {dataset}._dlt_loads as loads"
         f" on loads.load_id = runs.load_id and loads.status in ({COMPLETED}, {HELD})"
         f" where runs.source = {literal(table.source)} and runs.table_name = {literal(table.name)}"
         " and runs.mode = 'range' and runs.status <> 'failed'"
@@ -210,24 +222,6 @@ def loaded_ranges(plan: Plan, table: Table, warehouse: Warehouse) -> dict[int, s
 def hold(table: Table, load_id: str, warehouse: Warehouse) -> None:
     """Holds back a range's load, which is completed: nobody reads it before the plan is closed."""
     set_status([load_id], COMPLETED, HELD, table, warehouse)
-
-
-def hold_strays(table: Table, warehouse: Warehouse) -> None:
-    """Holds back the loads of ranges whose process died before it could do so, and before it recorded them.
-
-    Their ranges count as missing, so they are loaded again.
-    """
-    dataset = f"raw_{table.source}"
-    if ("ops", "extract_runs") not in warehouse.tables():
-        return
-    strays = warehouse.query(
-        f"select load_id from {dataset}._dlt_loads where schema_name = {literal(table.name)} and status = {COMPLETED}"
-        f" and load_id > (select max(_dlt_load_id) from {dataset}._dlt_pipeline_state"  # that of the plan
-        f" where pipeline_name = {literal(f'{dataset}_{table.name}')})"
-        " and load_id not in (select load_id from ops.extract_runs where load_id is not null)"
-    )
-    if strays:
-        set_status([load_id for (load_id,) in strays], COMPLETED, HELD, table, warehouse)
 
 
 def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
@@ -242,7 +236,6 @@ def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
     if plan is None or isinstance(table, Planning | KeyRange):
         return
     what = f"{table.source}.{table.name}"
-    hold_strays(table, warehouse)
     loaded = loaded_ranges(plan, table, warehouse)
     if missing := [number for number in range(1, plan.ranges + 1) if number not in loaded]:
         raise ExtractError(
