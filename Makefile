@@ -111,7 +111,7 @@ infra/node_modules: infra/package-lock.json  # the validator of the state machin
 	npm ci --prefix infra --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-$(READY): requirements/dev.txt
+$(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; say which to use: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -119,6 +119,7 @@ $(READY): requirements/dev.txt
 	@echo "Making .venv (once, a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e packages/redshift-standin
 	@touch $@
 
 .venv/.bench: $(READY) requirements/bench.txt

@@ -54,7 +54,7 @@ def parquet(_: PostgresSettings) -> None:
     import pyarrow.parquet as pq
 
     from extract.reading import Limits
-    from extract.sources.postgres import TABLES
+    from extract.sources.postgres.table import TABLES
 
     (venda,) = TABLES
     with (

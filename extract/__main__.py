@@ -15,12 +15,12 @@ from extract.options import parser
 from extract.settings import SOURCES
 
 if TYPE_CHECKING:
-    from extract.build import BuildResult
+    from extract.load.runner import TableRun
     from extract.reading import Table
-    from extract.run import TableRun
     from extract.settings import Settings
-    from extract.sources.postgres import PostgresTable
-    from extract.targets import Warehouse
+    from extract.sources.postgres.table import PostgresTable
+    from extract.transform.build import BuildResult
+    from extract.warehouse.targets import Warehouse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,9 +55,10 @@ def opened(
 
     settings = read_settings(sources)
 
-    from extract import landing, report
-    from extract.lock import locked
-    from extract.targets import aws_environment, warehouse
+    from extract import report
+    from extract.warehouse import landing
+    from extract.warehouse.lock import locked
+    from extract.warehouse.targets import aws_environment, warehouse
 
     report.configure_logging(settings.secrets, debug=options.debug)
     with aws_environment(settings):
@@ -72,11 +73,11 @@ def run(options: argparse.Namespace) -> int:
     sources = options.source or SOURCES
     writes = [f"raw_{source}" for source in sources] + (["build"] if options.build else [])
     with opened(options, sources, writes) as (settings, target):
-        from extract.audit import audit
+        from extract.checks.audit import audit
+        from extract.load.runner import extract
         from extract.report import comparisons, progress, summary
-        from extract.run import extract
         from extract.sources import TABLES
-        from extract.targets import place
+        from extract.warehouse.targets import place
 
         tables = [table for table in TABLES if table.source in sources]
         names = [f"{table.source}.{table.name}" for table in tables]
@@ -98,10 +99,10 @@ def run(options: argparse.Namespace) -> int:
 def build(options: argparse.Namespace) -> int:
     """Builds what was loaded; returns 0 if all of it went well, else 1."""
     with opened(options, (), ["build"]) as (settings, target):
-        from extract.audit import audit as compare
+        from extract.checks.audit import audit as compare
         from extract.report import comparisons, summary
         from extract.sources import TABLES
-        from extract.targets import place
+        from extract.warehouse.targets import place
 
         built = built_and_published(settings, target, TABLES, full_refresh=options.full_refresh)
         summary((), built, place(settings))
@@ -115,11 +116,11 @@ def build(options: argparse.Namespace) -> int:
 def audit(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for; returns 0 if it is, else 1."""
     with opened(options, ()) as (_, target):
-        from extract.audit import audit as compare
-        from extract.audit import last_loads
-        from extract.build import parsed_models
+        from extract.checks.audit import audit as compare
+        from extract.checks.audit import last_loads
         from extract.report import comparisons, loads
         from extract.sources import TABLES
+        from extract.transform.build import parsed_models
 
         audited = compare(TABLES, parsed_models([table.name for table in TABLES], target), target)
         last = last_loads(TABLES, target)
@@ -132,10 +133,10 @@ def reconcile(options: argparse.Namespace) -> int:
     """Reconciles every table that is read by what is new; returns 0 if all of it went well, else 1."""
 
     def due(_settings: "Settings", target: "Warehouse") -> "list[Table]":
-        from extract.raw import raw_table
-        from extract.reconcile import Reconciliation
+        from extract.load.reconcile import Reconciliation
         from extract.sources import TABLES
-        from extract.sources.postgres import PostgresTable
+        from extract.sources.postgres.table import PostgresTable
+        from extract.warehouse.raw_tables import raw_table
 
         tables = [table for table in TABLES if isinstance(table, PostgresTable) and not table.replaces]
         return [Reconciliation(table, raw_table(table, target), target.query) for table in tables]
@@ -147,8 +148,8 @@ def backfill(options: argparse.Namespace) -> int:
     """Reads a range of a table once more; returns 0 if all of it went well, else 1."""
 
     def due(_settings: "Settings", target: "Warehouse") -> "list[Table]":
-        from extract.reread import backfill as ranges
-        from extract.run import memory
+        from extract.load.backfill import backfill as ranges
+        from extract.load.runner import memory
 
         table = postgres_table(options)
         pipeline = target.pipeline(f"raw_{table.source}", table.name)
@@ -162,7 +163,7 @@ def plan(options: argparse.Namespace) -> int:
     table = table_with_ids(options)
 
     def due(_settings: "Settings", _target: "Warehouse") -> "list[Table]":
-        from extract.fan_out import Planning
+        from extract.load.fan_out import Planning
 
         return [Planning(table, options.ranges)]
 
@@ -177,8 +178,8 @@ def one_range(options: argparse.Namespace) -> int:
     table = table_with_ids(options)
 
     def due(_settings: "Settings", target: "Warehouse") -> "list[Table]":
-        from extract.fan_out import due_range
-        from extract.run import memory
+        from extract.load.fan_out import due_range
+        from extract.load.runner import memory
 
         pipeline = target.pipeline(f"raw_{table.source}", table.name)
         return list(due_range(table, options.number, memory(pipeline, table), target))
@@ -192,8 +193,8 @@ def replay(options: argparse.Namespace) -> int:
     if options.dead_letters:
 
         def due(_settings: "Settings", target: "Warehouse") -> "list[Table]":
-            from extract.raw import raw_table
-            from extract.reread import dead_letters
+            from extract.load.backfill import dead_letters
+            from extract.warehouse.raw_tables import raw_table
 
             table = postgres_table(options)
             return list(dead_letters(table, raw_table(table, target), target))
@@ -201,9 +202,9 @@ def replay(options: argparse.Namespace) -> int:
         return exit_code(loaded(options, [options.source], due))
     with opened(options, (), [f"raw_{options.source}"]) as (settings, target):
         from extract import report
-        from extract.raw import raw_table
-        from extract.replay import THEN
-        from extract.replay import replay as put_again
+        from extract.load.replay import THEN
+        from extract.load.replay import replay as put_again
+        from extract.warehouse.raw_tables import raw_table
 
         if not settings.redshift:
             raise ExtractError("the target local has no landing to replay from; read the source: extract backfill")
@@ -223,9 +224,9 @@ def loaded(
     """Loads what is due; it takes the lock of the part it `writes`, by default those of the sources' raw schemas."""
     parts = [writes] if writes else [f"raw_{source}" for source in sources]
     with opened(options, sources, parts) as (settings, target):
+        from extract.load.runner import extract
         from extract.report import progress, summary
-        from extract.run import extract
-        from extract.targets import place
+        from extract.warehouse.targets import place
 
         tables = due(settings, target)
         with progress() as shown:
@@ -260,7 +261,7 @@ def postgres_table(options: argparse.Namespace) -> "PostgresTable":
     Raises:
         ExtractError: if there is none, or every run reads all of it.
     """
-    from extract.sources.postgres import PostgresTable
+    from extract.sources.postgres.table import PostgresTable
 
     table = table_named(options)
     if not isinstance(table, PostgresTable):
@@ -290,9 +291,9 @@ def built_and_published(
 ) -> "BuildResult":
     """Runs dbt, from where this run's earlier attempt failed if there was one, and publishes what it leaves."""
     from extract import report
-    from extract.artifacts import failed_attempt, publish
-    from extract.build import build, target_folder
-    from extract.targets import dbt_environment
+    from extract.transform.artifacts import failed_attempt, publish
+    from extract.transform.build import build, target_folder
+    from extract.warehouse.targets import dbt_environment
 
     target.release()
     failed = None
@@ -308,9 +309,9 @@ def built_and_published(
 def drop(options: argparse.Namespace) -> int:
     """Puts a file into the drop; returns 0."""
     from extract import report
-    from extract.drop import put
     from extract.settings import read_settings
-    from extract.targets import aws_environment
+    from extract.sources.drop import put
+    from extract.warehouse.targets import aws_environment
 
     # The warehouse has no part in it: its settings are not asked for.
     settings = read_settings(["parquet"], os.environ | {"DBT_TARGET": "local"})
@@ -325,7 +326,7 @@ def drop(options: argparse.Namespace) -> int:
 def doctor(options: argparse.Namespace) -> int:
     """Prints what is right and what is not; returns 0 if all of it is right, else 1."""
     from extract import report
-    from extract.doctor import examine
+    from extract.checks.doctor import examine
 
     report.configure_logging((), debug=options.debug)
     checks = examine()

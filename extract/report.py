@@ -17,10 +17,10 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 
 if TYPE_CHECKING:
-    from extract.audit import Comparison, Load
-    from extract.build import BuildResult
-    from extract.doctor import Check
-    from extract.run import TableRun
+    from extract.checks.audit import Comparison, Load
+    from extract.checks.doctor import Check
+    from extract.load.runner import TableRun
+    from extract.transform.build import BuildResult
 
 log = logging.getLogger("extract")
 console = Console(highlight=False, soft_wrap=True)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from redshift_standin.postgres import PostgresServer
 from sandbox.settings import Settings
 from sandbox.sources import api, drop, venda
-from sandbox.sources.postgres import PostgresServer
 
 if TYPE_CHECKING:
-    from sandbox.redshift.server import RedshiftServer
+    from redshift_standin.server import RedshiftServer
 
 ROLES = ("transformer", "reader")  # those that dbt grants to; the warehouse's set-up makes them
 
@@ -47,8 +47,9 @@ def warehouse(postgres: PostgresServer, settings: Settings) -> Iterator[dict[str
     if not settings.redshift:
         yield {}
         return
-    from sandbox.aws import redshift_serverless, s3
-    from sandbox.redshift.server import DATABASE, RedshiftServer
+    from redshift_standin import redshift_serverless
+    from redshift_standin.server import DATABASE, RedshiftServer
+    from sandbox.aws import s3
 
     with (
         s3.serve(settings.folder / "landing") as s3_url,

@@ -1,4 +1,4 @@
-# Who may do what, action by action. What the code really calls is compared with this by tests/python/infra.
+# Who may do what, action by action. What the code really calls is compared with this by tests/python/integration/infra.
 
 mock_provider "aws" {
   source = "./tests"

@@ -17,9 +17,9 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - the class is spelt so
 from pyarrow import csv
 
+from redshift_standin.postgres import ConnectionSettings, PostgresServer
 from sandbox.business import FIRST_DAY, Business
 from sandbox.errors import SandboxError
-from sandbox.sources.postgres import ConnectionSettings, PostgresServer
 
 DATABASE = "vendas"
 LOADER = "loader"

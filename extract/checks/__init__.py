@@ -1,0 +1,1 @@
+"""Checks that change nothing: the audit of the layers, and doctor."""

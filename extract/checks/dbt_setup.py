@@ -1,0 +1,63 @@
+"""What dbt makes of the settings, asked of dbt itself: can it sign in, and where would a build write to.
+
+What it writes while it is asked goes to a folder that is gone afterwards.
+"""
+
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+
+from extract.checks.doctor import Check
+from extract.errors import ExtractError, advice
+from extract.settings import Settings
+from extract.transform.build import invoke, quiet
+from extract.warehouse.targets import place
+
+BUILT = ("model", "seed", "snapshot")
+WRONG = "misconfigured_"  # how generate_schema_name begins what must not be built
+
+
+def signs_in(settings: Settings) -> Check:
+    """Dbt signs in by its own profile.
+
+    Raises:
+        ExtractError: with dbt's reason and what to do about it, if it does not.
+    """
+    said: list[str] = []
+    with TemporaryDirectory() as folder:
+        outcome = dbtRunner(callbacks=[heard(said)]).invoke([*quiet(), "debug", "--connection", "--log-path", folder])
+    if outcome.success:
+        return Check("dbt signs in", ok=True, found=f"{place(settings)} by the profile of target {settings.target}")
+    broken = [outcome.exception] if outcome.exception else []
+    text = " ".join(" ".join([*said, *map(str, broken)]).split())
+    raise ExtractError(f"dbt debug: {text}{advice([ExtractError(text)])}")
+
+
+def heard(said: list[str]) -> Callable[[Any], None]:
+    """Returns what notes the findings of `dbt debug`, which it prints and does not give."""
+
+    def note(event: Any) -> None:
+        if event.info.name == "DebugCmdResult":
+            said.append(event.info.msg)
+
+    return note
+
+
+def schemas(settings: Settings) -> Check:
+    """The schemas that a build would write to, as generate_schema_name has it of DBT_TARGET and DBT_SCHEMA.
+
+    Raises:
+        DbtError: if the project does not parse, as with a prefix that may not be.
+    """
+    with TemporaryDirectory() as folder:
+        manifest = invoke(dbtRunner(), "parse", "--target-path", folder, "--log-path", folder)
+    found = sorted({node.schema for node in manifest.nodes.values() if node.resource_type in BUILT})
+    listed = f"a build writes to {', '.join(found)}"
+    if not any(schema.startswith(WRONG) for schema in found):
+        return Check("dbt schemas", ok=True, found=listed)
+    mend = "set DBT_SCHEMA to the prefix of your own, such as ana or pr_123"
+    if settings.target != "dev":
+        mend = f"unset DBT_SCHEMA, which is for dev; on {settings.target} there is no prefix"
+    return Check("dbt schemas", ok=False, found=f"{listed}; {mend}")

@@ -1,0 +1,1 @@
+"""Loads: one table at a time from its source into its raw table."""

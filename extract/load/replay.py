@@ -1,0 +1,117 @@
+"""Loads put into their raw table once more from the landing, without touching the source: `python -m extract replay`.
+
+    <landing>/<raw schema>/<table>/<load id>.*.parquet → DELETE of that load's rows and COPY, in one transaction
+
+A load keeps its id, and its dead letters come back with it. Of a table that each load replaces only the last load can
+come back, and none that is older than the table, which starts anew where a change was accepted. Files older than a
+column that was added later have fewer columns than the table, so each COPY names those of its load.
+
+Incremental models read loads that are newer than what they hold, so they do not see what comes back: they are built
+anew after a replay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import fsspec
+import pyarrow.parquet as pq
+
+from extract.errors import ExtractError
+from extract.reading import dead_letter_table
+from extract.settings import RedshiftSettings
+from extract.warehouse.raw_tables import RawTable
+from extract.warehouse.targets import Warehouse
+
+THEN = "models that are incremental have not seen it; build them anew: python -m extract build --full-refresh"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A load that was put into its table again, and its rows; `dead_letters` of them did not fit."""
+
+    load_id: str
+    rows: int
+    dead_letters: int
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the landing has of one load of one table."""
+
+    prefix: str
+    rows: int = 0
+    columns: tuple[str, ...] = ()
+
+
+def replay(raw: RawTable, loads: Sequence[str], redshift: RedshiftSettings, warehouse: Warehouse) -> list[Replayed]:
+    """Puts loads into the table again, all that belong to it if none is named; returns them.
+
+    Raises:
+        ExtractError: for a load that does not belong to it, or if the landing has no file of one.
+    """
+    belonging = [load_id for (load_id,) in warehouse.query(loads_of(raw)) if load_id]
+    if missing := sorted(set(loads) - set(belonging)):
+        raise ExtractError(
+            f"{raw.relation}: no completed load of the table as it is now is called {missing[0]}; "
+            "ops.extract_runs lists all"
+        )
+    return [replay_one(raw, load_id, redshift, warehouse) for load_id in belonging if not loads or load_id in loads]
+
+
+def loads_of(raw: RawTable) -> str:
+    """Returns a query of the completed loads whose rows belong into the table as it is, in order.
+
+    A table that starts anew gets its first version from dlt then; what was loaded before is kept under another name.
+    """
+    if raw.table.replaces:
+        return raw.last_load
+    return (
+        f"{raw.completed_loads} and inserted_at >= (select min(inserted_at) from {raw.dataset}._dlt_version"
+        f" where schema_name = '{raw.table.name}') order by load_id"
+    )
+
+
+def replay_one(raw: RawTable, load_id: str, redshift: RedshiftSettings, warehouse: Warehouse) -> Replayed:
+    """Puts one load into the table again, with its dead letters.
+
+    Raises:
+        ExtractError: if the landing has no file of it.
+    """
+    landing = f"{redshift.landing}/{raw.dataset}"
+    rows = files(f"{landing}/{raw.table.name}/{load_id}.")
+    if not rows.columns:
+        raise ExtractError(
+            f"{raw.relation}: load {load_id}: expected files in the landing as {rows.prefix}*.parquet, found none. "
+            "Nothing of it was replaced"
+        )
+    letters = files(f"{landing}/{dead_letter_table(raw.table.name)}/{load_id}.")
+    if raw.table.replaces:  # also what a load left that was never completed
+        statements = [f"delete from {raw.relation}"]
+    else:
+        statements = [f"delete from {raw.relation} where _dlt_load_id = '{load_id}'"]
+    statements.append(copy(raw.relation, rows, redshift.copy_role))
+    if letters.columns:
+        statements += [
+            f"delete from {raw.dead_letters} where _dlt_load_id = '{load_id}'",
+            copy(raw.dead_letters, letters, redshift.copy_role),
+        ]
+    warehouse.execute(*statements)
+    return Replayed(load_id, rows.rows, letters.rows)
+
+
+def files(prefix: str) -> Files:
+    """Returns what the files of this prefix hold, all of one load and so with the same columns."""
+    fs, path = fsspec.core.url_to_fs(prefix)
+    found = Files(prefix)
+    for file in fs.glob(f"{path}*.parquet"):
+        with fs.open(file) as opened:
+            parquet = pq.ParquetFile(opened)
+            names = tuple(parquet.schema_arrow.names)
+            found = replace(found, rows=found.rows + parquet.metadata.num_rows, columns=names)
+    return found
+
+
+def copy(relation: str, load: Files, role: str) -> str:
+    """Returns the statement that brings a load's files; a column may have any name, such as `order`."""
+    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in load.columns)
+    return f"copy {relation} ({columns}) from '{load.prefix}' iam_role '{role}' format as parquet"

@@ -1,0 +1,1 @@
+"""Postgres tables, each read in one consistent snapshot."""

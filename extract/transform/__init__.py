@@ -1,0 +1,1 @@
+"""dbt: the build and the files that it publishes."""

@@ -1,0 +1,62 @@
+"""What a build leaves for people and for its next attempt: dbt's results and the docs, where ARTIFACTS_URL says.
+
+    <artifacts>/runs/<run id>/   manifest.json, run_results.json, sources.json, summary.json and dbt.log of one run;
+                                 catalog.json too, which the docs are made of, if it went well
+    <artifacts>/docs/index.html  the docs of the last build that went well
+
+A container's disk is gone when it ends. So the next attempt of the same run finds here what failed, and `dbt retry`
+goes on from it.
+"""
+
+import json
+import os
+import posixpath
+from pathlib import Path
+
+import fsspec
+
+from extract.places import writable
+from extract.transform.build import BuildResult
+
+RESULTS = ("manifest.json", "run_results.json", "sources.json")
+
+
+def publish(artifacts: str, run_id: str, built: BuildResult, target: Path) -> str:
+    """Puts the results in dbt's `target` folder, its log, a summary and the docs in their places.
+
+    Returns the place of the results.
+
+    Raises:
+        OSError: if the place cannot be written to.
+    """
+    fs, root = writable(artifacts)
+    folder = posixpath.join(root, "runs", run_id)
+    found = [target / name for name in RESULTS] + [Path(os.environ.get("DBT_LOG_PATH", "logs")) / "dbt.log"]
+    if built.docs:
+        found.append(target / "catalog.json")
+    for file in found:
+        if file.exists():
+            fs.put_file(str(file), posixpath.join(folder, file.name))
+    fs.pipe_file(posixpath.join(folder, "summary.json"), json.dumps(built.as_log(), default=str).encode())
+    if built.docs:
+        fs.put_file(str(built.docs), posixpath.join(root, "docs", "index.html"))
+    return posixpath.join(artifacts, "runs", run_id)
+
+
+def failed_attempt(artifacts: str, run_id: str, into: Path) -> Path | None:
+    """Returns a folder with the results of this run's earlier attempt, or None where there is nothing to go on from.
+
+    An attempt that broke before dbt began to build has a summary and no results: it is made again as a whole.
+
+    Raises:
+        OSError: if the place cannot be read.
+    """
+    fs, root = fsspec.core.url_to_fs(artifacts)
+    folder = posixpath.join(root, "runs", run_id)
+    summary, results = (posixpath.join(folder, name) for name in ("summary.json", "run_results.json"))
+    if not (fs.exists(summary) and fs.exists(results)) or json.loads(fs.cat_file(summary))["ok"]:
+        return None
+    into.mkdir(parents=True, exist_ok=True)
+    for name in RESULTS[:2]:
+        fs.get_file(posixpath.join(folder, name), str(into / name))
+    return into

@@ -1,0 +1,1 @@
+"""The warehouse: how to reach it, its locks and its landing, and what its raw tables contain."""

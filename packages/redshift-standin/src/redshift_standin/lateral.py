@@ -1,0 +1,115 @@
+"""Lateral column aliases: `select a + 1 as b, b * 2 as c` and an alias in WHERE, which PostgreSQL does not know.
+
+A column of the FROM clause goes before an alias of the same name, as on Redshift; whether there is one, only the
+database knows.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from redshift_standin.ddl import REMEMBERED
+from redshift_standin.errors import not_faithful
+from redshift_standin.text import code, statements
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # that it does not know a statement is no news here
+
+
+def expand(script: str, has_column: Callable[[str], bool]) -> str:
+    """Returns the statements of a query string for PostgreSQL with their lateral aliases replaced by what they mean.
+
+    `has_column` is asked with a query of one column; it answers whether there is such a column.
+
+    Raises:
+        RedshiftError: for a statement with lateral aliases that cannot be written anew.
+    """
+    if "select" not in code(script):
+        return script
+    return ";\n".join(_expanded(statement, has_column) for statement in statements(script))
+
+
+def _expanded(statement: str, has_column: Callable[[str], bool]) -> str:
+    statement, mark, remembered = statement.partition(REMEMBERED)
+    try:
+        tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
+        if not sum(_expand_one(select, has_column) for select in list(inner_first(tree))):
+            return statement + mark + remembered
+    except (SqlglotError, RecursionError):
+        return statement + mark + remembered  # PostgreSQL will say what it thinks of it
+    try:
+        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
+    except SqlglotError as error:
+        raise not_faithful(f"lateral aliases in this statement ({error})") from error
+
+
+def inner_first(node: exp.Expr) -> Iterator[exp.Select]:
+    """Gives the selects of a tree so that what one reads from comes before it."""
+    for child in sorted(node.iter_expressions(), key=lambda child: not isinstance(child, exp.With)):
+        yield from inner_first(child)
+    if isinstance(node, exp.Select):
+        yield node
+
+
+def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
+    """Expands the aliases of one select; returns how many it has replaced."""
+    aliases: dict[str, exp.Expr] = {}
+    known: dict[str, bool] = {}
+    replaced = 0
+
+    def replace_in(expression: exp.Expr) -> None:
+        nonlocal replaced
+        for column in list(expression.find_all(exp.Column)):
+            name = column.name
+            if column.table or name not in aliases or column.find_ancestor(exp.Select) is not select:
+                continue
+            if name not in known:
+                known[name] = has_column(probe(select, column.sql("postgres")))
+            if not known[name]:
+                column.replace(exp.paren(aliases[name].copy()))
+                replaced += 1
+
+    for projection in select.expressions:
+        if isinstance(projection, exp.Column) and not projection.table and projection.name in aliases:
+            named = exp.alias_(projection.copy(), projection.name, quoted=True)  # it keeps its name when replaced
+            projection.replace(named)
+            projection = named
+        replace_in(projection)
+        if isinstance(projection, exp.Alias):
+            aliases.setdefault(projection.alias, projection.this)
+    if where := select.args.get("where"):
+        replace_in(where)
+    return replaced
+
+
+def probe(select: exp.Select, column: str) -> str:
+    """Returns a query of a column, or of more, that the select's sources have or have not."""
+    sources = [clause.this for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause]
+    query = f"select {column}"
+    if sources:
+        query += " from " + ", ".join(source.sql("postgres") for source in sources)
+    ctes, recursive = _visible(select)
+    if ctes:
+        query = f"with {'recursive ' if recursive else ''}{', '.join(cte.sql('postgres') for cte in ctes)} {query}"
+    return re.sub(r"\$\d+", "null", f"{query} where false")
+
+
+def _visible(select: exp.Select) -> tuple[list[exp.Expr], bool]:
+    """Returns the CTEs that a select can read, the outermost first, and whether any clause of them is recursive."""
+    found: list[exp.Expr] = []
+    recursive = False
+    node: exp.Expr | None = select
+    inside: exp.Expr | None = None  # the CTE that the select is part of
+    while node is not None:
+        if clause := node.args.get("with_"):
+            ctes = list(clause.expressions)
+            place = next((n for n, cte in enumerate(ctes) if cte is inside), len(ctes))
+            found = ctes[:place] + found
+            recursive = recursive or bool(clause.args.get("recursive"))
+        if isinstance(node, exp.CTE):
+            inside = node
+        node = node.parent
+    return found, recursive

@@ -1,0 +1,107 @@
+"""The words of a statement as PostgreSQL has them: identifiers, and strings with Redshift's escapes.
+
+Identifiers fold to lower case, quoted or not, and those too long for PostgreSQL are shortened by hash.
+
+Redshift takes names of 127 bytes, PostgreSQL of 63. A longer one is its beginning and a hash below, and whole above:
+in the catalogue (system_catalog.sql), in descriptions of rows and in errors.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from psycopg2 import extensions
+
+from redshift_standin.errors import RedshiftError
+from redshift_standin.text import HIDDEN, standard
+
+LONGEST = 127  # bytes
+_KEPT = 63  # bytes that PostgreSQL keeps
+_HASH = re.compile("~[0-9a-f]{12}")
+_BARE = re.compile(r"[^\W\d]\w{63,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
+_CATALOGUES = re.compile(r'"((?:pg|svv|sys|stl|stv)_\w+|information_schema)"')
+_AS_CLASS = re.compile(r"'((?:[^']|'')*)'(?=\s*::\s*(?:pg_catalog\s*\.\s*)?regclass\b)", re.IGNORECASE)
+
+
+def short(name: str) -> str:
+    """Returns a name as PostgreSQL has it.
+
+    Raises:
+        RedshiftError: for a name longer than Redshift takes.
+    """
+    size = len(name.encode())
+    if size <= _KEPT:
+        return name
+    if size > LONGEST:
+        raise RedshiftError("42622", f'identifier "{name}" has {size} bytes; the maximum is {LONGEST}')
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return name.encode()[: _KEPT - 13].decode(errors="ignore") + "~" + digest
+
+
+def fold(sql: str) -> tuple[str, dict[str, str]]:
+    """Returns SQL with its identifiers and strings as PostgreSQL has them, and its long names by their short forms.
+
+    Raises:
+        RedshiftError: as for `short`.
+    """
+    found: dict[str, str] = {}
+
+    def named(name: str) -> str:
+        name = name.lower()
+        brief = short(name)
+        if brief != name:
+            found[brief] = name
+        return brief
+
+    def bare(code: str) -> str:
+        def one(match: re.Match[str]) -> str:
+            brief = named(match[0])
+            return match[0] if brief == match[0].lower() else f'"{brief}"'
+
+        return _BARE.sub(one, code)
+
+    def quoted(token: str) -> str:
+        if _CATALOGUES.fullmatch(token.lower()):
+            return token[1:-1]
+        return '"' + named(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
+
+    def in_class(match: re.Match[str]) -> str:
+        return "'" + parts(match[1]) + "'"
+
+    def parts(text: str) -> str:
+        place, out = 0, ""
+        for hidden in HIDDEN.finditer(text):
+            out += bare(text[place : hidden.start()])
+            escaped = out[-1:] in ("e", "E") and not out[-2:-1].isalnum()  # E'…', which PostgreSQL reads as it is
+            out += standard(hidden[0]) if hidden[0][0] == "'" and not escaped else quoted(hidden[0])
+            place = hidden.end()
+        return out + bare(text[place:])
+
+    return _AS_CLASS.sub(in_class, parts(sql)), found
+
+
+class Names:
+    """The long names that the database has met, kept in it so that its catalogue can show them."""
+
+    def __init__(self, connection: extensions.connection) -> None:
+        self._connection = connection
+        with connection.cursor() as cursor:
+            cursor.execute("select short, whole from rs.names")
+            self._whole: dict[str, str] = dict(cursor.fetchall())
+        self._by_hash = {name[-13:]: name for name in self._whole}
+
+    def add(self, found: Mapping[str, str]) -> None:
+        """Remembers long names by their short forms, before the statement that uses them runs."""
+        for name, whole in found.items():
+            if name not in self._whole:
+                with self._connection.cursor() as cursor:
+                    cursor.execute("insert into rs.names values (%s, %s) on conflict do nothing", (name, whole))
+                self._by_hash[name[-13:]] = name
+                self._whole[name] = whole
+
+    def whole(self, text: str) -> str:
+        """Returns text in which every long name stands whole."""
+        for mark in _HASH.findall(text):
+            if name := self._by_hash.get(mark):
+                text = text.replace(name, self._whole[name])
+        return text

@@ -1,0 +1,67 @@
+"""Messages of PostgreSQL's protocol, https://www.postgresql.org/docs/current/protocol-message-formats.html."""
+
+import asyncio
+import struct
+from collections.abc import Callable, Iterator
+
+from redshift_standin.errors import RedshiftError
+
+SSL_REQUEST = 80877103
+PROTOCOL = 196608
+
+
+def message(kind: bytes, body: bytes = b"") -> bytes:
+    """Returns a message."""
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
+async def read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Returns the kind and body of the next message."""
+    head = await reader.readexactly(5)
+    (length,) = struct.unpack("!i", head[1:])
+    return head[:1], await reader.readexactly(length - 4)
+
+
+def error_response(error: RedshiftError) -> bytes:
+    """Returns an ErrorResponse."""
+    fields = (("S", "ERROR"), ("V", "ERROR"), ("C", error.sqlstate), ("M", error.message))
+    return message(b"E", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
+
+
+def error_fields(body: bytes) -> dict[str, str]:
+    """Returns the fields of an ErrorResponse's or a NoticeResponse's body by their letters."""
+    return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
+
+
+def data_row(body: bytes) -> Iterator[str | None]:
+    """Gives the values of a DataRow in text."""
+    place = 2
+    while place < len(body):
+        (length,) = struct.unpack("!i", body[place : place + 4])
+        place += 4
+        yield None if length < 0 else body[place : place + length].decode()
+        place += max(length, 0)
+
+
+def column_names(body: bytes) -> Iterator[str]:
+    """Gives the names in a RowDescription."""
+    (count,) = struct.unpack("!h", body[:2])
+    place = 2
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        yield body[place:end].decode()
+        place = end + 19
+
+
+def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:
+    """Returns a RowDescription's body with the names and type ids that the functions make of its own."""
+    (count,) = struct.unpack("!h", body[:2])
+    place, columns = 2, body[:2]
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        (own,) = struct.unpack("!i", body[end + 7 : end + 11])
+        columns += (
+            name(body[place:end]) + body[end : end + 7] + struct.pack("!i", type_id(own)) + body[end + 11 : end + 19]
+        )
+        place = end + 19
+    return columns

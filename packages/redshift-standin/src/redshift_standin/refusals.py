@@ -1,0 +1,124 @@
+"""What Redshift refuses and PostgreSQL would take, in Redshift's words as far as its documentation gives them."""
+
+import re
+from collections.abc import Mapping
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from redshift_standin.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
+from redshift_standin.errors import RedshiftError, not_faithful
+from redshift_standin.text import words
+
+_NOT_SUPPORTED = "0A000"
+_SYNTAX = "42601"
+
+# A pattern in the words of a statement, the SQLSTATE and the message.
+_REFUSED = (
+    (r"^create (unique )?index\b", _NOT_SUPPORTED, "SQL command \"CREATE INDEX\" not supported on Redshift tables."),
+    (r"^create (or replace )?(constraint )?trigger\b", _NOT_SUPPORTED, "CREATE TRIGGER is not supported"),
+    (r"\bon conflict\b", _SYNTAX, 'syntax error at or near "ON"'),
+    (r"\b(insert|update|delete)\b.*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
+    (r"^merge\b.*\bmatched and\b", _SYNTAX, 'syntax error at or near "AND"'),
+)  # fmt: skip
+
+# The commands of https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_commands.html.
+_COMMANDS = {
+    "(", "abort", "alter", "analyze", "begin", "call", "cancel", "close", "comment", "commit", "copy", "create",
+    "deallocate", "declare", "delete", "desc", "drop", "end", "execute", "explain", "fetch", "grant", "insert",
+    "lock", "merge", "prepare", "refresh", "reset", "revoke", "rollback", "select", "set", "show", "start",
+    "truncate", "unload", "update", "use", "vacuum", "with",
+}  # fmt: skip
+_OBJECTS = {
+    "database", "datashare", "default", "external", "function", "group", "identity", "library", "masking",
+    "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
+}  # fmt: skip
+_HERE_NOT = re.compile(
+    r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
+)
+_OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
+_CALL = re.compile(r"(\S+) (\w+)(?= \()")
+_BEFORE_NAMES = {".", "as", "exists", "into", "references", "table", "view"}
+_CATALOGUE = r"(?:pg_catalog \. |information_schema \. |pg_|svv_|svl_|stl_|stv_|sys_|\( )"
+_SOURCE = re.compile(r'\b(?:from|join) (?!\( select|select)([\w"]+(?: \. [\w"]+)*)')
+_CTE = re.compile(r'([\w"]+)(?: \([^()]*\))? as \(')
+
+# Functions of Redshift's that nothing here does.
+_FUNCTIONS_NOT_HERE = {
+    "array_concat", "array_contains", "array_distinct", "array_except", "array_flatten", "array_intersection",
+    "array_position", "array_sort", "array_union", "bit_and_agg", "bpcharcmp", "bttext_pattern_cmp",
+    "can_json_parse", "checksum", "crc32", "date_cmp_timestamp", "date_cmp_timestamptz", "dexp", "difference",
+    "dlog1", "dlog10", "explode_array", "farmfingerprint64", "farmhash64", "fnv_hash", "from_varbyte", "func_sha1",
+    "get_array_length", "get_number_attributes", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
+    "interval_cmp", "is_array", "is_bigint", "is_boolean", "is_char", "is_decimal", "is_float", "is_integer",
+    "is_object", "is_scalar", "is_smallint", "is_varchar", "json_size", "json_typeof", "lower_attribute_names",
+    "murmur3_32_hash", "next_day", "object", "object_transform", "octetindex", "pnpoly", "ratio_to_report", "sha",
+    "sha1", "size", "soundex", "split_to_array", "strtol", "subarray", "timestamp_cmp", "timestamp_cmp_date",
+    "timestamp_cmp_timestamptz", "timestamptz_cmp", "to_varbyte", "upper_attribute_names",
+}  # fmt: skip
+
+
+def refuse(statement: str) -> bool:
+    """Raises what Redshift answers to a statement that it refuses; returns whether it is one of the catalogue alone.
+
+    Raises:
+        RedshiftError: such an answer, or `stand-in: …` for a statement that only the stand-in has not.
+    """
+    text = words(statement)
+    first = text.partition(" ")[0]
+    for pattern, sqlstate, message in _REFUSED:
+        if re.search(pattern, text):
+            raise RedshiftError(sqlstate, message)
+    if _HERE_NOT.match(text):
+        raise not_faithful(" ".join(text.split()[:2]).upper().removesuffix(" ("))
+    kind = _OBJECT.match(text)
+    if first not in _COMMANDS or (kind and kind["object"] not in _OBJECTS):
+        raise RedshiftError(_SYNTAX, f'syntax error at or near "{(kind["object"] if kind else first).upper()}"')
+    calls = {
+        called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
+    }
+    _refuse_calls(calls, SERVERS_FILES)
+    if _is_the_leaders(text):
+        return True
+    for form, why in FORMS.items():
+        if re.search(form, text):
+            raise RedshiftError(_NOT_SUPPORTED, why)
+    _refuse_calls(calls, FUNCTIONS)
+    if re.search(r"\barray \(", text):
+        raise not_faithful("ARRAY()")
+    if calls & LEADER_FUNCTIONS.keys() and _reads_or_writes_tables(statement):
+        raise RedshiftError(
+            _NOT_SUPPORTED, "Specified types or functions (one per INFO message) not supported on Redshift tables."
+        )
+    return False
+
+
+def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
+    if name := min(calls & refused.keys(), default=None):
+        raise RedshiftError(_NOT_SUPPORTED, f"function {name}(): {refused[name]}")
+
+
+def _is_the_leaders(text: str) -> bool:
+    """True for a query of the catalogue alone: the leader node carries it out, with all that PostgreSQL 8 had."""
+    if not text.startswith(("select", "with", "(")):
+        return False
+    ctes = {found[1] for found in _CTE.finditer(text)}
+    sources = [found[1] for found in _SOURCE.finditer(text) if found[1] not in ctes]
+    return bool(sources) and all(re.match(_CATALOGUE, source + " ") for source in sources)
+
+
+def _reads_or_writes_tables(statement: str) -> bool:
+    try:
+        tree = sqlglot.parse_one(statement, read="redshift", error_level=ErrorLevel.RAISE)
+    except (SqlglotError, RecursionError) as error:
+        raise not_faithful("a function of the leader node in this statement") from error
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    return not isinstance(tree, exp.Query) or any(table.db or table.name.lower() not in ctes for table in tables)
+
+
+def absent_function(message: str) -> RedshiftError | None:
+    """Returns the stand-in's error in the place of PostgreSQL's for a function that Redshift has."""
+    found = re.match(r'function (?:rs\.)?"?(\w+)', message)
+    return not_faithful(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None

@@ -1,0 +1,214 @@
+"""One statement of Redshift's SQL as PostgreSQL's, or the error that says why not.
+
+Text is changed where one pattern says all (function names, types, attributes). Only forms that need a tree go
+through sqlglot, and then with every unsupported part an error: it has dropped clauses in silence.
+"""
+
+import re
+from typing import ClassVar
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.parsers.redshift import RedshiftParser
+
+from redshift_standin import ddl
+from redshift_standin.errors import not_faithful
+from redshift_standin.merge import merge
+from redshift_standin.qualify import without_qualify
+from redshift_standin.refusals import refuse
+from redshift_standin.super_paths import has_paths, without_paths
+from redshift_standin.text import code, outside, statements
+from redshift_standin.type_names import with_types
+from redshift_standin.utility import utility
+
+_FLAGS = re.IGNORECASE
+
+# Functions of functions.sql that do what Redshift's of that name does, with the name that a result of them has.
+_FUNCTIONS = {
+    "avg": "rs.avg", "concat": "rs.concat", "date_add": "rs.date_add", "date_diff": "rs.date_diff",
+    "date_part": "rs.date_part", "date_trunc": "rs.date_trunc", "dateadd": "rs.date_add", "datediff": "rs.date_diff",
+    "getdate": "rs.getdate", "json_serialize": "rs.json_serialize", "listagg": "rs_listagg", "nvl": "coalesce",
+    "regexp_replace": "rs.regexp_replace",
+}  # fmt: skip
+
+# What system_catalog.sql shows in place of PostgreSQL's own.
+_CATALOGUES = (
+    "pg_(?:attrdef|attribute|class(?:_info)?|constraint|database|group|indexes|namespace|proc"
+    "|table_def|tables|type|user|views)"
+)
+_WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
+
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_SHOW = re.compile(
+    rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
+    (?:\s+(?:from|on)\s+(?:(?:database|schema|table)\s+)?(?P<place>(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*))?
+    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?\s*(?:/\*.*?\*/\s*)*\Z""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+
+
+def rewrite(sql: str) -> str:
+    """Returns a query string, which may hold several statements, as PostgreSQL is to run it.
+
+    Raises:
+        RedshiftError: what Redshift would answer, or `stand-in: …` where it cannot be done faithfully.
+    """
+    return ";\n".join(statement(one) for one in statements(sql)) or sql
+
+
+def statement(sql: str) -> str:
+    """Returns one statement as PostgreSQL is to run it.
+
+    Raises:
+        RedshiftError: as for `rewrite`.
+    """
+    text = code(sql)
+    if text.startswith("show "):
+        return show(sql)
+    if (done := utility(sql, text)) is not None:
+        return done
+    of_the_catalogue = refuse(sql)
+    sql = with_types(sql)
+    remembered = ""
+    if re.match(
+        r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
+    ):
+        # The names among the attributes are marks: they travel at the end, to be put back with the others.
+        sql = outside(sql, lambda masked: "\0;\0".join(map_attributes(masked)))
+        sql, _, remembered = sql.partition("\0;\0")
+    sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
+    if text.startswith("merge "):
+        sql = outside(sql, merge)
+    elif re.match(r"(grant|revoke|alter default privileges)\b", text):
+        # PostgreSQL has one kind of role, which needs no word before its name.
+        sql = outside(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
+    elif text.startswith("create role "):
+        sql += " noinherit"  # which tells a role from a group in the catalogue
+    elif text.startswith("alter table "):
+        sql = outside(sql, ddl.added_column)
+    sql = outside(sql, simple)
+    text = code(sql)
+    if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
+        sql = through_a_tree(sql)
+    return sql + remembered
+
+
+def map_attributes(masked: str) -> tuple[str, str]:
+    """Returns a masked CREATE without Redshift's attributes, and the comment that remembers them."""
+    changed, taken = ddl.attributes(masked)
+    return changed, ddl.remembered(taken)
+
+
+def simple(masked: str) -> str:
+    """Returns masked code with names, types and words changed that mean the same wherever they stand."""
+    names = "|".join(_FUNCTIONS)
+    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
+    masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
+    masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
+    masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
+    # As the type `name` of PostgreSQL these would be cut.
+    masked = re.sub(
+        r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
+        lambda found: re.sub(r"(\w\s+)name\b", r"\1varchar", found[0], flags=_FLAGS),
+        masked,
+        flags=_FLAGS,
+    )
+    masked = re.sub(r"\bcreate\s+table\s+(?=(if\s+not\s+exists\s+)?#)", "create temp table ", masked, flags=_FLAGS)
+    masked = re.sub(
+        r"((?:\b(?:table|exists|into|from|join|update|using)\s|,)\s*)#(\w+)", r'\1"#\2"', masked, flags=_FLAGS
+    )
+    masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
+    masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
+    return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+class _FunctionsAsTheyAre(Redshift):
+    """Redshift's grammar, with functions as names: sqlglot writes others in their places, some with other results."""
+
+    class Parser(RedshiftParser):
+        FUNCTIONS: ClassVar = {name: RedshiftParser.FUNCTIONS[name] for name in ("DECODE", "NVL2")}
+
+
+def through_a_tree(sql: str) -> str:
+    """Returns a statement by way of sqlglot's tree.
+
+    Raises:
+        RedshiftError: where sqlglot does not know all of it.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
+        if tree.find(exp.Command):
+            raise not_faithful("a statement that sqlglot only passes on")
+        return (
+            without_qualify(without_paths(tree)).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+        )
+    except SqlglotError as error:
+        raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
+
+
+def _node(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
+        return _listagg(node.this.expressions, node.expression.sql("postgres"))
+    if (
+        isinstance(node, exp.Anonymous)
+        and node.name.lower() == "rs_listagg"
+        and not isinstance(node.parent, exp.WithinGroup)
+    ):
+        return _listagg(node.expressions, "")
+    return node
+
+
+def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
+    distinct = "distinct " if isinstance(arguments[0], exp.Distinct) else ""
+    value, *rest = [*arguments[0].expressions, *arguments[1:]] if distinct else arguments
+    delimiter = rest[0].sql("postgres") if rest else "''"
+    text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
+    return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
+
+
+def show(sql: str) -> str:
+    """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
+
+    Raises:
+        RedshiftError: for SHOW without the names that it needs.
+    """
+    found = _SHOW.match(sql)
+    if not found:
+        return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
+    names = [_unquoted(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
+    kind, like = found["kind"].lower(), found["like"]
+    matching = f"like {like}" if like else "is not null"
+    limit = f" limit {found['limit']}" if found["limit"] else ""
+    if kind == "schemas":
+        return f"select * from rs.show_schemas where schema_name {matching}{limit}"
+    if len(names) < (1 if kind == "tables" else 2):
+        raise not_faithful(f"SHOW {kind.upper()} without the schema of what it is to show")
+    if kind == "grants":
+        return (
+            f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'{limit}"
+        )
+    if kind == "tables":
+        return f"select * from rs.show_tables where schema_name = '{names[-1]}' and table_name {matching}{limit}"
+    return (
+        f"select * from rs.show_columns where schema_name = '{names[-2]}' and table_name = '{names[-1]}' "
+        f"and column_name {matching} order by ordinal_position{limit}"
+    )
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -1,0 +1,165 @@
+"""The stand-in as a server of this machine: `with RedshiftServer(postgres, folder, s3_endpoint) as server: …`."""
+
+import asyncio
+import hashlib
+import secrets
+import ssl
+import threading
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg2
+from psycopg2 import extensions, sql
+
+from redshift_standin.certificates import certificate
+from redshift_standin.errors import StandInError
+from redshift_standin.history import History
+from redshift_standin.late_views import LateViews
+from redshift_standin.names import Names
+from redshift_standin.postgres import PostgresServer
+from redshift_standin.wire import Backend, Session
+
+DATABASE = "dev"
+ADMIN = "awsuser"
+_SCRIPTS = tuple(
+    Path(__file__).with_name(f"{name}.sql").read_text()
+    for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
+)
+_VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
+_TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them
+
+
+class RedshiftServer:
+    """Serves while it is entered, on a free port of 127.0.0.1 that its certificate knows as localhost.
+
+    Attributes:
+        port: where it listens.
+        ca_bundle: the file that a client's verify-full must trust.
+        password: that of the admin user `awsuser`, new at each start.
+
+    Raises:
+        StandInError: on entering, when its database was made by another version of the stand-in.
+    """
+
+    host = "localhost"
+
+    def __init__(self, postgres: PostgresServer, folder: Path, s3_endpoint: str) -> None:
+        self._postgres = postgres
+        self._s3_endpoint = s3_endpoint
+        self.ca_bundle, self._key = certificate(folder)
+        self.password = ""
+        self.port = 0
+        self._logins = threading.Lock()
+        self._passwords: dict[str, str] = {}
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        if not self._postgres.has_database(DATABASE):
+            self._create_database()
+        self._check_version()
+        self.password = self._login(ADMIN)
+        with ExitStack() as stack:
+            own = self._postgres.connect(DATABASE)
+            stack.callback(own.close)
+            own.autocommit = True
+            self._history, self._names, self._late_views = History(own), Names(own), LateViews(own)
+            stack.callback(self._history.close)
+            self._loop = asyncio.new_event_loop()
+            ready = threading.Event()
+            thread = threading.Thread(target=self._serve, args=(ready,), name="redshift")
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(lambda: self._loop.call_soon_threadsafe(self._stop.set))
+            ready.wait()
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    def connect(self) -> extensions.connection:
+        """A new connection of the admin user through the stand-in; the caller closes it."""
+        return psycopg2.connect(
+            host=self.host, port=self.port, dbname=DATABASE, user=ADMIN, password=self.password,
+            sslmode="verify-full", sslrootcert=str(self.ca_bundle),
+        )  # fmt: skip
+
+    def temporary_login(self, user: str, seconds: int = 900) -> str:
+        """Returns a password of that user for so many seconds; a user who is not there yet is made."""
+        return self._login(user, seconds)
+
+    def _login(self, user: str, seconds: int | None = None) -> str:
+        # PostgreSQL's role has one password. On AWS each one that was given out stays good until its own end.
+        password = self._passwords.setdefault(user, secrets.token_urlsafe(24))
+        with (
+            self._logins,  # PostgreSQL refuses two at once: "tuple concurrently updated"
+            closing(self._postgres.connect(DATABASE)) as connection, connection, connection.cursor() as cursor,
+        ):  # fmt: skip
+            cursor.execute("select 1 from pg_roles where rolname = %s", [user])
+            name = sql.Identifier(user)
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("create role {} login").format(name))
+            cursor.execute("select coalesce((now() + make_interval(secs => %s))::text, 'infinity')", [seconds])
+            [(until,)] = cursor.fetchall()
+            # Who owns what is not the stand-in's subject: every user may do everything in its one database.
+            role = sql.SQL("alter role {} superuser password {} valid until {}")
+            cursor.execute(role.format(name, sql.Literal(password), sql.Literal(until)))
+        return password
+
+    def _create_database(self) -> None:
+        with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
+            outside.autocommit = True
+            # Texts are compared by their bytes, and upper, lower and initcap know every letter.
+            cursor.execute(
+                f"create database {DATABASE} template template0 locale_provider builtin builtin_locale 'C.UTF-8'"
+            )
+        with closing(self._postgres.connect(DATABASE)) as connection, connection, connection.cursor() as cursor:
+            for script in _SCRIPTS:
+                cursor.execute(script)
+            cursor.execute("comment on schema rs is %s", [_VERSION])
+
+    def _check_version(self) -> None:
+        with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+            cursor.execute("select obj_description(to_regnamespace('rs'), 'pg_namespace')")
+            if cursor.fetchone() != (_VERSION,):
+                raise StandInError(
+                    f"the stand-in's database {DATABASE} was made by another version of it: `make clean` removes it"
+                    " with all that the sandbox holds, and the next start makes it anew"
+                )
+
+    def _backend(self) -> Backend:
+        with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+            cursor.execute("select oid::int, typname from pg_type where typname = any(%s)", [list(_TYPES)])
+            ids = {type_id: _TYPES[name] for type_id, name in cursor.fetchall()}
+        settings = self._postgres.settings(DATABASE)
+        return Backend(settings.host, settings.port, self._s3_endpoint, ids)
+
+    def _serve(self, ready: threading.Event) -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.ca_bundle, self._key)
+        backend = self._backend()
+
+        async def main() -> None:
+            self._stop = asyncio.Event()
+
+            async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                with suppress(asyncio.CancelledError):  # the server stops
+                    shared = self._history, self._names, self._late_views
+                    await Session((reader, writer), backend, context, *shared).serve()
+
+            server = await asyncio.start_server(session, "127.0.0.1", 0)
+            self.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await self._stop.wait()
+            server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self._loop.run_until_complete(main())
+        self._loop.close()

@@ -1,0 +1,88 @@
+"""Types where a statement names them: in casts, columns and before texts. One that Redshift has not is refused."""
+
+import re
+from collections.abc import Iterator
+
+from redshift_standin.absent import TYPES
+from redshift_standin.errors import RedshiftError
+from redshift_standin.text import plain
+
+_NAME = r'(?:"x*"|[\w#]+)'
+_CAST = re.compile(r"\b(?:try_)?cast\s*\(")
+_STEP = re.compile(r"[(),]|\bas\b")
+_COLUMNS = re.compile(
+    rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{_NAME}\s*\.\s*)*{_NAME}\s*\("
+)
+_COLUMN = re.compile(rf"\s*(?!(?:constraint|primary|unique|foreign|like|check)\b)({_NAME})\s+(?=\w)")
+_ALTERED = re.compile(
+    rf"\s*alter\s+table\s+(?:{_NAME}\s*\.\s*)*{_NAME}\s+(?:add\s+(?:column\s+)?(?!constraint\b|primary\b|unique\b|foreign\b)"
+    rf"{_NAME}\s+|alter\s+(?:column\s+)?{_NAME}\s+type\s+)(?=\w)"
+)
+_BEFORE_TEXT = re.compile(r"(?<![\w.\"])(numeric|decimal|dec|uuid|jsonb?|bytea|inet|money|xml)\s+(?=')")
+# What the catalogue's own columns are of: casts to these are the leader node's.
+_CATALOGUES = {
+    "oid", "name", "regclass", "regproc", "regtype", "xid", "cid", "aclitem", "int2vector", "oidvector", "unknown",
+    "abstime",
+}  # fmt: skip
+_TYPE = re.compile(
+    r"(?P<schema>(?:pg_catalog|information_schema)\s*\.\s*)?(?P<name>\w+)(?P<length>(?:\s+varying)?\s*\()?"
+)
+_NO_PRECISION = {"numeric", "decimal", "dec"}
+
+
+def with_types(sql: str) -> str:
+    """Returns a statement in which `numeric` has the precision that Redshift gives it.
+
+    Raises:
+        RedshiftError: for a type that Redshift has not.
+    """
+    ends = []
+    for found, column in named(sql):
+        name = found["name"]
+        if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
+            raise RedshiftError("42704", f'Column has unsupported type "{name}".')
+        if name in _NO_PRECISION and not found["length"]:
+            ends.append(found.end("name"))
+    for end in sorted(set(ends), reverse=True):
+        sql = f"{sql[:end]}(18,0){sql[end:]}"
+    return sql
+
+
+def named(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
+    """Gives each type that a statement names without quotes, and whether it is a column's.
+
+    The groups of the match are its `schema`, its `name` (the first word of it) and its `length`.
+    """
+    text = plain(sql)
+    for place, column in _places(text):
+        if found := _TYPE.match(text, place):
+            yield found, column
+
+
+def _places(text: str) -> Iterator[tuple[int, bool]]:
+    """Gives where types begin, and whether they are those of a column."""
+    yield from ((found.end(), False) for found in re.finditer(r"::\s*", text))
+    yield from ((found.start(), False) for found in _BEFORE_TEXT.finditer(text))
+    for found in _CAST.finditer(text):
+        last = None
+        for step in _top_level(text, found.end()):
+            last = step.end() if step[0] == "as" else last
+        if last:
+            yield last + len(text[last:]) - len(text[last:].lstrip()), False
+    if added := _ALTERED.match(text):
+        yield added.end(), True
+    elif begun := _COLUMNS.match(text):
+        starts = [begun.end(), *(step.end() for step in _top_level(text, begun.end()) if step[0] == ",")]
+        for column in filter(None, (_COLUMN.match(text, start) for start in starts)):
+            yield column.end(), True
+
+
+def _top_level(text: str, place: int) -> Iterator[re.Match[str]]:
+    """Gives the commas and the `as` between a parenthesis that ends at `place` and its other half."""
+    depth = 1
+    for step in _STEP.finditer(text, place):
+        depth += {"(": 1, ")": -1}.get(step[0], 0)
+        if depth == 0:
+            return
+        if depth == 1 and step[0] in (",", "as"):
+            yield step

@@ -1,0 +1,140 @@
+"""A session's connection to PostgreSQL: what the client says there, and what the proxy asks on its own account."""
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from scramp import ScramClient
+
+from redshift_standin.errors import RedshiftError
+from redshift_standin.protocol import PROTOCOL, column_names, data_row, error_fields, message, read_message
+
+_EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
+
+
+class SignInError(Exception):
+    """PostgreSQL has refused the sign-in; the argument is its ErrorResponse's body."""
+
+
+class Upstream:
+    """PostgreSQL as one session's proxy sees it.
+
+    Attributes:
+        status: of the transaction, as the last ReadyForQuery says: b"I" none, b"T" in one, b"E" in a failed one.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self.status = b"I"
+        self._unanswered: deque[bool] = deque()  # each Query and Sync; whether its ReadyForQuery is the proxy's own
+        self._unsynced = False  # messages of the extended protocol were sent since the last Sync
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._kept: asyncio.Queue[tuple[bytes, bytes]] | None = None
+
+    async def sign_in(self, options: dict[str, str], password: str) -> bytes:
+        """Signs in by SCRAM; returns the body of AuthenticationOk.
+
+        Raises:
+            SignInError: if PostgreSQL refuses.
+        """
+        scram = ScramClient(["SCRAM-SHA-256"], options["user"], password)
+        packet = b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in options.items()) + b"\0"
+        self._writer.write(struct.pack("!ii", len(packet) + 8, PROTOCOL) + packet)
+        while True:
+            kind, body = await read_message(self._reader)
+            if kind == b"E":
+                raise SignInError(body)
+            (step,) = struct.unpack("!i", body[:4])
+            if step == 10:
+                first = scram.get_client_first().encode()
+                self._writer.write(message(b"p", b"SCRAM-SHA-256\0" + struct.pack("!i", len(first)) + first))
+            elif step == 11:
+                scram.set_server_first(body[4:].decode())
+                self._writer.write(message(b"p", scram.get_client_final().encode()))
+            elif step == 0:
+                return body
+
+    async def send(self, kind: bytes, body: bytes = b"", *, own: bool = False) -> None:
+        """Sends a message; `own` says that its ReadyForQuery is not for the client."""
+        if kind in (b"Q", b"S"):
+            self._unanswered.append(own)
+            self._unsynced = False
+            self._idle.clear()
+        elif kind in _EXTENDED:
+            self._unsynced = True
+        self._writer.write(message(kind, body))
+        await self._writer.drain()
+
+    async def messages(self) -> AsyncIterator[tuple[bytes, bytes]]:
+        """Gives what PostgreSQL says to the client until it hangs up."""
+        while True:
+            kind, body = await read_message(self._reader)
+            own = False
+            if kind == b"Z":
+                self.status = body
+                own = self._unanswered.popleft() if self._unanswered else False
+            if self._kept is not None:
+                await self._kept.put((kind, body))
+            elif not own:
+                yield kind, body
+            if not self._unanswered:
+                self._idle.set()
+
+    async def settle(self) -> None:
+        """Returns when everything sent has been answered."""
+        if self._unsynced:
+            await self.send(b"S", own=True)
+        await self._idle.wait()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
+        """While entered, what PostgreSQL says comes to the queue and not to the client."""
+        await self.settle()
+        self._kept = asyncio.Queue()
+        try:
+            yield self._kept
+            await self._idle.wait()
+        finally:
+            self._kept = None
+
+    async def ask(self, sql: str) -> list[list[str | None]]:
+        """Returns the rows of a query that the client does not see.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        return [list(data_row(body)) for kind, body in await self._answers(sql) if kind == b"D"]
+
+    async def columns(self, sql: str) -> list[str]:
+        """Returns the names of the columns of a query that the client does not see.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        return [name for kind, body in await self._answers(sql) if kind == b"T" for name in column_names(body)]
+
+    async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
+        answers = []
+        async with self.alone() as queue:
+            await self.send(b"Q", sql.encode() + b"\0", own=True)
+            while (answer := await queue.get())[0] != b"Z":
+                answers.append(answer)
+        for fields in (error_fields(body) for kind, body in answers if kind == b"E"):
+            raise RedshiftError(fields["C"], fields["M"])
+        return answers
+
+    async def break_transaction(self) -> None:
+        """Fails the transaction that is open, as an error of Redshift's fails it."""
+        await self.settle()
+        if self.status == b"T":
+            try:
+                await self.ask("do $$ begin raise exception 'refused'; end $$")
+            except RedshiftError:
+                return
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._writer.close()

@@ -1,0 +1,82 @@
+"""Statements about upkeep, sessions and physical storage: what of them PostgreSQL carries out, and what is only told.
+
+The forms are those of https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_commands.html: ANALYZE, VACUUM, USE, SET,
+REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
+"""
+
+import re
+
+from redshift_standin.errors import not_faithful
+from redshift_standin.text import code, outside
+
+_FLAGS = re.IGNORECASE | re.DOTALL
+_MARK = "\0\\d+\0"
+_NAME = f"(?:{_MARK}|[\\w#]+)"
+_RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
+_NOTHING = "call rs.nothing()"
+
+# Settings of a session that change how a query runs and not what it answers.
+_WITHOUT_EFFECT = re.compile(
+    r"(set (session )?|reset )(enable_\w+|wlm_query_slot_count|analyze_threshold_percent|mv_enable_\w+|spectrum_\w+"
+    r"|use_fips_ssl)\b|reset use\b"
+)
+_CASE_SENSITIVE = re.compile(
+    r"set (session )?enable_case_sensitive_(super_attribute|identifier) ?(=|to) ?( ?|true|on|1)$"
+)
+_TABLE = rf"\s*alter\s+table\s+(?P<table>{_RELATION})\s+"
+_KEY = re.compile(rf"{_TABLE}add\s+(?:constraint\s+{_NAME}\s+)?(?:primary\s+key|unique|foreign\s+key)\b.*", _FLAGS)
+_APPEND = re.compile(rf"{_TABLE}append\s+from\s+(?P<source>{_RELATION})(?P<options>[\s\w]*)", _FLAGS)
+_STORAGE = {
+    "diststyle": rf"alter\s+diststyle\s+(?P<value>\w+)(?:\s+distkey\s+(?P<columns>{_NAME}))?",
+    "distkey": rf"alter\s+distkey\s+(?P<columns>{_NAME})(?P<value>)",
+    "sort": r"alter\s+(?:compound\s+)?sortkey\s*(?:\((?P<columns>[^)]*)\)|(?P<value>none|auto))",
+    "encode": rf"alter\s+(?:column\s+(?P<columns>{_NAME})\s+)?encode\s+(?P<value>\w+)",
+}
+
+
+def is_truncate(statement: str) -> bool:
+    """True for TRUNCATE, which commits the transaction that it is in."""
+    return code(statement).startswith("truncate ")
+
+
+def utility(sql: str, text: str) -> str | None:
+    """Returns such a statement as PostgreSQL is to run it, None for any other; `text` is its code alone.
+
+    Raises:
+        RedshiftError: `stand-in: …` for one that would change what queries answer.
+    """
+    if text.startswith("analyze"):
+        if "compression" in text:
+            raise not_faithful("ANALYZE COMPRESSION")
+        return outside(sql, lambda masked: re.sub(r"\b(predicate|all)\s+columns\b", "", masked, flags=_FLAGS))
+    if text.startswith("vacuum"):
+        kinds = r"(?<=vacuum)\s+(full|sort\s+only|delete\s+only|reindex|recluster)\b|\bto\s+\d+\s+percent\b|\bboost\b"
+        return outside(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
+    if _CASE_SENSITIVE.match(text) and not re.search(r"\b(false|off|0)\b", sql, _FLAGS):
+        raise not_faithful("a session whose names are case-sensitive")
+    if _WITHOUT_EFFECT.match(text):
+        return _NOTHING
+    if found := re.match(r"use (\w+)$", text):
+        return f"call rs.use('{found[1]}')"
+    if re.match(r"alter table|refresh", text):
+        return outside(sql, _altered) or None
+    return None
+
+
+def _altered(masked: str) -> str:
+    """Returns a masked statement as a call of utility.sql's, empty where it is none of these."""
+    masked = re.sub(rf"^(?:\s*{_MARK})+", "", masked)  # comments
+    if found := re.fullmatch(
+        rf"\s*refresh\s+materialized\s+view\s+({_RELATION})\s*(?:restrict|cascade)?\s*", masked, _FLAGS
+    ):
+        return f"call rs.refresh($rs${found[1]}$rs$)"
+    if found := _APPEND.fullmatch(masked):
+        extra, fill = (word in found["options"].lower() for word in ("ignoreextra", "filltarget"))
+        return f"call rs.append($rs${found['table']}$rs$, $rs${found['source']}$rs$, {extra}, {fill})"
+    if found := _KEY.fullmatch(masked):
+        return f"call rs.store($rs${found['table']}$rs$, 'key', '', '')"
+    for kind, pattern in _STORAGE.items():
+        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{_MARK}\s*)*", masked, _FLAGS):
+            table, columns, value = found["table"], found["columns"] or "", (found["value"] or "").lower()
+            return f"call rs.store($rs${table}$rs$, '{kind}', $rs${columns}$rs$, '{value}')"
+    return ""

@@ -1,0 +1,86 @@
+"""A dbt project of someone else's on the stand-in, by the unmodified dbt-redshift: built, changed, built again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from redshift_standin.pytest_plugin import Redshift
+
+PROJECT = Path(__file__).with_name("any_dbt_project")
+
+
+@pytest.fixture
+def users(redshift: Redshift) -> Iterator[Redshift]:
+    """The stand-in with two users to grant to."""
+    redshift.execute("create user leitora password disable; create user outra password disable")
+    yield redshift
+    redshift.execute("drop schema qualquer cascade; drop user leitora; drop user outra")
+
+
+def dbt(redshift: Redshift, project: Path, *arguments: str) -> dict[str, str]:
+    """Runs dbt in a process of its own, as it does with its CAs; returns the status of each node by its name."""
+    environment = os.environ | {
+        "STAND_IN_PORT": str(redshift.server.port),
+        "STAND_IN_PASSWORD": redshift.server.password,
+        "SSL_CERT_FILE": str(redshift.server.ca_bundle),
+        "SSL_CERT_DIR": "",
+    }
+    command = [str(Path(sys.executable).with_name("dbt")), *arguments]
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stdout
+    results = json.loads((project / "target" / "run_results.json").read_text())["results"]
+    return {result["unique_id"].split(".")[2]: result["status"] for result in results}
+
+
+@pytest.mark.parametrize("target", ["catalogue", "show"])
+def test_everything_is_built_and_built_again(users: Redshift, tmp_path: Path, target: str) -> None:
+    project = tmp_path / "projeto"
+    shutil.copytree(PROJECT, project)
+    # The days of the microbatch end with it, whenever that is.
+    window = ("--event-time-start", "2026-11-21", "--event-time-end", "2026-11-24")
+    dbt(users, project, "build", "--target", target, *window)
+    (project / "seeds" / "cadastro.csv").write_text(
+        "id,nome,d\n1,um,2026-11-21\n2,DOIS,2026-11-22\n3,tres,2026-11-23\n"
+    )
+    statuses = dbt(users, project, "build", "--target", target, "--vars", "{depois: true}", *window)
+
+    assert set(statuses.values()) <= {"success", "pass"}
+    for query, answer in {
+        "select * from so_o_ultimo": [(3, "tres", "2026-11-23")],
+        "select dobro, quadruplo from lateral_aliases order by 1": [(2, 4), (4, 8), (6, 12)],
+        "select nomes from lista": [("um+DOIS+tres",)],
+        "select id, nome, nova from por_merge order by 1": [(1, "um", 7), (2, "DOIS", 7), (3, "tres", 7)],
+        "select count(*) from por_merge_sem_chave": [(5,)],
+        "select id, nome from por_delete_insert order by 1": [(1, "um"), (2, "DOIS"), (3, "tres")],
+        "select id, nova from por_append order by 1, 2": [(1, "x"), (1, None), (2, "x"), (2, None), (3, "x")],
+        "select id from por_dia order by 1": [(1,), (2,), (3,)],
+        "select id, nome from materializada order by 1": [(1, "um"), (2, "DOIS"), (3, "tres")],
+        "select id, nome, dbt_valid_to is null from historia order by 1, 2": [
+            (1, "um", True), (2, "DOIS", True), (2, "dois", False), (3, "tres", True),
+        ],
+    }.items():  # fmt: skip
+        rows = users.execute("set search_path to qualquer; " + query)
+        assert [tuple(str(v) if hasattr(v, "year") else v for v in row) for row in rows] == answer, query
+    granted = "select identity_name, privilege_type from svv_relation_privileges where relation_name = 'com_grants'"
+    assert users.execute(granted) == [("leitora", "SELECT")]
+    described = (
+        "select description from pg_description where objoid = 'qualquer.com_grants'::regclass order by objsubid"
+    )
+    assert users.execute(described) == [("It's granted",), ("a key",)]
+
+    dbt(users, project, "docs", "generate", "--target", target)
+    catalogue = json.loads((project / "target" / "catalog.json").read_text())["nodes"]
+    assert list(catalogue["model.qualquer.vista_tardia"]["columns"]) == ["id", "nome", "d"]
+    labels = (
+        "select count(*) > 50 from sys_query_history"
+        " where query_label = 'qualquer' and query_text like '%\"app\": \"dbt\"%'"
+    )
+    assert users.execute(labels) == [(True,)]

@@ -1,0 +1,325 @@
+"""COPY from S3: what it reads, and that what does not fit loads nothing."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from redshift_standin.copy import Column, Copy
+from redshift_standin.copy_files import chunks
+from redshift_standin.errors import RedshiftError
+from redshift_standin.pytest_plugin import ROLE, Redshift
+
+VENDA = "create table venda (id integer, dia date, valor double precision, obs varchar(10))"
+
+
+def put(redshift: Redshift, key: str, body: bytes) -> None:
+    redshift.bucket.put_object(Key=key, Body=body)
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def sales(**changed: pa.Array) -> bytes:
+    columns = {
+        "id": pa.array([1, 2, 3], pa.int32()),
+        "dia": pa.array([date(2024, 1, 1), None, date(2024, 1, 3)]),
+        "valor": pa.array([1.5, float("nan"), float("inf")]),
+        "obs": pa.array(['a,"b"', "", None]),
+    }
+    return parquet(**(columns | changed))
+
+
+def test_parquet_arrives_as_it_is(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "a/1.parquet", sales())
+    redshift.copy("venda", "a/", "format as parquet")
+
+    assert redshift.execute("select id, dia, valor::text, obs from venda order by id") == [
+        (1, date(2024, 1, 1), "1.5", 'a,"b"'),
+        (2, None, "NaN", ""),
+        (3, date(2024, 1, 3), "Infinity", None),
+    ]
+
+
+def test_columns_of_parquet_map_by_position(redshift: Redshift) -> None:
+    redshift.execute("create table par (a integer, b integer)")
+    put(redshift, "b.parquet", parquet(b=pa.array([1], pa.int32()), a=pa.array([2], pa.int32())))
+    redshift.copy("par", "b.parquet", "parquet")
+    assert redshift.execute("select a, b from par") == [(1, 2)]
+
+
+def test_json_maps_by_name_and_csv_by_position(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    lines = [{"obs": "x", "id": 1}, {"id": 2, "dia": "2024-02-29", "outra": True}]
+    put(redshift, "c.jsonl.gz", gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    put(redshift, "d.csv", b'id,dia,valor,obs\n3,2024-01-01,1.25,"a ""b"""\n4,,,\n')
+    redshift.copy("venda", "c.jsonl.gz", "format as json 'auto' gzip dateformat 'auto' timeformat 'auto'")
+    redshift.copy("venda", "d.csv", "csv ignoreheader 1")
+
+    assert redshift.execute("select id, dia, valor, obs from venda order by id") == [
+        (1, None, None, "x"),
+        (2, date(2024, 2, 29), None, None),
+        (3, date(2024, 1, 1), 1.25, 'a "b"'),
+        (4, None, None, ""),
+    ]
+
+
+def test_names_in_json_are_told_apart_by_case_unless_asked_otherwise(redshift: Redshift) -> None:
+    redshift.execute("create table par (a integer, b integer)")
+    put(redshift, "k.json", b'{"A": 1, "b": 2}')
+    redshift.copy("par", "k.json", "json 'auto'")
+    redshift.copy("par", "k.json", "json 'auto ignorecase'")
+    assert redshift.execute("select a, b from par order by a") == [(1, 2), (None, 2)]
+
+
+def test_a_manifest_names_the_files(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    for key in ("m/1.parquet", "m/2.parquet", "m/3.parquet"):
+        put(redshift, key, sales())
+    entries = [{"url": f"s3://{redshift.bucket.name}/m/{n}.parquet"} for n in (1, 2)]
+    put(redshift, "m/manifest", json.dumps({"entries": entries}).encode())
+    redshift.copy("venda", "m/manifest", "parquet manifest")
+    assert redshift.execute("select count(*) from venda") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        (b'{"entries": [{"url": "s3://landing/m/none"}]}', "S3ServiceException:"),
+        (b'{"entradas": []}', "is not valid JSON of its form"),
+        (b"none", "is not valid JSON of its form"),
+    ],
+)
+def test_a_manifest_that_leads_nowhere(redshift: Redshift, manifest: bytes, message: str) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "w/manifest", manifest)
+    with pytest.raises(psycopg2.Error, match=message):
+        redshift.copy("venda", "w/manifest", "parquet manifest")
+    assert redshift.execute("select count(*) from venda") == [(0,)]
+
+
+def test_a_damaged_file_loads_nothing(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    body = bytearray(sales())
+    body[4:40] = bytes(36)  # in the first page; the footer is whole
+    put(redshift, "v.parquet", bytes(body))
+    with pytest.raises(psycopg2.Error, match="Spectrum Scan Error"):
+        redshift.copy("venda", "v.parquet", "parquet")
+    assert redshift.execute("select count(*) from venda") == [(0,)]
+
+
+def test_an_s3_that_does_not_answer_is_an_error() -> None:
+    with pytest.raises(RedshiftError, match="S3ServiceException:"):
+        list(chunks(Copy("par", (), "landing", "x", "csv"), "http://127.0.0.1:9", [Column("a", "integer", key="a")]))
+
+
+def test_text_with_a_delimiter_has_no_quotes(redshift: Redshift) -> None:
+    redshift.execute("create table par (a varchar(20), b varchar(20), c char(3), d int)")
+    put(redshift, "q.txt", b'"x|y"|\\N|1\n\\N|"a ""b"""||\n')
+    redshift.copy("par", "q.txt", "delimiter '|'")
+    assert redshift.execute("select * from par order by d") == [
+        ('"x', 'y"', None, 1),
+        (None, '"a ""b"""', "   ", None),
+    ]
+
+
+def test_numbers_in_json_arrive_digit_by_digit(redshift: Redshift) -> None:
+    redshift.execute("create table par (a numeric(38, 18), b varchar(40), s super)")
+    put(
+        redshift, "num.json", b'{"a": 12345678901234567890.123456789012345678, "b": 1.10, "s": {"x": [0.10, "y", 7]}}'
+    )
+    redshift.copy("par", "num.json", "json 'auto'")
+    assert redshift.execute("select a::varchar(60), b, json_serialize(s) from par") == [
+        ("12345678901234567890.123456789012345678", "1.10", '{"x": [0.10, "y", 7]}')
+    ]
+
+
+def test_parquets_text_fits_a_char(redshift: Redshift) -> None:
+    redshift.execute("create table par (a char(3))")
+    put(redshift, "char.parquet", parquet(a=pa.array(["abc", "x"])))
+    redshift.copy("par", "char.parquet", "parquet")
+    assert redshift.execute("select a from par order by a") == [("abc",), ("x  ",)]
+    put(redshift, "char.parquet", parquet(a=pa.array(["abcd"])))
+    with pytest.raises(psycopg2.Error, match="Table: 3, Data: 4"):
+        redshift.copy("par", "char.parquet", "parquet")
+
+
+def test_columns_can_be_listed(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "e.csv", b"x|7\n")
+    redshift.execute(f"copy venda (obs, id) from 's3://{redshift.bucket.name}/e.csv' iam_role '{ROLE}'")
+    assert redshift.execute("select id, obs from venda") == [(7, "x")]
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "message"),
+    [
+        (
+            lambda: parquet(id=pa.array([1], pa.int32())),
+            "parquet",
+            "Unmatched number of columns between table and file",
+        ),
+        (lambda: sales(id=pa.array([1, 2, 3], pa.int64())), "parquet", "incompatible Parquet schema for column 'id'"),
+        (lambda: sales(dia=pa.array(["x", "y", "z"])), "parquet", "incompatible Parquet schema for column 'dia'"),
+        (lambda: sales(obs=pa.array(["é" * 6, "", ""])), "parquet", "longer than the length defined in the table"),
+        (lambda: b"no parquet", "parquet", "Spectrum Scan Error"),
+        (
+            lambda: b"1,x,1,x\n",
+            "csv",
+            "Load into table 'venda' failed.  Check 'sys_load_error_detail' system table for details.",
+        ),
+        (lambda: sales(), "parquet fillrecord", "stand-in: COPY with fillrecord"),
+    ],
+)
+def test_what_does_not_fit_loads_nothing(
+    redshift: Redshift, body: Callable[[], bytes], options: str, message: str
+) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "z/1", body())
+    with pytest.raises(psycopg2.Error) as failed:
+        redshift.copy("venda", "z/", options)
+    assert message in str(failed.value)
+    assert redshift.execute("select count(*) from venda") == [(0,)]
+
+
+DETAIL = """
+    select split_part(file_name, '/', -1), line_number, column_name, error_code, error_message
+    from sys_load_error_detail order by query_id desc limit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "detail"),
+    [
+        (b"[1]", "json 'auto'", ("1", 1, "", 1216, "Invalid JSON format")),
+        (b'{"id": 1}\n{', "json 'auto'", ("1", 2, "", 1216, "Invalid JSON format")),
+        (b"1,2024-01-01,1,x\n1,2\n", "csv", ("1", 2, "dia", 1214, "Delimiter not found")),
+        (b"id,dia\n1,2,3,4,5\n", "csv ignoreheader 1", ("1", 2, "obs", 1202, "Extra column(s) found")),
+        (b'1,,,"a\nb"\n\n', "csv", ("1", 3, "id", 1214, "Delimiter not found")),
+        (b"1||1|x\n2|ontem|1|x\n", "", ("1", 2, "dia", 1205, "Invalid Date Format - length must be 10 or more")),
+        (b'7,,,"a\nb"\n1x,,,\n', "csv", ("1", 3, "id", 1207, "Invalid digit, Value 'x', Pos 1, Type: Integer")),
+        (b"1,,dois,\n", "csv", ("1", 1, "valor", 1207, "Invalid digit, Value 'd', Pos 0, Type: Double")),
+        (b"99999999999,,,\n", "csv", ("1", 1, "id", 1204, "Overflow, Type: Integer")),
+        ("1,,,ééééééé\n".encode(), "csv", ("1", 1, "obs", 1204, "String length exceeds DDL length")),
+        (b"1,,,\xff\n", "csv", ("1", -1, "", 1220,
+         "String contains invalid or unsupported UTF-8 codepoints. Bad UTF-8 hex sequence: ff")),
+        (b"1,,,x\n", "csv gzip", ("1", -1, "", 1216, "Invalid input: Not a gzipped file (b'1,')")),
+    ],
+)  # fmt: skip
+def test_a_row_that_does_not_load_is_in_the_system_table(
+    redshift: Redshift, body: bytes, options: str, detail: tuple[object, ...]
+) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "y/1", body)
+    with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
+        redshift.copy("venda", "y/", options)
+    assert redshift.execute(DETAIL) == [detail]
+
+
+def test_a_missing_value_is_in_the_system_table(redshift: Redshift) -> None:
+    redshift.execute("create table par (a integer not null, b integer)")
+    put(redshift, "n.csv", b"1,2\n,3\n")
+    with pytest.raises(psycopg2.Error, match="Load into table 'par' failed"):
+        redshift.copy("par", "n.csv", "csv")
+    assert redshift.execute(DETAIL) == [("n.csv", 2, "a", 1213, "Missing data for not-null field")]
+
+
+def test_a_nul_byte_does_not_end_the_history(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "nul.csv", b"1,,,a\0b\n2,ontem\0,1,x\n")
+    with pytest.raises(psycopg2.Error):
+        redshift.copy("venda", "nul.csv", "csv")
+    put(redshift, "nul.csv", b"2,ontem\0,1\n")
+    with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
+        redshift.copy("venda", "nul.csv", "csv")
+    assert redshift.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
+
+
+def test_the_row_outlives_the_clients_rollback(redshift: Redshift) -> None:
+    redshift.execute("create table par (a integer, b integer)")
+    put(redshift, "r.csv", b"1,2\n1,x\n")
+    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("insert into t.par values (0, 0)")
+        with pytest.raises(psycopg2.errors.InternalError_, match="sys_load_error_detail"):
+            cursor.execute(f"copy t.par from 's3://{redshift.bucket.name}/r.csv' iam_role '{ROLE}' csv")
+        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+            cursor.execute("select 1")
+        connection.rollback()
+        cursor.execute("select colname, raw_line, raw_field_value from stl_load_errors order by query desc limit 1")
+        assert cursor.fetchall() == [("b", "1,x", "x")]
+    assert redshift.execute("select count(*) from par") == [(0,)]
+    [(status, error)] = redshift.execute(
+        "select h.status, h.error_message from sys_query_history h join sys_load_error_detail e"
+        " on e.query_id = h.query_id order by h.query_id desc limit 1"
+    )
+    assert (status, "Load into table 'par' failed" in error) == ("failed", True)
+
+
+def test_an_error_before_the_load_breaks_the_transaction_with_its_own_words(redshift: Redshift) -> None:
+    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+        for source, message in (("nowhere", "does not exist"), ("t.nowhere", "does not exist")):
+            with pytest.raises(psycopg2.Error, match=message):
+                cursor.execute(f"copy {source} from 's3://landing/x' iam_role '{ROLE}' csv")
+            with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+                cursor.execute("select 1")
+            connection.rollback()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
+    rows = 120_000
+    table = pa.table({"a": pa.array(range(rows), pa.int32())})
+    bodies = {
+        "parquet": lambda: parquet(a=table["a"]),
+        "csv": lambda: "".join(f"{n}\n" for n in range(rows)).encode(),
+        "json": lambda: "".join(f'{{"a": {n}}}\n' for n in range(rows)).encode(),
+    }
+    put(redshift, "big", bodies[form]())
+    copy = Copy("big", (), redshift.bucket.name, "big", form)
+    endpoint = redshift.bucket.meta.client.meta.endpoint_url
+    sizes = [chunk.count(b"\n") for chunk in chunks(copy, endpoint, [Column("a", "integer", key="a")])]
+    assert (sum(sizes), max(sizes) <= 50_000) == (rows, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("'s3://landing/nothing' iam_role '{role}'", "The specified S3 prefix 'nothing' does not exist"),
+        ("'s3://no-such-bucket/x' iam_role '{role}'", "S3ServiceException:"),
+        (
+            "'s3://landing/x' iam_role 'arn:aws:iam::000000000000:role/other'",
+            "Not authorized to get credentials of role",
+        ),
+        ("'s3://landing/x'", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE"),
+        ("'s3://landing/x' access_key_id 'a' secret_access_key 'b'", "stand-in: COPY with keys"),
+        ("'s3://landing/nothing' credentials 'aws_iam_role={role}'", "The specified S3 prefix 'nothing' does not"),
+        ("'s3://landing/x' credentials 'aws_access_key_id=a;aws_secret_access_key=b'", "stand-in: COPY with keys"),
+    ],
+)
+def test_a_source_that_cannot_be_read(redshift: Redshift, source: str, message: str) -> None:
+    redshift.execute(VENDA)
+    with pytest.raises(psycopg2.Error) as failed:
+        redshift.execute(f"copy venda from {source.format(role=ROLE)} parquet")
+    assert message in str(failed.value)
+    assert redshift.execute("select 1") == [(1,)]
+
+
+def test_copy_belongs_to_the_clients_transaction(redshift: Redshift) -> None:
+    redshift.execute(VENDA)
+    put(redshift, "f.parquet", sales())
+    redshift.execute("begin")
+    redshift.copy("venda", "f.parquet", "parquet")
+    assert redshift.execute("select count(*) from venda") == [(3,)]
+    redshift.execute("rollback")
+    assert redshift.execute("select count(*) from venda") == [(0,)]

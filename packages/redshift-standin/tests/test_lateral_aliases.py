@@ -1,0 +1,68 @@
+"""Aliases that the same SELECT refers to."""
+
+from typing import Any
+
+import psycopg2
+import pytest
+
+from redshift_standin.lateral import expand
+from redshift_standin.pytest_plugin import Redshift
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("select x + 1 as y, y * 2 as z, z from a", [(2, 4, 4)]),
+        ("select x + 1 as y, y * 10 as x from a", [(2, 20)]),
+        ("select 7 as x, x as y from a", [(7, 1)]),  # a column goes before an alias
+        ("select x as y from a where y = 1 and y + 1 = 2", [(1,)]),
+        ("select 7 as x from a where x = 1", [(7,)]),
+        ("select sum(x) as total, total / 2 as metade from a", [(1, 0)]),
+        ("select x + 1 as y, row_number() over (order by y) as n, n + y as m from a", [(2, 1, 3)]),
+        (
+            "with b as (select x as k, k + 1 as l from a), c as (select l as m, m + k as n from b) select n from c",
+            [(3,)],
+        ),
+        ("select q.l from (select x as k, k + 1 as l from a) as q", [(2,)]),
+        ("with a as (select 5 as w from a) select w as v, v + 1 as u from a", [(5, 6)]),
+        ("select a.x as y, y + b.w as s from a join (select 1 as x, 9 as w) as b using (x)", [(1, 10)]),
+        ("select a.x as y, (select max(y) from (select 3 as y) as q) as z from a", [(1, 3)]),
+        ("select 1 as um, um + 1 as dois", [(1, 2)]),
+    ],
+)
+def test_they_mean_what_they_stand_for(redshift: Redshift, query: str, answer: list[tuple[Any, ...]]) -> None:
+    redshift.execute("create table a (x int)")
+    redshift.execute("insert into a values (1)")
+    assert redshift.execute(query) == answer
+
+
+def test_they_work_where_rows_are_written(redshift: Redshift) -> None:
+    redshift.execute("create table a diststyle all as select 1 as x, x + 1 as y")
+    redshift.execute("insert into a select y as p, p + 1 as q from a")
+    assert redshift.execute("select x, y from a order by x") == [(1, 2), (2, 3)]
+    assert redshift.execute("select diststyle from svv_table_info where \"table\" = 'a'") == [("ALL",)]
+
+
+def test_they_see_what_the_transaction_has_made(redshift: Redshift) -> None:
+    redshift.execute("begin")
+    redshift.execute("create temp table nova (valor int)")
+    redshift.execute("insert into nova values (2)")
+    assert redshift.execute("select 1 as valor, valor as v from nova") == [(1, 2)]
+    with pytest.raises(psycopg2.Error, match='column "nada" does not exist'):
+        redshift.execute("select 1 as um, um + nada as dois from nova")
+    with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+        redshift.execute("select 1 as um, um as dois")
+    redshift.execute("rollback")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select x as y, x + 1 as z from a",
+        "select a.x as y, a.y from a",
+        "with y as (select 1 as x) select x from y",
+        "not SQL that select knows",
+    ],
+)
+def test_a_statement_without_them_is_left_as_it_is(statement: str) -> None:
+    assert expand(statement, lambda _: False) == statement

@@ -1,0 +1,119 @@
+"""Names of 64 to 127 bytes, which PostgreSQL would cut: shortened below, whole in all that a client sees."""
+
+import io
+import json
+from contextlib import closing
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redshift_standin.errors import RedshiftError
+from redshift_standin.names import fold, short
+from redshift_standin.pytest_plugin import ROLE, Redshift
+
+TABLE = "vendas_por_funcionario_e_categoria_com_todos_os_descontos_aplicados_a"
+TWIN = TABLE[:-1] + "b"  # PostgreSQL would cut both to the same name
+COLUMN = "valor_" + "é" * 40  # 46 characters, 86 bytes
+
+
+@pytest.fixture
+def long_named(redshift: Redshift) -> Redshift:
+    redshift.execute(f'create table {TABLE} (id int, "{COLUMN}" varchar(20)) distkey (id) sortkey ("{COLUMN}")')
+    redshift.execute(f"create table t.{TWIN} (id int)")
+    redshift.execute(f"insert into {TABLE} values (1, 'um')")
+    return redshift
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("select table_name from information_schema.tables where table_schema = 't' order by 1", [TABLE, TWIN]),
+        (f"select table_name from svv_tables where table_name = '{TWIN}'", [TWIN]),
+        (
+            f"select column_name from information_schema.columns where table_name = '{TABLE}' order by 1",
+            ["id", COLUMN],
+        ),
+        (f"select c.relname from pg_catalog.pg_class as c where c.relname = '{TABLE}'", [TABLE]),
+        (f"select attname from pg_attribute where attrelid = 't.{TABLE}'::regclass and attnum = 2", [COLUMN]),
+        (f"select sortkey1 from svv_table_info where \"table\" = '{TABLE}'", [COLUMN]),
+        (f"select \"column\" from pg_table_def where tablename = '{TABLE}' and sortkey = 1", [COLUMN]),
+        (f"select has_table_privilege(current_user, 't.{TWIN}', 'select')", [True]),
+    ],
+)
+def test_the_catalogue_shows_them_whole(long_named: Redshift, query: str, answer: list[object]) -> None:
+    assert [row[0] for row in long_named.execute(query)] == answer
+
+
+def test_descriptions_of_rows_show_them_whole(long_named: Redshift) -> None:
+    alias = "a" * 127
+    with long_named.connection.cursor() as cursor:
+        cursor.execute(f"select *, id as {alias.upper()} from {TABLE}")
+        assert [column.name for column in cursor.description or ()] == ["id", COLUMN, alias]
+        assert cursor.fetchall() == [(1, "um", 1)]
+
+
+def test_errors_and_views_show_them_whole(long_named: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match=f'relation "t.{TABLE}x" does not exist'):
+        long_named.execute(f"select * from t.{TABLE}x")
+    long_named.execute(f"create view resumo as select id from t.{TABLE}")
+    [(definition,)] = long_named.execute("select definition from pg_views where viewname = 'resumo'")
+    assert TABLE in definition
+
+
+def test_copy_takes_them(long_named: Redshift) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array([2], pa.int32()), "v": ["dois"]}), out)
+    long_named.bucket.put_object(Key="long.parquet", Body=out.getvalue())
+    long_named.execute(f"copy t.{TABLE} from 's3://{long_named.bucket.name}/long.parquet' iam_role '{ROLE}' parquet")
+    assert long_named.execute(f'select id, "{COLUMN}" from {TABLE} order by 1') == [(1, "um"), (2, "dois")]
+
+    document = {"id": 4, COLUMN: "quatro"}
+    long_named.bucket.put_object(Key="long.json", Body=json.dumps(document).encode())
+    long_named.execute(f"copy {TABLE} from 's3://{long_named.bucket.name}/long.json' iam_role '{ROLE}' json 'auto'")
+    assert long_named.execute(f'select "{COLUMN}" from {TABLE} where id = 4') == [("quatro",)]
+
+    long_named.bucket.put_object(Key="long.csv", Body=b"3,%s\n" % (b"x" * 21))
+    with pytest.raises(psycopg2.Error, match=f"Load into table '{TABLE}' failed"):
+        long_named.execute(f"copy {TABLE} from 's3://{long_named.bucket.name}/long.csv' iam_role '{ROLE}' csv")
+    seen = long_named.execute("select column_name from sys_load_error_detail order by query_id desc limit 1")
+    assert seen == [(COLUMN,)]
+
+
+def test_they_outlive_the_stand_in_that_met_them(long_named: Redshift) -> None:
+    with closing(long_named.server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from pg_tables where tablename = '{TWIN}'")
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_128_bytes_are_too_many(redshift: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match="has 128 bytes; the maximum is 127"):
+        redshift.execute(f"create table {'n' * 128} (x int)")
+    assert redshift.execute("select 1") == [(1,)]
+
+
+def test_quoted_names_fold_to_lower_case(redshift: Redshift) -> None:
+    redshift.execute('create table "Venda" ("Id" int)')
+    with redshift.connection.cursor() as cursor:
+        cursor.execute('select "ID" as "Chave" from VENDA')
+        assert [column.name for column in cursor.description or ()] == ["chave"]
+
+
+@given(st.text(alphabet=st.characters(categories=["Ll", "Nd"]), min_size=1, max_size=130).map(lambda n: "x" + n))
+def test_a_short_name_fits_and_tells_apart(name: str) -> None:
+    if len(name.encode()) > 127:
+        with pytest.raises(RedshiftError):
+            short(name)
+    else:
+        assert len(short(name).encode()) <= 63
+        assert (short(name) == name) == (len(name.encode()) <= 63)
+        assert short(name) != short(name[:-1] + "y") or name.endswith("y")
+
+
+@given(st.text(alphabet=st.characters(categories=["Ll", "Lu"]), min_size=64, max_size=100))
+def test_strings_and_comments_are_no_names(text: str) -> None:
+    sql = f"select '{text}' /* {text} */ -- {text}"
+    assert fold(sql) == (sql, {})

@@ -1,0 +1,82 @@
+"""varchar(n) holds n bytes, wherever its text comes from."""
+
+import psycopg2
+import pytest
+
+from redshift_standin.pytest_plugin import Redshift
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        ("'ééé'::varchar(5)", "éé"),
+        ("cast('ééé' as varchar(6))", "ééé"),
+        ("'a€'::varchar(3)", "a"),
+        ("'😀😀'::varchar(7)", "😀"),
+        ("'é'::varchar(1)", ""),
+        ("cast(123456 as varchar(3))", "123"),
+        ("'ééé'::varchar(20)::varchar(4)", "éé"),
+        ("null::varchar(1)", None),
+    ],
+)
+def test_a_cast_cuts(redshift: Redshift, value: str, answer: str | None) -> None:
+    assert redshift.execute(f"select {value}") == [(answer,)]
+    redshift.execute(f"create table a as select {value} as x")
+    assert redshift.execute("select x from a") == [(answer,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into a values ('ééé')",
+        "insert into a select 'ééé'::varchar(20)",
+        "insert into a select x from b",
+        "update a set x = x || 'é'",
+        "merge into a using b on a.x = b.x when matched then delete when not matched then insert values (b.x)",
+    ],
+)
+def test_a_column_refuses(redshift: Redshift, statement: str) -> None:
+    redshift.execute("create table a (x varchar(5))")
+    redshift.execute("create table b as select 'ééé'::varchar(20) as x")
+    redshift.execute("insert into a values ('éé')")
+    with pytest.raises(psycopg2.errors.StringDataRightTruncation, match="Value too long for character type"):
+        redshift.execute(statement)
+    assert redshift.execute("select x from a") == [("éé",)]
+
+
+def test_blanks_at_the_end_do_not_count(redshift: Redshift) -> None:
+    redshift.execute("create table a (x varchar(3))")
+    redshift.execute("insert into a values ('é    ')")
+    assert redshift.execute("select x from a") == [("é ",)]
+
+
+def test_a_text_column_without_a_length_has_256_bytes(redshift: Redshift) -> None:
+    redshift.execute(
+        "create table a (text text, v varchar not null, c character varying default 'x', m varchar(max))"
+    )
+    redshift.execute("alter table a add column nova text encode zstd")
+    lengths = "select character_maximum_length from information_schema.columns where table_name = 'a'"
+    assert redshift.execute(f"{lengths} order by ordinal_position") == [(256,), (256,), (256,), (65535,), (256,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into a select x from b",
+        "update a set x = x || 'c'",
+        "alter table b alter column x type varchar(20)",
+        "merge into a using b on a.x = b.x when matched then delete when not matched then insert values (b.x)",
+    ],
+)
+def test_a_column_takes_what_fits_from_a_longer_or_a_shorter_one(redshift: Redshift, statement: str) -> None:
+    redshift.execute("create table a (x varchar(5))")
+    redshift.execute("create table b as select 'éé'::varchar(9) as x")
+    redshift.execute("insert into a values ('éé')")
+    redshift.execute(statement)
+    assert {text[:2] for (text,) in redshift.execute("select x from a union all select x from b")} == {"éé"}
+
+
+def test_an_expression_gives_a_table_a_varchar(redshift: Redshift) -> None:
+    redshift.execute("create table a as select md5('a') as x, 'b' || 'c' as y, 1 as z")
+    types = "select data_type from information_schema.columns where table_name = 'a' order by ordinal_position"
+    assert redshift.execute(types) == [("character varying",), ("character varying",), ("integer",)]

@@ -1,0 +1,268 @@
+"""The protocol, spoken by the clients that are used with Redshift."""
+
+from contextlib import closing
+from typing import Any
+
+import boto3
+import psycopg2
+import pytest
+import redshift_connector
+
+from redshift_standin import redshift_serverless, wire
+from redshift_standin.errors import StandInError
+from redshift_standin.postgres import PostgresServer
+from redshift_standin.pytest_plugin import ROLE, Redshift
+from redshift_standin.server import RedshiftServer
+
+
+def connect_like_dbt(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch, **changed: Any
+) -> redshift_connector.Connection:
+    """A connection of dbt-redshift's client; it takes its CAs from OpenSSL's places."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(redshift.server.ca_bundle))
+    words = {
+        "host": redshift.server.host, "port": redshift.server.port, "database": "dev", "user": "awsuser",
+        "password": redshift.server.password, "sslmode": "verify-full",
+    }  # fmt: skip
+    return redshift_connector.connect(**(words | changed))
+
+
+def test_redshift_connector_speaks_the_extended_protocol(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select nvl(%s, 7) as x, cast(null as super) as s", (None,))
+        assert cursor.fetchall() == ([7, None],)
+        assert [column[1] for column in cursor.description][1] == 4000  # redshift_connector's id of SUPER
+
+
+def test_an_error_in_the_extended_protocol_leaves_the_session_usable(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        for statement in ("create index i on a (x)", "select nothing"):
+            with pytest.raises(redshift_connector.ProgrammingError):
+                cursor.execute(statement)
+        cursor.execute("select 1")
+        assert cursor.fetchall() == ([1],)
+
+
+def test_copy_in_the_extended_protocol(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+    redshift.execute("create table a (x int)")
+    redshift.bucket.put_object(Key="ext/good.csv", Body=b"1\n2\n")
+    redshift.bucket.put_object(Key="ext/bad.csv", Body=b"1\nx\n")
+    copy = f"copy t.a from 's3://{redshift.bucket.name}/ext/{{}}.csv' iam_role '{ROLE}' csv"
+    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
+        cursor = connection.cursor()
+        for _ in range(2):  # the second time it is prepared already
+            cursor.execute(copy.format("good"))
+        cursor.execute("select count(*) from t.a")
+        assert cursor.fetchall() == ([4],)
+        with pytest.raises(redshift_connector.ProgrammingError, match="sys_load_error_detail"):
+            cursor.execute(copy.format("bad"))
+        with pytest.raises(redshift_connector.ProgrammingError, match="current transaction is aborted"):
+            cursor.execute("select 1")
+        connection.rollback()
+        cursor.execute(copy.format("good"))
+        connection.commit()
+    assert redshift.execute("select count(*) from a") == [(2,)]
+    logged = "select status from sys_query_history where query_type = 'COPY' order by query_id desc limit 4"
+    assert redshift.execute(logged) == [("success",), ("failed",), ("success",), ("success",)]
+
+
+def test_a_refusal_breaks_the_transaction(redshift: Redshift) -> None:
+    redshift.execute("create table a (x int)")
+    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("insert into t.a values (1)")
+        with pytest.raises(psycopg2.Error):
+            cursor.execute("create index i on t.a (x)")
+        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
+            cursor.execute("select 1")
+        connection.rollback()
+    assert redshift.execute("select count(*) from a") == [(0,)]
+
+
+def test_a_failure_of_the_stand_in_is_an_error_and_not_the_end(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> str:
+        raise IndexError("nothing there")
+
+    monkeypatch.setattr(wire, "rewrite", fail)
+    with pytest.raises(psycopg2.Error, match="stand-in: it has failed at this statement"):
+        redshift.execute("select 1")
+    monkeypatch.undo()
+    assert redshift.execute(
+        "select error_message like '%nothing there%' from sys_query_history"
+        " where query_text = 'select 1' order by query_id desc limit 1"
+    ) == [(True,)]
+
+
+def test_a_long_sum_is_a_sum(redshift: Redshift) -> None:
+    assert redshift.execute("select " + "+".join(["1"] * 3000)) == [(3000,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("show tables from schema t", ["a"]),
+        ("show tables from schema dev.T like 'a%' limit 1", ["a"]),
+        ('show tables from schema "dev"."t" like \'b%\'', []),
+        ("show columns from table dev.t.a", ["x", "y"]),
+        ("show schemas from database dev like 't'", ["t"]),
+    ],
+)
+def test_show_takes_names_with_and_without_quotes(redshift: Redshift, statement: str, names: list[str]) -> None:
+    redshift.execute("create table a (x int, y int)")
+    place = {"columns": 3, "tables": 2, "schemas": 1}[statement.split()[1]]
+    assert [row[place] for row in redshift.execute(statement)] == names
+
+
+def test_show_without_names_says_what_it_wants(redshift: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match="stand-in: SHOW TABLES without the schema"):
+        redshift.execute("show tables")
+
+
+def test_the_server_says_what_redshift_says(redshift: Redshift) -> None:
+    assert redshift.connection.get_parameter_status("server_version") == "8.0.2"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"password": "wrong"}, "password authentication failed"),
+        ({"sslmode": "disable"}, "SSL off"),
+        ({"sslrootcert": "system"}, "certificate verify failed"),
+    ],
+)
+def test_who_may_not_come_in(redshift: Redshift, changed: dict[str, str], message: str) -> None:
+    server = redshift.server
+    words = {
+        "host": server.host, "port": server.port, "dbname": "dev", "user": "awsuser", "password": server.password,
+        "sslmode": "verify-full", "sslrootcert": str(server.ca_bundle),
+    }  # fmt: skip
+    with pytest.raises(psycopg2.OperationalError, match=message):
+        psycopg2.connect(**(words | changed))
+
+
+def test_every_statement_is_in_the_history_as_it_was_sent(redshift: Redshift) -> None:
+    redshift.execute("set query_group to 'relatorio'")
+    redshift.execute("select /* quem pergunta */ nvl(1, 2)")
+    with pytest.raises(psycopg2.Error):
+        redshift.execute("select nothing_of_that_name")
+    redshift.execute("reset query_group")
+
+    seen = redshift.execute(
+        "select query_text, query_label, status, error_message from sys_query_history order by query_id desc limit 3"
+    )
+    assert seen[::-1] == [
+        ("select /* quem pergunta */ nvl(1, 2)", "relatorio", "success", None),
+        ("select nothing_of_that_name", "relatorio", "failed", 'column "nothing_of_that_name" does not exist'),
+        ("reset query_group", "relatorio", "success", None),
+    ]
+
+
+def test_the_history_tells_statements_of_one_string_apart(redshift: Redshift) -> None:
+    script = [
+        "begin",
+        'create table a (x int) /* {"node": "a"} */',
+        "create materialized view m as select x from a",
+        "refresh materialized view m",
+        "create table b as select 1 as x",
+        "insert into a select x from b",
+        "commit",
+    ]
+    redshift.execute("; ".join(script))
+    with pytest.raises(psycopg2.Error):
+        redshift.execute("select 1; select nada; select 2")
+
+    seen = redshift.execute(
+        "select query_text, query_type, status, session_id = pg_backend_pid(), transaction_id"
+        " from sys_query_history order by query_id desc limit 9"
+    )[::-1]
+    types = ["UTILITY", "DDL", "DDL", "DDL", "CTAS", "INSERT", "UTILITY"]
+    assert [row[:4] for row in seen] == [
+        *((text, kind, "success", True) for text, kind in zip(script, types, strict=True)),
+        ("select 1", "SELECT", "success", True),
+        ("select nada", "SELECT", "failed", True),
+    ]
+    assert len({row[4] for row in seen[:7]}) == 1
+    assert seen[7][4] > seen[6][4]
+
+
+def test_the_history_has_each_execution_of_a_prepared_statement(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("set query_group to 'dbt'")
+        for _ in range(3):
+            cursor.execute("select 41 + %s", (1,))
+        with pytest.raises(redshift_connector.ProgrammingError):
+            cursor.execute("select nada_assim")
+    seen = redshift.execute(
+        "select query_text, status from sys_query_history where query_label = 'dbt' and query_type = 'SELECT'"
+        " order by query_id desc limit 4"
+    )
+    assert [status for _, status in seen] == ["failed", "success", "success", "success"]
+    assert {text for text, _ in seen} == {"select nada_assim", "select 41 + $1"}
+
+
+def test_a_database_of_another_version_is_not_used(redshift: Redshift, postgres_server: PostgresServer) -> None:
+    with closing(postgres_server.connect("dev")) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("select obj_description('rs'::regnamespace, 'pg_namespace')")
+        version = cursor.fetchone()
+        cursor.execute("comment on schema rs is 'older'")
+        try:
+            with (
+                pytest.raises(StandInError, match="another version of it: `make clean`"),
+                RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, ""),
+            ):
+                pass
+        finally:
+            cursor.execute("comment on schema rs is %s", version)
+
+
+def test_long_statements_are_whole_in_parts(redshift: Redshift) -> None:
+    text = "select '" + "x" * 9000 + "' as longo"
+    redshift.execute(text)
+    parts = redshift.execute(
+        "select t.text from sys_query_text t where t.query_id ="
+        " (select max(query_id) from sys_query_history where query_text like '%as longo') order by t.sequence"
+    )
+    assert ([len(part) for (part,) in parts], "".join(part for (part,) in parts)) == ([4000, 4000, 1018], text)
+
+
+def test_temporary_credentials_sign_in(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = redshift.server
+    with redshift_serverless.serve(server.temporary_login, server.host, server.port) as url:
+        for name, value in {
+            "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        client = boto3.client("redshift-serverless")
+        answer = client.get_credentials(workgroupName="sandbox", dbName="dev", durationSeconds=900)
+        with pytest.raises(client.exceptions.ResourceNotFoundException, match="Workgroup other not found"):
+            client.get_credentials(workgroupName="other", dbName="dev")
+        with pytest.raises(client.exceptions.ClientError, match="durationSeconds"):
+            client.get_credentials(workgroupName="sandbox", dbName="dev", durationSeconds=1)
+        iam = {"iam": True, "user": None, "password": None, "is_serverless": True, "serverless_work_group": "sandbox"}
+        with closing(connect_like_dbt(redshift, monkeypatch, **iam, db_user=None, region="us-east-1")) as connection:
+            cursor = connection.cursor()
+            cursor.execute("select current_user")
+            assert cursor.fetchall() == (["IAMR:sandbox"],)
+    assert answer["dbUser"] == "IAMR:sandbox"
+
+
+def test_a_credential_that_has_expired_is_refused(redshift: Redshift) -> None:
+    server = redshift.server
+    password = server.temporary_login("IAMR:ontem", -1)
+    with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+        psycopg2.connect(
+            host=server.host, port=server.port, dbname="dev", user="IAMR:ontem", password=password,
+            sslmode="verify-full", sslrootcert=str(server.ca_bundle),
+        )  # fmt: skip

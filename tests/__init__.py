@@ -1,0 +1,1 @@
+"""Tests: data/ is dbt's, python/ is pytest's."""

@@ -1,0 +1,1 @@
+"""Whole pipelines, from the sources to silver."""

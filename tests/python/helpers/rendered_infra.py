@@ -1,0 +1,113 @@
+"""infra/ as Terraform renders it with the mocks of its own tests, for what HCL cannot ask of it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.python.helpers import ROOT, missing
+
+TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
+RENDERED_BY = "tests/run.tftest.hcl"
+
+# Redshift's own forms in the set-up of the database, in PostgreSQL's; the rest of the procedure is the same in both.
+POSTGRES = (
+    ("password disable", "password null"),
+    ("grant role ", "grant "),
+    (" to role ", " to "),
+    ("svv_roles", "(select rolname as role_name from pg_roles) as svv_roles"),
+)
+
+
+def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs terraform in a folder."""
+    command = [TERRAFORM, *arguments, "-no-color"]
+    environment = os.environ | {"TF_IN_AUTOMATION": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def copy(folder: Path) -> Path:
+    """Returns a copy of infra/ that terraform works on; skips the test where it cannot."""
+    if not shutil.which(TERRAFORM):
+        missing.infra_tool(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
+    ignored = shutil.ignore_patterns(
+        ".terraform", "node_modules", *([] if TERRAFORM == "terraform" else [".terraform.lock.hcl"])
+    )
+    shutil.copytree(ROOT / "infra", folder, ignore=ignored)
+    for values in folder.glob("*.tfvars"):
+        values.unlink()  # a deployment's; the tests bring their own
+    if (done := terraform(folder, "init", "-backend=false", "-input=false")).returncode:
+        missing.infra_tool(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
+    return folder
+
+
+@dataclass(frozen=True)
+class Infra:
+    """What would be made: the values of every resource by its address, and the outputs."""
+
+    resources: dict[str, dict[str, Any]]
+    outputs: dict[str, Any]
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """Returns the statements of a role's policies; the role by its key in infra/iam.tf, or `deploy`."""
+        addresses = [f'aws_iam_role_policy.this["{role}"]']
+        if role == "deploy":
+            addresses = ['aws_iam_role_policy.deploy["refresh"]', 'aws_iam_role_policy.deploy["release"]']
+        policies = [json.loads(self.resources[address]["policy"]) for address in addresses]
+        return [statement for policy in policies for statement in policy["Statement"]]
+
+    def database_set_up(self, database: str, password: str | None = None) -> str:
+        """Returns the statements that set up the deployed database, for a database of PostgreSQL.
+
+        With a password, its users can sign in by that, as nothing but AWS lets them in there.
+        """
+        text = str(self.resources["aws_redshiftdata_statement.access_procedure"]["sql"])
+        for redshift, postgres in (*POSTGRES, ("on database vendas", f"on database {database}")):
+            assert redshift in text, redshift
+            text = text.replace(redshift, postgres)
+        if password:
+            text = text.replace("password null", f"password '{password}'")
+        return f"{text};\n{self.resources['aws_redshiftdata_statement.access']['sql']}"
+
+    def environment(self, task: str) -> dict[str, str]:
+        """Returns the environment of a task's container, without what Secrets Manager adds."""
+        (container,) = json.loads(self.resources[f'aws_ecs_task_definition.this["{task}"]']["container_definitions"])
+        return {variable["name"]: variable["value"] for variable in container["environment"]}
+
+
+def render(folder: Path) -> Infra:
+    """Returns what a run of infra's own tests would make; `folder` is a copy of infra/."""
+    done = terraform(folder, "test", f"-filter={RENDERED_BY}", "-json", "-verbose")
+    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    states = [message["test_state"] for message in messages if message["type"] == "test_state"]
+    assert done.returncode == 0 and len(states) == 1, done.stdout[-3000:] + done.stderr
+    resources = {entry["address"]: entry["values"] for entry in states[0]["root_module"]["resources"]}
+    return Infra(resources, {name: output.get("value") for name, output in states[0]["outputs"].items()})
+
+
+def matches(pattern: str, text: str) -> bool:
+    """True where IAM would say so: `*` stands for any characters, `?` for one."""
+    parts = (
+        ".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern)
+    )
+    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+
+
+def allows(statements: list[dict[str, Any]], action: str, resource: str, via: str | None = None) -> bool:
+    """True where a statement allows the action on the resource, of a key by way of the service `via`.
+
+    Other conditions are infra's own tests' to check.
+    """
+    return any(
+        statement["Effect"] == "Allow"
+        and statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService") == via
+        and any(matches(allowed.lower(), action.lower()) for allowed in statement["Action"])
+        and any(matches(allowed, resource) for allowed in statement["Resource"])
+        for statement in statements
+    )

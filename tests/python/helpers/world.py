@@ -1,0 +1,110 @@
+"""The three sources for real, each under the test's control, and a warehouse of the test's own."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psycopg2 import extensions
+
+from redshift_standin.postgres import PostgresServer
+from sandbox.sources.api import NOT_CORRECT, Answer
+
+CATEGORIES = {1: "Bebidas", 2: "Padaria"}
+VENDA = """
+create table public.venda (
+  id_venda integer, id_funcionario integer, id_categoria integer, data_venda date, venda double precision
+);
+insert into public.venda values (1, 1, 1, '2024-01-01', 10.5), (2, 2, 2, '2024-01-02', 20);
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a person sees of one run: its exit code and everything it printed."""
+
+    code: int
+    output: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON log lines."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+
+    def status(self, table: str) -> str:
+        """How one table ended."""
+        return next(line["status"] for line in self.lines if line.get("table") == table and "status" in line)
+
+
+@dataclass
+class World:
+    """Three sources and a warehouse; `run` is the program's own command line."""
+
+    environment: dict[str, str]
+    drop: Path
+    warehouse: Path
+    sales: extensions.connection
+    server: PostgresServer
+    main: Callable[[list[str]], Outcome]
+    names: dict[int, str] = field(default_factory=lambda: {1: "Ana", 2: "José D'Ávila"})
+    answers: dict[int, Answer] = field(default_factory=dict)  # what the API says instead of the name
+
+    def answer(self, employee: int) -> Answer:
+        """What the employees API answers."""
+        name = self.names.get(employee, NOT_CORRECT)
+        return self.answers.get(employee) or Answer(name.encode())
+
+    def put(self, path: str, table: pa.Table | bytes | None = None) -> Path:
+        """Puts a file into the drop: the bytes, or a table as Parquet (by default the categories)."""
+        file = self.drop / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(table, bytes):
+            file.write_bytes(table)
+        else:
+            rows = {"id": list(CATEGORIES), "nome_categoria": list(CATEGORIES.values())}
+            pq.write_table(table if table is not None else pa.table(rows), file)
+        return file
+
+    def execute(self, sql: str) -> None:
+        """Changes the sales database."""
+        with self.sales, self.sales.cursor() as cursor:
+            cursor.execute(sql)
+
+    @contextmanager
+    def ends_sessions(self, row: int, queries: str) -> Iterator[dict[str, str]]:
+        """While entered, the server ends the session of a reader that comes to a row in queries like a pattern.
+
+        Gives the settings of that reader. Policy `p` is what does it.
+        """
+        self.execute(
+            f"""
+            create function public.morre(n integer) returns boolean language plpgsql as $$ begin
+              if n = {row} and current_query() ilike '{queries}' then
+                perform pg_terminate_backend(pg_backend_pid());
+              end if;
+              return true;
+            end $$;
+            create role mortal login password 'pw';
+            alter table public.venda enable row level security;
+            create policy p on public.venda using (public.morre(id_venda));
+            grant select on public.venda to mortal;
+            """
+        )
+        try:
+            yield {"SOURCE_POSTGRES_USER": "mortal", "SOURCE_POSTGRES_PASSWORD": "pw"}
+        finally:
+            self.execute("drop policy p on public.venda; drop owned by mortal; drop role mortal")
+
+    def run(self, *sources: str) -> Outcome:
+        """Runs `python -m extract run`, for these sources or for all."""
+        return self.main(["run", *(word for source in sources for word in ("--source", source))])
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Asks the warehouse, in a connection of its own."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()

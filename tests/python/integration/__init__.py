@@ -1,0 +1,1 @@
+"""Tests of one part with the real programs that it talks to."""

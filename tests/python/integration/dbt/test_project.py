@@ -1,0 +1,104 @@
+"""The project as a whole: today, an empty source, documentation."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from extract.sources import TABLES
+from tests.python.helpers import ROOT
+from tests.python.helpers.project import Project
+
+
+@pytest.fixture(scope="module")
+def project(new_project: Callable[[], Project]) -> Project:
+    return new_project()
+
+
+def today_in_sao_paulo() -> date:
+    return datetime.now(UTC).astimezone(ZoneInfo("America/Sao_Paulo")).date()
+
+
+def today_of(project: Project, today: str) -> date:
+    result = project.dbt("show", "--inline", "select {{ hoje() }} as hoje", "--output", "json", today=today)
+    assert result.success, result.exception
+    return result.result.results[0].agate_table.rows[0][0]
+
+
+def test_today_is_what_is_set(project: Project) -> None:
+    assert today_of(project, "2024-02-29") == date(2024, 2, 29)
+
+
+def test_today_is_else_the_day_in_sao_paulo(project: Project) -> None:
+    before = today_in_sao_paulo()
+    assert before <= today_of(project, "") <= today_in_sao_paulo()
+
+
+@pytest.mark.parametrize("today", ["31/12/2025", "2025-13-01", "2025-12-31'; drop table x; --"])
+def test_a_today_that_is_no_date_is_refused(project: Project, today: str) -> None:
+    result = project.dbt("parse", today=today)
+
+    assert not result.success
+    assert f"TODAY must be a date such as 2025-12-31, not '{today}'" in str(result.exception)
+
+
+def test_an_empty_list_of_employees_stops_silver_and_its_history(project: Project) -> None:
+    project.raw.employees(1, {1: "Ana"}, completed=False)
+
+    outcomes = project.outcomes("build", "--select", "bronze_funcionario+1", "--exclude-resource-type", "unit_test")
+
+    assert outcomes["not_empty_bronze_funcionario_"] == "fail"
+    assert outcomes["silver_funcionario"] == "skipped"
+    assert outcomes["silver_funcionario_historico"] == "skipped"
+
+
+def test_everything_is_described(project: Project) -> None:
+    assert project.dbt("parse").success
+    manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
+    described = [
+        *(node for node in manifest["nodes"].values() if node["resource_type"] != "test"),
+        *manifest["sources"].values(),
+        *manifest["exposures"].values(),
+        *(macro for macro in manifest["macros"].values() if macro["package_name"] == "plataforma_vendas"),
+    ]
+
+    things = {node["name"]: node["description"] for node in described}
+    columns = {
+        f"{node['name']}.{name}": column["description"]
+        for node in described
+        for name, column in node.get("columns", {}).items()
+    }
+    assert len(things) > 20
+    assert len(columns) > 80
+    assert [name for name, description in (things | columns).items() if not description.strip()] == []
+
+
+def test_every_name_of_a_person_is_tagged(project: Project) -> None:
+    assert project.dbt("parse").success
+    manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
+
+    tags = {
+        node["name"]: column["tags"]
+        for node in [*manifest["nodes"].values(), *manifest["sources"].values()]
+        for column in node["columns"].values()
+        if column["name"] == "nome" and node["name"] != "feriado"
+    }
+    assert tags == {
+        "funcionario": ["pii"],
+        "bronze_funcionario": ["pii"],
+        "silver_funcionario": ["pii"],
+        "silver_funcionario_historico": ["pii"],
+    }
+
+
+def test_the_tests_of_whole_layers_go_by_every_table_that_is_loaded() -> None:
+    listed = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["tables"]
+    with_rejected = {path.stem for path in (ROOT / "models/silver").glob("*_rejeitada.sql")}
+
+    assert {(table["source"], table["name"], table["key"]) for table in listed} == {
+        (table.source, table.name, table.key) for table in TABLES
+    }
+    assert {f"silver_{table['name']}_rejeitada" for table in listed if table["rejected"]} == with_rejected

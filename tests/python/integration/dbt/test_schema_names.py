@@ -1,0 +1,126 @@
+"""Which schema a model lands in, and which settings are refused before anything is sent; by the project's own macros.
+
+They run in a project of two models, which dbt parses in a second; the profile is the project's own too.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from tests.python.helpers import ROOT
+
+MACROS = ("check_settings", "generate_schema_name", "query_comment")
+PROJECT = """
+name: small
+profile: plataforma_vendas
+flags: {send_anonymous_usage_stats: false}
+models:
+  small:
+    bronze: {+schema: bronze}
+    silver: {+schema: silver}
+"""
+REDSHIFT = {
+    "REDSHIFT_HOST": "localhost",
+    "REDSHIFT_DATABASE": "dev",
+    "REDSHIFT_USER": "ana",
+    "REDSHIFT_PASSWORD": "x",
+}
+Parse = Callable[..., dbtRunnerResult]
+
+
+@pytest.fixture
+def parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parse:
+    """`dbt parse` of the small project with settings of the environment."""
+    (tmp_path / "dbt_project.yml").write_text(PROJECT)
+    shutil.copy(ROOT / "profiles.yml", tmp_path)
+    (tmp_path / "macros").mkdir()
+    for macro in MACROS:
+        shutil.copy(ROOT / "macros" / f"{macro}.sql", tmp_path / "macros")
+    for layer in ("bronze", "silver"):
+        (tmp_path / "models" / layer).mkdir(parents=True)
+        (tmp_path / "models" / layer / f"{layer}_venda.sql").write_text("select 1 as id")
+
+    def run(**settings: str) -> dbtRunnerResult:
+        monkeypatch.chdir(tmp_path)
+        for name, value in ({"DBT_SCHEMA": ""} | REDSHIFT | settings).items():
+            monkeypatch.setenv(name, value)
+        return dbtRunner().invoke(["parse", "--quiet", "--no-partial-parse"])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("target", "prefix", "schemas"),
+    [
+        ("local", "", {"bronze", "silver"}),
+        ("sandbox", "", {"bronze", "silver"}),
+        ("prod", "", {"bronze", "silver"}),
+        ("dev", "ana", {"ana_bronze", "ana_silver"}),
+        ("dev", "pr_123", {"pr_123_bronze", "pr_123_silver"}),
+        ("dev", "", {"misconfigured_dev_bronze", "misconfigured_dev_silver"}),
+        ("prod", "ana", {"misconfigured_prod_bronze", "misconfigured_prod_silver"}),
+    ],
+)
+def test_each_target_has_its_schemas(parse: Parse, target: str, prefix: str, schemas: set[str]) -> None:
+    done = parse(DBT_TARGET=target, DBT_SCHEMA=prefix)
+
+    assert done.success, done.exception
+    assert {node.schema for node in done.result.nodes.values()} == schemas
+
+
+def test_grants_are_to_the_roles_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for name, value in (REDSHIFT | {"REDSHIFT_READER_ROLE": "analista", "DBT_SCHEMA": ""}).items():
+        monkeypatch.setenv(name, value)
+
+    def grants(target: str) -> dict[str, dict[str, list[str]]]:
+        monkeypatch.setenv("DBT_TARGET", target)
+        done = dbtRunner().invoke(
+            ["parse", "--quiet", "--target-path", str(tmp_path / target), "--log-path", str(tmp_path / target)]
+        )
+        assert done.success, done.exception
+        built = [node for node in done.result.nodes.values() if node.resource_type in ("model", "seed", "snapshot")]
+        return {node.name: node.config.grants for node in built}
+
+    bronze, silver = {"select": ["role:transformer"]}, {"select": ["role:analista"]}
+    on_redshift = grants("prod")
+    assert on_redshift["bronze_venda"] == on_redshift["feriado"] == bronze
+    assert on_redshift["silver_venda"] == on_redshift["silver_categoria_historico"] == silver
+    assert all(on_redshift.values())
+    assert not any(grants("local").values())  # DuckDB has no roles
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DBT_SCHEMA", "Ana"),
+        ("DBT_SCHEMA", "pr_"),
+        ("DBT_SCHEMA", "pr_12x"),
+        ("DBT_SCHEMA", "silver"),
+        ("DBT_SCHEMA", "raw_api"),
+        ("DBT_SCHEMA", 'a"; drop schema silver; --'),
+        ("DBT_SCHEMA", "ana\n"),
+        ("REDSHIFT_DATABASE", 'dev"; drop schema silver; --'),
+        ("REDSHIFT_USER", "ana'"),
+        ("REDSHIFT_QUERY_GROUP", "dbt'; drop schema silver; --"),
+        ("REDSHIFT_READER_ROLE", "reader, public"),
+        ("REDSHIFT_TRANSFORMER_ROLE", "a b"),
+        ("RUN_ID", "1 */ drop schema silver; /*"),
+    ],
+)
+def test_what_ends_up_in_sql_is_held_to_a_pattern(parse: Parse, name: str, value: str) -> None:
+    done = parse(**{"DBT_TARGET": "dev", "DBT_SCHEMA": "ana", name: value})
+
+    assert not done.success
+    assert f"{name}: expected " in str(done.exception)
+    assert f"got '{value.strip()}" in str(done.exception)
+
+
+def test_all_that_is_wrong_is_told_at_once(parse: Parse) -> None:
+    done = parse(DBT_TARGET="dev", DBT_SCHEMA="Ana", REDSHIFT_QUERY_GROUP="a b")
+
+    assert "DBT_SCHEMA: expected " in str(done.exception)
+    assert "REDSHIFT_QUERY_GROUP: expected " in str(done.exception)

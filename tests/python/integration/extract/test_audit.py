@@ -1,0 +1,209 @@
+"""The audit agrees where every row is accounted for, and names each difference with the query that shows it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import extract.load.runner
+from extract.checks.audit import Comparison, audit, last_loads
+from extract.sources.postgres.table import TABLES
+from extract.transform.build import Models
+from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
+from tests.python.helpers.world import World
+
+(VENDA,) = TABLES
+
+# Two loads: four sales, then one that is new, one that is corrected and one that is gone.
+LOADED = """
+create schema raw_postgres; create schema ops; create schema bronze; create schema silver;
+create table raw_postgres._dlt_loads as
+    from (values ('1.1', 'venda', 0), ('2.1', 'venda', 0), ('3.1', 'venda', 1)) t(load_id, schema_name, status);
+create table raw_postgres.venda as
+    from (values (1, 10.0, null::boolean, '1.1'), (2, 20, null, '1.1'), (7, 70, null, '1.1'), (9, 90, null, '1.1'),
+        (4, 40, null, '2.1'), (1, 11, null, '2.1'), (7, null, true, '2.1'), (5, 50, null, '3.1')
+    ) t(id_venda, venda, _deleted, _dlt_load_id);
+create table ops.extract_runs as
+    from (values ('a', 'postgres', 'venda', 'xmin', 'ok', 4, 4, '1.1'), ('b', 'postgres', 'venda', 'xmin', 'ok', 4, 3, '2.1'),
+        ('c', 'postgres', 'venda', 'xmin', 'failed', null, null, null)
+    ) t(run_id, source, table_name, mode, status, rows_source, rows_landed, load_id);
+create table bronze.venda as
+    from (values (1, 11.0, '2.1'), (2, 20, '1.1'), (9, 90, '1.1'), (4, 40, '2.1')) t(id_venda, venda, _dlt_load_id);
+create table silver.venda as from bronze.venda where venda > 15;
+create table silver.rejeitada as from bronze.venda where venda <= 15;
+"""  # noqa: E501  a table
+MODELS = Models("bronze.venda", "silver.venda", "silver.rejeitada")
+RELATIONS = {"bronze_venda": "venda", "silver_venda": "venda", "silver_venda_rejeitada": "rejeitada"}
+
+
+class Warehouse(DuckDBWarehouse):
+    """A warehouse that holds `LOADED`."""
+
+    def audited(self, models: Models = MODELS) -> list[Comparison]:
+        """What the audit says of the sales."""
+        return audit([VENDA], {"venda": models}, self)  # type: ignore[arg-type]
+
+    def differences(self, change: str) -> list[tuple[str, int, int, list[tuple[Any, ...]]]]:
+        """What the audit finds after a change, each with what its query shows."""
+        self.query(change)
+        found = self.audited()
+        assert [one.what for one in found] == [
+            "source = raw", "landed = loaded", "raw = bronze", "bronze = silver + rejected",
+        ]  # fmt: skip
+        return [(one.what, one.expected, one.found, sorted(self.query(one.query))) for one in found if not one.ok]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that was parsed."""
+    nodes = {
+        name: {"resource_type": "model", "name": name, "schema": name.split("_")[0], "alias": alias}
+        for name, alias in RELATIONS.items()
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"nodes": nodes}))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+
+
+@pytest.fixture
+def warehouse() -> Iterator[Warehouse]:
+    with duckdb.connect() as connection:
+        connection.execute(LOADED)
+        yield Warehouse(connection)
+
+
+def test_all_is_accounted_for(warehouse: Warehouse) -> None:
+    assert warehouse.differences("select 1") == []
+
+
+def test_a_row_that_is_lost_in_raw(warehouse: Warehouse) -> None:
+    source, loads, bronze = warehouse.differences("delete from raw_postgres.venda where id_venda = 2")
+    assert source[:3] == ("source = raw", 4, 3)
+    assert loads == ("landed = loaded", 7, 6, [("1.1", "a", "xmin", 4, 3), ("2.1", "b", "xmin", 3, 3)])
+    assert bronze == ("raw = bronze", 3, 4, [(2, 1)])  # the sale on one side only
+
+
+def test_a_row_that_is_lost_between_raw_and_bronze(warehouse: Warehouse) -> None:
+    found, _ = warehouse.differences("delete from bronze.venda where id_venda = 1")
+    assert found == ("raw = bronze", 4, 3, [(1, 1)])
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("delete from silver.rejeitada", (4, 3, [(1, 1)])),
+        ("insert into silver.venda from silver.venda where id_venda = 2", (4, 5, [(2, 3)])),
+        ("update silver.venda set id_venda = 3 where id_venda = 4", (4, 4, [(3, 1), (4, 1)])),
+        # two keys for two others with the same sum
+        ("update silver.venda set id_venda = 15 - id_venda - 1 where id_venda in (4, 9)",
+         (4, 4, [(4, 1), (5, 1), (9, 1), (10, 1)])),
+    ],
+    ids=["a row that is lost", "one that is there twice", "one key for another", "two for two"],
+)  # fmt: skip
+def test_silver_that_is_not_bronze(warehouse: Warehouse, change: str, found: tuple[Any, ...]) -> None:
+    assert warehouse.differences(change) == [("bronze = silver + rejected", *found)]
+
+
+def test_a_load_with_a_row_too_few_and_one_with_a_row_too_many(warehouse: Warehouse) -> None:
+    moved = "update raw_postgres.venda set _dlt_load_id = '2.1' where id_venda = 9"
+    assert warehouse.differences(moved) == [
+        ("landed = loaded", 7, 7, [("1.1", "a", "xmin", 4, 3), ("2.1", "b", "xmin", 3, 4)])
+    ]
+
+
+def test_a_load_that_bronze_has_missed(warehouse: Warehouse) -> None:
+    missed = "update bronze.venda set _dlt_load_id = '1.1'"
+    # Of each that bronze has in an older version the query says that it is there twice, as it should.
+    assert warehouse.differences(missed) == [("raw = bronze", 4, 4, [(1, 2), (4, 2)])]
+
+
+def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
+    came_and_went = """
+        insert into raw_postgres.venda values (6, 60, null, '2.2'), (6, null, true, '2.3');
+        insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0), ('2.3', 'venda', 0);
+        insert into ops.extract_runs values ('d', 'postgres', 'venda', 'xmin', 'ok', 5, 1, '2.2'),
+            ('e', 'postgres', 'venda', 'reconcile', 'ok', 4, 1, '2.3')
+    """
+    assert warehouse.differences(came_and_went) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "what"),
+    [
+        ("table raw_postgres.venda", "raw_postgres.venda is there"),
+        ("table ops.extract_runs", "ops.extract_runs is there"),
+        ("table bronze.venda", "bronze.venda is there"),
+        ("table silver.rejeitada", "silver.rejeitada is there"),
+    ],
+)
+def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) -> None:
+    warehouse.query(f"drop {gone}")
+    there = {"bronze": "bronze.venda", "silver": "silver.venda", "rejected": "silver.rejeitada"}
+    found = warehouse.audited(Models(**{layer: name for layer, name in there.items() if name not in gone}))
+    assert [one.what for one in found if not one.ok] == [
+        what, *(["bronze = silver"] if gone == "table silver.rejeitada" else []),
+    ]  # fmt: skip
+
+
+def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> None:
+    warehouse.query("drop schema bronze cascade; drop schema silver cascade")
+    assert all(one.ok for one in warehouse.audited(Models()))
+    warehouse.query("drop table raw_postgres.venda; delete from ops.extract_runs where status <> 'failed'")
+    assert warehouse.audited(Models()) == []
+
+
+@pytest.mark.parametrize("mode", ["backfill", "replay", "plan", "range"])
+def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
+    part = f"""
+        insert into raw_postgres.venda values (6, 60, null, '2.2');
+        insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0);
+        insert into ops.extract_runs values ('d', 'postgres', 'venda', '{mode}', 'ok', 99, 1, '2.2');
+        insert into bronze.venda values (6, 60, '2.2');
+        insert into silver.venda values (6, 60, '2.2')
+    """
+    assert warehouse.differences(part) == []
+    assert warehouse.audited()[0].expected == 4
+
+
+def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_else(warehouse: Warehouse) -> None:
+    held = """
+        insert into raw_postgres.venda values (6, 60, null, '2.2');
+        insert into raw_postgres._dlt_loads values ('2.2', 'venda', 2);
+        insert into ops.extract_runs values ('d', 'postgres', 'venda', 'range', 'ok', 2, 2, '2.2')
+    """
+    (found,) = warehouse.differences(held)
+    assert found[:3] == ("landed = loaded", 9, 8)
+    assert found[3][-1] == ("2.2", "d", "range", 2, 1)
+
+
+def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:
+    outcome = world.run()
+    assert outcome.lines[-1]["message"] == "audit: 6 of 6 counts agree"
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("delete from raw_parquet.categoria where id = 1")
+    outcome = world.run("parquet")
+    assert outcome.code == 1
+    (wrong, _, last) = [line for line in outcome.lines if "audit" in line["message"]]
+    assert (wrong["expected"], wrong["found"]) == (2, 1)
+    assert "raw_parquet.categoria" in wrong["query"]
+    assert last["message"] == "audit: 0 of 2 counts agree"
+
+
+def test_a_load_whose_run_died_before_it_was_recorded_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run("postgres")
+    world.execute("insert into public.venda (id_venda, venda) values (3, 30)")
+    with monkeypatch.context() as patch:
+
+        def dies(*_: object) -> None:
+            raise ConnectionError("the warehouse is gone")
+
+        patch.setattr(extract.load.runner, "record", dies)
+        assert world.run("postgres").code == 1
+    with duckdb.connect(str(world.warehouse)) as connection:
+        warehouse = Warehouse(connection)
+        assert [(one.expected, one.ok) for one in warehouse.audited(Models())] == [(2, True), (2, True)]
+        unrecorded, recorded = last_loads([VENDA], warehouse)  # type: ignore[arg-type]
+    assert (unrecorded.recorded, unrecorded.landed, unrecorded.loaded, unrecorded.ok) == (False, None, 1, True)
+    assert (recorded.mode, recorded.landed, recorded.loaded, recorded.ok) == ("xmin", 2, 2, True)

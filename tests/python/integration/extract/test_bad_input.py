@@ -1,0 +1,471 @@
+"""What goes wrong outside: each fault has a message, harms nothing that was loaded, and stops no other source."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.sources.api import Answer, Connection
+from tests.python.helpers.world import World
+
+DAY = "2024-02-01/categoria.parquet"
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+NOT_UTF8 = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
+WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
+
+
+# The employees API
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(b"", status=500), "expected HTTP 200 with a name, got HTTP 500 after 2 attempts"),
+        (Answer(b"no", status=403), "expected HTTP 200 with a name, got HTTP 403."),
+        (Answer(b"", connection=Connection.HELD), "got no answer in 2 attempts of at most 0.5 s (ReadTimeout)"),
+        (Answer(b"", connection=Connection.CUT), "got no answer in 2 attempts of at most 0.5 s (ConnectionError)"),
+        (Answer(b"<html><h1>Bom dia</h1>", content_type="text/html"), "got HTML: '<html><h1>Bom dia</h1>'"),
+        (Answer(b"<!doctype html>"), "got HTML: '<!doctype html>'"),
+        (Answer(b'{"nome": "Ana"}', content_type="application/json"), 'got JSON: \'{"nome": "Ana"}\''),
+        (Answer(b""), "got an empty body"),
+        (Answer(b"A\x00na"), "got control characters: 'A\\x00na'"),
+        (Answer("Ana".encode("utf-16")), "expected text in UTF-8, got"),
+        (Answer(b"A" * 101), "got 101 characters where 100 are the most"),
+    ],
+)
+def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(
+    world: World, answer: Answer, message: str
+) -> None:
+    world.run("api")
+    world.names[1] = "Renamed"
+    world.answers[2] = answer
+    outcome = world.run("api")
+
+    assert outcome.code == 1
+    assert f"api.funcionario: id 2 ({world.environment['EMPLOYEES_API_URL']}?id=2): " in outcome.output
+    assert message.replace('"', '\\"').replace("\\x", "\\\\x") in outcome.output
+    assert "The last snapshot stays" in outcome.output
+    assert world.query("select nome from raw_api.funcionario order by id") == [("Ana",), ("José D'Ávila",)]
+
+
+@pytest.mark.parametrize("name", ["Ângela Müller-Ção", 'O\'Neil "Zé" D\\Ávila', "李小龍", "Ana; drop table venda--"])
+def test_a_name_arrives_letter_by_letter(world: World, name: str) -> None:
+    world.names[1] = name
+    assert world.run("api").code == 0
+    assert world.query("select nome from raw_api.funcionario where id = 1") == [(name,)]
+
+
+def test_a_charset_in_the_header_is_honoured(world: World) -> None:
+    world.answers[1] = Answer("José".encode("latin-1"), content_type="text/plain; charset=iso-8859-1")
+    assert world.run("api").code == 0
+    assert world.query("select nome from raw_api.funcionario where id = 1") == [("José",)]
+
+
+def test_gaps_in_the_ids_are_walked_over(world: World) -> None:
+    world.names |= {12: "Doze", 22: "Vinte e Dois"}
+    assert world.run("api").code == 0
+    assert world.query("select id from raw_api.funcionario order by id") == [(1,), (2,), (12,), (22,)]
+
+
+def test_an_end_that_is_not_proved_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPLOYEES_API_MAX_ID", "11")
+    outcome = world.run("api")
+    assert outcome.code == 1
+    assert "the end of the list is not proved: id 2 is known and the walk stops at EMPLOYEES_API_MAX_ID=11, " in (
+        outcome.output
+    )
+
+
+def test_no_employee_at_all_fails(world: World) -> None:
+    world.run("api")
+    world.names.clear()
+    outcome = world.run("api")
+    assert outcome.code == 1
+    assert "api.funcionario: no name at all: ids 1 to 10 are unknown" in outcome.output
+    assert world.query("select count(*) from raw_api.funcionario") == [(2,)]
+
+
+# The sales database
+
+
+def test_a_source_that_is_down_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_POSTGRES_PORT", "1")
+    outcome = world.run()
+
+    assert outcome.code == 1
+    assert f"cannot sign in to database {world.sales.info.dbname} at 127.0.0.1:1 as postgres" in outcome.output
+    assert "Connection refused" in outcome.output
+    assert [outcome.status(t) for t in ("api.funcionario", "parquet.categoria", "postgres.venda")] == [
+        "ok",
+        "ok",
+        "failed",
+    ]
+    assert world.query("select count(*) from raw_api.funcionario, raw_parquet.categoria") == [(4,)]
+    assert world.query("select status, load_id, rows_loaded from ops.extract_runs where source = 'postgres'") == [
+        ("failed", None, None)
+    ]
+
+
+def test_a_wrong_password_is_said_and_not_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_POSTGRES_PASSWORD", "sec'ret\\word")
+    outcome = world.main(["--debug", "run", "--source", "postgres"])
+
+    assert outcome.code == 1
+    assert "password authentication failed" in outcome.output
+    assert "Traceback" in outcome.output
+    assert "sec'ret" not in outcome.output
+    assert "ret\\\\word" not in outcome.output
+
+
+def test_a_missing_table(world: World) -> None:
+    world.run("postgres")
+    world.execute("alter table public.venda rename to vendas")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "postgres.venda: public.venda in database" in outcome.output
+    assert "no such table" in outcome.output
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+def test_a_table_the_user_may_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.execute("create role curioso login password 'pw'")
+    try:
+        monkeypatch.setenv("SOURCE_POSTGRES_USER", "curioso")
+        monkeypatch.setenv("SOURCE_POSTGRES_PASSWORD", "pw")
+        outcome = world.run("postgres")
+    finally:
+        world.execute("drop role curioso")
+
+    assert outcome.code == 1
+    assert "user curioso may not read it; grant select on public.venda to curioso" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "alter table public.venda drop id_venda",
+            "its key column id_venda is missing; the table has id_funcionario,",
+        ),
+        ("alter table public.venda drop venda", "column venda is missing. The table's columns are as of its first"),
+        (
+            "alter table public.venda alter data_venda type text",
+            "column data_venda: expected date, got text.",
+        ),
+        (
+            "alter table public.venda alter id_venda type bigint",
+            "column id_venda: expected bigint(32), got bigint.",
+        ),
+    ],
+)
+def test_a_lost_or_retyped_column_fails_its_table(world: World, change: str, message: str) -> None:
+    world.run("postgres")
+    world.execute(f"{change}; insert into public.venda (id_funcionario) values (9)")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "postgres.venda: " in outcome.output
+    assert message in outcome.output
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("drop venda, drop id_categoria", "column id_categoria is missing; column venda is missing. The table's"),
+        (
+            "alter venda type numeric(9, 2)",
+            "column venda: expected double, got decimal(9, 2). The table's",
+        ),
+    ],
+)
+def test_a_column_that_the_models_need_is_asked_for_at_the_first_load(
+    world: World, change: str, message: str
+) -> None:
+    world.execute(f"alter table public.venda {change}")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert f"postgres.venda: {message}" in outcome.output
+    assert "declared in extract/sources/postgres.py" in outcome.output
+
+
+def test_a_source_that_dies_midway_loads_nothing_and_the_next_run_everything(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("postgres")
+    world.execute("insert into public.venda select g, 1, 1, '2024-01-01', 1 from generate_series(3, 300000) g")
+    # In the query that reads the rows.
+    with world.ends_sessions(290000, '%"venda" from%') as reader, monkeypatch.context() as login:
+        for name, value in reader.items():
+            login.setenv(name, value)
+        outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "postgres.venda: the source broke off after" in outcome.output
+    assert "Nothing was loaded; run again" in outcome.output
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+    assert world.run("postgres").code == 0
+    assert world.query("select count(distinct id_venda) from raw_postgres.venda") == [(300000,)]
+
+
+def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> None:
+    world.run("postgres")
+    world.execute(
+        """
+        create role lento login password 'pw';
+        create policy p on public.venda using (pg_sleep(600) is not null);
+        alter table public.venda enable row level security;
+        grant select on public.venda to lento;
+        """
+    )
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "extract", "run", "--source", "postgres"],
+            env=os.environ | {"SOURCE_POSTGRES_USER": "lento", "SOURCE_POSTGRES_PASSWORD": "pw"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as run:
+            asleep = False
+            while not asleep and run.poll() is None:
+                with world.sales, world.sales.cursor() as cursor:
+                    cursor.execute(
+                        "select 1 from pg_stat_activity where usename = 'lento' and wait_event = 'PgSleep'"
+                    )
+                    asleep = cursor.fetchone() is not None
+            run.send_signal(signal.SIGINT)
+            output, _ = run.communicate(timeout=30)
+    finally:
+        world.execute("drop policy p on public.venda; revoke all on public.venda from lento; drop role lento")
+
+    assert run.returncode == 130, output
+    assert "stopped; run again to go on" in output
+    assert "Traceback" not in output
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+# The Parquet drop
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        (DAY, b"", "expected a Parquet file, got 0 bytes"),
+        (DAY, WHOLE[:-20], "expected a whole Parquet file, got: "),
+        (DAY, b"PAR1" + bytes(30) + WHOLE[34:], "expected a whole Parquet file, got: "),
+        (DAY, b"id;nome\n1;x\n", "expected a whole Parquet file, got: Parquet magic bytes not found"),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1]})),
+            "column nome_categoria is missing; expected the columns id int64,",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"], "cor": ["y"]})),
+            "column cor is not declared; expected the columns id int64, nome_categoria string",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": ["1"], "nome_categoria": ["x"]})),
+            "column id: expected int64, got string",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table([[1], [2], ["x"]], names=["id", "id", "nome_categoria"])),
+            "column id is there 2 times; expected the columns id int64,",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": NOT_UTF8})),
+            "expected a whole Parquet file, got: In column 1: Invalid: Invalid UTF8",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1, 2, 1], "nome_categoria": ["x", "y", "z"]})),
+            "column id: expected each value once, got 1 in 2 rows",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1, None], "nome_categoria": ["x", "y"]})),
+            "column id: expected a value in every row, got 1 without",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": pa.array([None], pa.string())})),
+            "column nome_categoria: expected a value in every row, got 1 without",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": pa.array([], pa.int64()), "nome_categoria": pa.array([], pa.string())})),
+            "expected the whole table, got a file without rows",
+        ),
+        (
+            DAY,
+            parquet_bytes(pa.table({"id": [1], "nome_categoria": ["é" * 101]})),
+            "column nome_categoria: expected at most 100 characters, got 101",
+        ),
+        ("2024-13-45/categoria.parquet", WHOLE, "expected a folder YYYY-MM-DD, got '2024-13-45'"),
+        ("20240201/categoria.parquet", WHOLE, "expected a folder YYYY-MM-DD, got '20240201'"),
+        ("categoria.parquet", WHOLE, "expected a folder YYYY-MM-DD, got '.'"),
+        ("2024-02-01/categorias.parquet", WHOLE, "no table is called 'categorias': expected categoria"),
+        ("2024-02-01/categoria.csv", b"id\n", "expected a name that ends with .parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_set_aside_with_its_reason_and_stops_no_other(
+    world: World, path: str, content: bytes, message: str
+) -> None:
+    world.put(path, content)
+    world.put("2024-03-01/categoria.parquet")
+    outcome = world.run("parquet")
+
+    assert outcome.code == 1
+    assert f"parquet: {path}: {message}" in outcome.output
+    assert outcome.status("parquet.categoria") == "partial"
+    assert world.query("select distinct _file_path from raw_parquet.categoria order by 1") == [
+        ("2024-01-01/categoria.parquet",),
+        ("2024-03-01/categoria.parquet",),
+    ]
+    (note,) = (world.drop / "_rejected").rglob("*.json")
+    said = json.loads(note.read_text())
+    assert said["file"] == path
+    assert message in said["reason"]
+    assert note.with_suffix("").read_bytes() == content
+    assert (world.drop / path).read_bytes() == content
+
+
+def test_a_file_that_the_store_does_not_give_is_told_of_and_stops_no_other(world: World) -> None:
+    world.put("2024-03-01/categoria.parquet")
+    (world.drop / DAY).parent.mkdir()
+    (world.drop / DAY).symlink_to(world.drop / "nowhere")
+    outcome = world.run("parquet")
+
+    assert outcome.code == 1
+    assert f"parquet: {DAY}: cannot be read: [Errno 2] No such file or directory" in outcome.output
+    assert outcome.status("parquet.categoria") == "partial"
+    assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-03-01'") == [(2,)]
+    assert not (world.drop / "_rejected").exists()
+
+    (world.drop / DAY).unlink()
+    world.put(DAY)
+    assert world.run("parquet").code == 0
+    assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-02-01'") == [(2,)]
+
+
+def test_a_file_that_stays_is_told_of_at_each_run_but_copied_once(world: World) -> None:
+    world.put(DAY, b"")
+    assert [world.run("parquet").code, world.run("parquet").code] == [1, 1]
+    assert len(list((world.drop / "_rejected").rglob("*.json"))) == 1
+
+    world.put(DAY, pa.table({"id": [1], "nome_categoria": ["x"]}))
+    assert world.run("parquet").code == 0
+
+
+def test_two_files_for_one_date_are_both_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In memory: a Mac's file system takes the two names for one, S3 does not.
+    drop = fsspec.filesystem("memory")
+    drop.pipe("/drop/2024-02-01/categoria.parquet", WHOLE)
+    drop.pipe("/drop/2024-02-01/CATEGORIA.parquet", parquet_bytes(pa.table({"id": [2], "nome_categoria": ["y"]})))
+    monkeypatch.setenv("PARQUET_DROP", "memory://drop")
+    outcome = world.run("parquet")
+    rejected = [name for name in drop.find("/drop/_rejected") if name.endswith(".json")]
+    drop.rm("/drop", recursive=True)
+
+    assert outcome.code == 1
+    assert "2 files of categoria for 2024-02-01: expected one; keep the right one" in outcome.output
+    assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-02-01'") == [(0,)]
+    assert len(rejected) == 2
+
+
+def test_narrower_types_that_lose_nothing_are_taken(world: World) -> None:
+    names = pa.array(["x"]).dictionary_encode()
+    world.put(DAY, pa.table({"id": pa.array([7], pa.int16()), "nome_categoria": names}))
+    assert world.run("parquet").code == 0
+    assert world.query("select id, nome_categoria from raw_parquet.categoria where _file_date = '2024-02-01'") == [
+        (7, "x")
+    ]
+
+
+def test_no_files_at_all(world: World) -> None:
+    world.run("parquet")
+    (world.drop / "2024-01-01/categoria.parquet").unlink()
+    outcome = world.run("parquet")
+
+    assert outcome.code == 1
+    assert "parquet.categoria: no file in the drop: expected at least one <PARQUET_DROP>/<YYYY-MM-DD>/" in (
+        outcome.output
+    )
+    assert world.query("select count(*) from raw_parquet.categoria") == [(2,)]
+
+
+def test_no_drop_folder(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PARQUET_DROP", str(tmp_path / "nowhere"))
+    outcome = world.run("parquet")
+    assert outcome.code == 1
+    assert f"no folder {tmp_path}/nowhere: expected the drop; check PARQUET_DROP" in outcome.output
+
+
+def test_hidden_files_and_folders_are_none_of_our_business(world: World) -> None:
+    world.put("2024-02-01/.categoria.parquet.part", b"")
+    world.put("2024-02-01/_SUCCESS", b"")
+    world.put("_old/categoria.parquet", b"")
+    assert world.run("parquet").code == 0
+
+
+# The settings and the warehouse
+
+
+def test_all_missing_and_wrong_settings_are_reported_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EMPLOYEES_API_URL", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_PASSWORD"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SOURCE_POSTGRES_PORT", "x")
+    monkeypatch.setenv("DBT_TARGET", "moon")
+    outcome = world.run()
+
+    assert outcome.code == 2
+    assert "5 settings to mend" in outcome.output
+    for message in (
+        "EMPLOYEES_API_URL is not set: expected the http(s) address",
+        "SOURCE_POSTGRES_HOST is not set",
+        "SOURCE_POSTGRES_PASSWORD is not set",
+        "SOURCE_POSTGRES_PORT: expected a port, got 'x'",
+        "DBT_TARGET: expected one of local, sandbox, dev, prod, got 'moon'",
+    ):
+        assert message in outcome.output
+    assert not world.warehouse.exists()
+
+
+def test_only_the_settings_of_the_sources_asked_for_are_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMPLOYEES_API_URL")
+    assert world.run("parquet").code == 0
+
+
+def test_a_warehouse_that_is_locked_by_another_process(world: World) -> None:
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(world.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        outcome = world.run("parquet")
+        holder.communicate()
+
+    assert outcome.code != 0
+    assert f"PID {holder.pid}" in outcome.output
+    assert world.run("parquet").code == 0

@@ -1,0 +1,99 @@
+"""A table that changes its columns or loses most of its rows is refused until its name is accepted."""
+
+import pytest
+
+import extract.sources
+from extract.sources.postgres.table import PostgresTable
+from tests.python.helpers.world import World
+
+COMMAND = "To accept what changed and load the table anew: python -m extract run --accept postgres.venda"
+
+
+def test_a_retyped_column_is_refused_with_the_command_that_accepts_it(world: World) -> None:
+    world.run("postgres")
+    world.execute("alter table public.venda alter venda type text, drop id_categoria")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "column id_categoria is missing; column venda: expected double, got text." in outcome.output
+    assert COMMAND in outcome.output
+
+
+def test_a_time_that_gets_or_loses_its_zone_is_another_type(world: World) -> None:
+    world.execute("alter table public.venda add hora timestamp")
+    world.run("postgres")
+    world.execute("alter table public.venda alter hora type timestamptz")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "column hora: expected timestamp without time zone, got timestamp." in outcome.output
+
+
+def test_what_is_accepted_is_loaded_anew_and_the_old_table_is_kept(world: World) -> None:
+    world.run("postgres")
+    world.execute("alter table public.venda alter venda type text, drop id_categoria, add loja integer default 7")
+    outcome = world.main(["run", "--source", "postgres", "--accept", "postgres.venda"])
+
+    assert outcome.code == 0, outcome.output
+    assert world.query("select id_venda, venda, loja from raw_postgres.venda order by 1") == [
+        (1, "10.5", 7),
+        (2, "20", 7),
+    ]
+    ((kept,),) = world.query("select table_name from duckdb_tables() where table_name like 'venda_until_%'")
+    assert f"what it held is kept as raw_postgres.{kept}" in outcome.output
+    assert world.query(f"select id_venda, venda, id_categoria from raw_postgres.{kept} order by 1") == [
+        (1, 10.5, 1),
+        (2, 20, 2),
+    ]
+    world.execute("insert into public.venda (id_venda) values (3)")
+    outcome = world.run("postgres")
+    assert outcome.code == 0, outcome.output
+    assert world.query("select count(*) from raw_postgres.venda") == [(3,)]
+
+
+def test_a_name_that_is_no_table_is_refused_before_anything_is_read(world: World) -> None:
+    outcome = world.main(["run", "--accept", "postgres.vendas"])
+    assert outcome.code == 2
+    assert (
+        "--accept postgres.vendas: no such table; expected one of api.funcionario, parquet.categoria"
+        in outcome.output
+    )
+    assert not world.warehouse.exists()
+
+
+def test_a_new_column_can_be_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = PostgresTable("venda", key="id_venda", mode="xmin", new_columns="refuse")
+    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    world.run("postgres")
+    world.execute("alter table public.venda add loja integer")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "column loja bigint(32) is new, and new columns are refused" in outcome.output
+    assert COMMAND in outcome.output
+
+
+def test_a_list_that_lost_most_of_its_rows_is_refused_until_it_is_accepted(world: World) -> None:
+    world.names |= {number: f"Nome {number}" for number in range(3, 8)}
+    world.run("api")
+    world.names = {1: "Ana", 2: "Bia", 3: "Cid"}
+    outcome = world.run("api")
+
+    assert outcome.code == 1
+    assert (
+        "api.funcionario: expected at least 50% of the 7 rows of the last read (MINIMUM_SHARE), found 3; nothing was"
+        " replaced. To accept what changed and load the table anew: python -m extract run --accept api.funcionario"
+    ) in outcome.output
+    assert world.query("select count(*) from raw_api.funcionario") == [(7,)]
+
+    assert world.main(["run", "--source", "api", "--accept", "api.funcionario"]).code == 0
+    assert world.query("select count(*) from raw_api.funcionario") == [(3,)]
+    assert world.run("api").code == 0
+
+
+def test_the_share_is_a_setting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.names |= {number: f"Nome {number}" for number in range(3, 11)}
+    world.run("api")
+    world.names = {1: "Ana"}
+    monkeypatch.setenv("MINIMUM_SHARE", "0.1")
+    assert world.run("api").code == 0

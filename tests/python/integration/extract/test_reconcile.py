@@ -1,0 +1,163 @@
+"""What the source has no more is marked, and what no load brought is read."""
+
+from collections.abc import Collection
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import extract.sources
+from extract.load.reconcile import Reconciliation
+from extract.reading import Limits
+from extract.settings import read_settings
+from extract.sources.postgres.table import PostgresTable
+from extract.warehouse.raw_tables import RawTable
+from tests.python.helpers.world import World
+
+VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
+
+
+def raw_events(world: World) -> list[tuple[Any, ...]]:
+    return world.query("select id_venda, venda, _deleted from raw_postgres.venda order by _dlt_load_id, id_venda")
+
+
+def test_a_deletion_at_the_source_is_found_by_the_counts_of_the_next_run(world: World) -> None:
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 1")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 0
+    assert raw_events(world) == [(1, 10.5, None), (2, 20, None), (1, None, True)]
+    assert world.query(
+        "select mode, rows_source, rows_landed, rows_deleted from ops.extract_runs order by started_at"
+    ) == [("xmin", 2, 2, 0), ("xmin", 1, 0, 0), ("reconcile", 1, 1, 1)]
+
+
+def test_a_key_that_comes_back_is_there_again_and_can_go_again(world: World) -> None:
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 1")
+    world.run("postgres")
+    world.execute("insert into public.venda (id_venda, venda) values (1, 7)")
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 1")
+    world.run("postgres")
+    world.run("postgres")
+
+    assert raw_events(world)[2:] == [(1, None, True), (1, 7, None), (1, None, True)]
+
+
+def test_a_reconciliation_holds_every_row_without_a_key(world: World) -> None:
+    world.execute("insert into public.venda (venda) values (1), (2)")
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 1")
+    world.run("postgres")
+
+    assert world.query("select count(*) from raw_postgres.venda where id_venda is null group by _dlt_load_id") == [
+        (2,),
+        (2,),
+        (2,),
+    ]
+
+
+def test_a_table_that_was_emptied(world: World) -> None:
+    world.run("postgres")
+    world.execute("delete from public.venda")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert (
+        "postgres.venda: expected at least 50% of the 2 keys loaded before to be there still (MINIMUM_SHARE), 2 are"
+        " gone; none of them was taken out. If that is right: python -m extract reconcile"
+    ) in outcome.output
+    assert raw_events(world)[2:] == []
+
+    assert world.main(["reconcile"]).code == 0
+    assert raw_events(world)[2:] == [(1, None, True), (2, None, True)]
+
+
+def test_on_demand_it_finds_what_the_counts_hide(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0)
+    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    world.execute("update public.venda set id_venda = id_venda + 10")
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 11; insert into public.venda (id_venda) values (3)")
+    world.run("postgres")
+    assert world.query("select count(*) from raw_postgres.venda where id_venda = 3") == [(0,)]
+
+    outcome = world.main(["reconcile"])
+    assert outcome.code == 0
+    assert outcome.status("postgres.venda") == "ok"
+    assert world.query(
+        "select id_venda, _deleted from raw_postgres.venda where id_venda in (3, 11) order by _dlt_load_id, 1"
+    ) == [
+        (11, None),
+        (3, None),
+        (11, True),
+    ]
+
+
+def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
+    world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = 2")
+    assert world.run("postgres").code == 1  # it waits until the counts say that it is gone
+    assert world.run("postgres").code == 0
+
+    assert raw_events(world) == [(1, 10.5, None), (2, None, True), (2, None, True)]
+    assert world.query("select count(*) from ops.extract_runs where mode = 'reconcile'") == [(1,)]
+
+
+def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.execute("alter table public.venda alter id_venda type text")
+    monkeypatch.setattr(extract.sources, "TABLES", (VENDA,))
+    world.run("postgres")
+    world.execute("delete from public.venda where id_venda = '1'")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert (
+        "expected whole numbers as key to compare by, got id_venda text; read the table in mode full"
+        in outcome.output
+    )
+
+
+KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 2500)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(common=st.sets(KEYS, max_size=30), gone=st.sets(KEYS, max_size=5), missing=st.sets(KEYS, max_size=5))
+def test_whatever_the_keys_exactly_the_differences_are_found(
+    world: World, common: set[int], gone: set[int], missing: set[int]
+) -> None:
+    gone, missing = gone - common - missing, missing - common
+    world.execute("drop table if exists public.chaves; create table public.chaves (id bigint)")
+    if common | missing:
+        world.execute(f"insert into public.chaves values {values(common | missing)}")
+
+    with duckdb.connect() as raw:
+        raw.execute(
+            "create schema raw_postgres; create table raw_postgres._dlt_loads as select '1' as load_id, 'chaves' as"
+            " schema_name, 0 as status; create table raw_postgres.chaves"
+            " (id bigint, _deleted boolean, _dlt_load_id varchar)"
+        )
+        if common | gone:
+            rows = values(common | gone)
+            raw.execute(f"insert into raw_postgres.chaves select id, null, '1' from (values {rows}) v(id)")
+        table = PostgresTable("chaves", key="id", mode="xmin")
+        due = Reconciliation(table, RawTable(table), lambda sql: raw.execute(sql).fetchall())
+        with table.snapshot(read_settings(["postgres"], world.environment), Limits()) as snapshot:
+            assert due.differences(snapshot) == (sorted(gone), sorted(missing))
+
+
+@pytest.mark.parametrize("first", [1, 2500, 2**40])
+def test_sets_of_the_same_number_and_sum_are_told_apart(world: World, first: int) -> None:
+    gone, missing = {first, first + 3}, {first + 1, first + 2}
+    test_whatever_the_keys_exactly_the_differences_are_found.hypothesis.inner_test(  # type: ignore[attr-defined]
+        world, common={first * 3000}, gone=gone, missing=missing
+    )
+
+
+def values(keys: Collection[int]) -> str:
+    return ", ".join(f"({key})" for key in sorted(keys))

@@ -1,0 +1,158 @@
+"""Requests in flight at the employees API; a drop and artifacts on S3."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+from extract.errors import ExtractError
+from extract.reading import Limits
+from extract.settings import ApiSettings, read_settings
+from extract.sources.api import TABLES, Endpoint, walk
+from extract.transform.artifacts import failed_attempt, publish
+from extract.transform.build import BuildResult
+from sandbox.sources.api import NOT_CORRECT, Answer, serve
+from tests.python.helpers.world import World
+
+
+def settings(url: str, concurrency: int) -> ApiSettings:
+    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=10, attempts=1)
+
+
+def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
+    together = threading.Barrier(4, timeout=10)  # breaks, and so fails the test, unless four wait at once
+
+    def answer(employee: int) -> Answer:
+        together.wait()
+        return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+
+    with serve(answer) as url:
+        assert list(walk(TABLES[0], settings(url, 4))) == list(range(1, 9))
+
+
+def test_there_are_never_more() -> None:
+    lock, at_once, most = threading.Lock(), 0, 0
+
+    def answer(employee: int) -> Answer:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        try:
+            return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+        finally:
+            with lock:
+                at_once -= 1
+
+    with serve(answer) as url:
+        walk(TABLES[0], settings(url, 3))
+    assert most <= 3
+
+
+def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
+    first_may_answer = threading.Event()
+
+    def answer(employee: int) -> Answer:
+        if employee == 1:
+            assert first_may_answer.wait(10)
+        elif employee == 4:
+            first_may_answer.set()
+        return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
+
+    with serve(answer) as url:
+        assert list(walk(TABLES[0], settings(url, 2))) == list(range(1, 9))
+
+
+def test_another_endpoint_has_its_own_address_and_column() -> None:
+    with serve(lambda number: Answer(b"Gerente" if number == 1 else NOT_CORRECT.encode())) as url:
+        address, _, path = url.rpartition("/")
+        read = read_settings(["api"], {"EMPLOYEES_API_URL": f"{address}/employees"})
+        with Endpoint("cargo", path=path, column="cargo").read(read, {}, Limits()) as reading:
+            assert [row for batch in reading.batches for row in batch.to_pylist()] == [{"id": 1, "cargo": "Gerente"}]
+        missing = pytest.raises(ExtractError, match=f"^api.cargo: id 1 .{address}/nowhere.id=1.: .* got HTTP 404")
+        with missing, Endpoint("cargo", path="nowhere").read(read, {}, Limits()):
+            pass
+
+
+def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [Answer(b"", status=429, headers={"Retry-After": "7"}), Answer(b"Ana")]
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    with serve(lambda number: answers.pop(0) if number == 1 else Answer(NOT_CORRECT.encode())) as url:
+        assert walk(TABLES[0], replace(settings(url, 1), attempts=2)) == {1: "Ana"}
+    assert waits == [7]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket on an S3 server of this machine; the clients' own settings point to it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # those of another test know another server
+    boto3.client("s3").create_bucket(Bucket="empresa")
+    yield "empresa"
+    server.stop()
+
+
+def test_a_drop_on_s3_is_read_like_a_folder(world: World, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = boto3.resource("s3").Bucket(s3)
+    bucket.upload_file(str(world.drop / "2024-01-01/categoria.parquet"), "entrada/2024-01-01/categoria.parquet")
+    bucket.put_object(Key="entrada/2024-02-01/categoria.parquet", Body=b"no parquet")
+    monkeypatch.setenv("PARQUET_DROP", f"s3://{s3}/entrada")
+    first = world.run("parquet")
+    changed = world.put("x.parquet", pa.table({"id": [1], "nome_categoria": ["Sucos"]}))
+    bucket.upload_file(str(changed), "entrada/2024-02-01/categoria.parquet")
+    second = world.run("parquet")
+
+    assert (first.code, second.code) == (1, 0), first.output + second.output
+    assert "parquet: 2024-02-01/categoria.parquet: expected a whole Parquet file" in first.output
+    assert sorted(item.key.split("/")[1] for item in bucket.objects.all()) == [
+        "2024-01-01", "2024-02-01", "_rejected", "_rejected",
+    ]  # fmt: skip
+    assert world.query("select _file_path, nome_categoria from raw_parquet.categoria order by 1, 2") == [
+        ("2024-01-01/categoria.parquet", "Bebidas"),
+        ("2024-01-01/categoria.parquet", "Padaria"),
+        ("2024-02-01/categoria.parquet", "Sucos"),
+    ]
+
+
+def test_a_file_is_put_into_a_drop_on_s3(world: World, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARQUET_DROP", f"s3://{s3}/entrada")
+    monkeypatch.setenv("TODAY", "2024-03-05")
+
+    outcome = world.main(["drop", str(world.put("x/categoria.parquet"))])
+
+    assert outcome.code == 0, outcome.output
+    assert f"put to s3://{s3}/entrada/2024-03-05/categoria.parquet" in outcome.output
+    assert world.run("parquet").status("parquet.categoria") == "ok"
+
+
+def test_a_build_publishes_to_s3_and_the_next_attempt_finds_what_failed(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    (tmp_path / "catalog.json").write_text("{}")  # of an earlier build: this one has no docs
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "run_results.json").write_text("[]")
+    artifacts = f"s3://{s3}/artifacts"
+
+    place = publish(artifacts, "run-1", BuildResult({"error": 1}, ("error venda: no",)), tmp_path)
+
+    assert place == f"{artifacts}/runs/run-1"
+    found = failed_attempt(artifacts, "run-1", tmp_path / "failed")
+    assert found
+    assert sorted(file.name for file in found.iterdir()) == ["manifest.json", "run_results.json"]

@@ -1,0 +1,132 @@
+"""Faults that pass are met by another attempt, as long as there is time; the user's to mend are told at once."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from extract.errors import ExtractError, PassingError
+from extract.retry import passes, retried
+from tests.python.helpers.world import World
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were to be waited between attempts; nothing waits."""
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
+    return waited
+
+
+@contextmanager
+def cutting(port: int, cuts: int) -> Iterator[int]:
+    """A way to a server that cuts its first connections; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        left = cuts
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            if left:
+                left -= 1
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", port))
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+
+
+def test_a_source_that_cuts_its_connections_is_asked_again(
+    world: World, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRY_SECONDS", "600")
+    with cutting(int(world.environment["SOURCE_POSTGRES_PORT"]), cuts=2) as port:
+        monkeypatch.setenv("SOURCE_POSTGRES_PORT", str(port))
+        outcome = world.run("postgres")
+
+    assert outcome.code == 0, outcome.output
+    assert outcome.output.count("tried again in") == 2
+    assert len(waits) == 2
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+def test_one_that_dies_midway_is_read_anew_and_nothing_is_there_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mended(_seconds: float) -> None:
+        world.execute("drop policy p on public.venda; create policy p on public.venda using (true)")
+
+    monkeypatch.setattr("tenacity.nap.time.sleep", mended)
+    monkeypatch.setenv("RETRY_SECONDS", "600")
+    with world.ends_sessions(2, "copy%") as reader:
+        for name, value in reader.items():
+            monkeypatch.setenv(name, value)
+        outcome = world.run("postgres")
+
+    assert outcome.output.count("tried again in") == 1
+    assert outcome.code == 0, outcome.output
+    assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+@pytest.mark.parametrize(("seconds", "more_than_once"), [(0, False), (60, True)])
+def test_there_is_an_end_to_it(
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    more_than_once: bool,  # noqa: FBT001
+) -> None:
+    def never() -> None:
+        raise PassingError("the source is away")
+
+    monkeypatch.setattr("tenacity.time.monotonic", lambda: sum(waits))  # only the waits take time
+    with pytest.raises(PassingError):
+        retried("x", seconds, never)
+    assert sum(waits) <= seconds
+    assert (len(waits) > 0) == more_than_once
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ExtractError("postgres.venda: connection refused to a column"),
+        ValueError("password authentication failed"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_what_is_the_users_to_mend_is_not_tried_again(error: BaseException) -> None:
+    assert not passes(error)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "An error occurred (SlowDown) when calling the PutObject operation",
+        "ERROR: 1023 DETAIL: Serializable isolation violation on table",
+        "server closed the connection unexpectedly",
+        "Could not connect to the endpoint URL: EndpointConnectionError",
+    ],
+)
+def test_what_a_warehouse_or_s3_says_of_itself_is(said: str) -> None:
+    try:
+        try:
+            raise RuntimeError(said)
+        except RuntimeError as cause:
+            raise OSError("the load failed") from cause
+    except OSError as error:
+        assert passes(error)

@@ -1,0 +1,11 @@
+"""What the tests of infra/ share: infra/ as rendered, once for each worker."""
+
+import pytest
+
+from tests.python.helpers.rendered_infra import Infra, copy, render
+
+
+@pytest.fixture(scope="session")
+def infra(tmp_path_factory: pytest.TempPathFactory) -> Infra:
+    """infra/ as Terraform renders it."""
+    return render(copy(tmp_path_factory.mktemp("rendered") / "infra"))

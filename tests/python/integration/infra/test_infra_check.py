@@ -1,0 +1,146 @@
+"""`make infra-check` finds mistakes: each is put into a copy of infra/, and the check has to name it."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.python.helpers import ROOT, missing
+from tests.python.helpers.rendered_infra import TERRAFORM, copy
+
+CHECKOV = ROOT / ".venv-infra" / "bin" / "checkov"
+NOTHING = "true"  # stands in for a program whose part of the check is not what the test is about
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text of a file, what it becomes, and what the check says to that."""
+
+    file: str
+    right: str
+    wrong: str
+    said: str
+
+
+MISTAKES = (
+    Mistake("storage.tf", "restrict_public_buckets = true", "restrict_public_buckets = false", "can be made public."),
+    Mistake("storage.tf", '"aws:kms"', '"AES256"', "Every bucket is encrypted with the key of ours."),
+    Mistake("storage.tf", '"aws:SecureTransport" = "false"', '"aws:SecureTransport" = "true"', "without TLS"),
+    Mistake("storage.tf", 'status = "Enabled"\n  }\n}', 'status = "Suspended"\n  }\n}', "bucket keeps versions."),
+    Mistake("ecr.tf", '"IMMUTABLE"', '"MUTABLE"', "A tag never changes its image"),
+    Mistake("iam.tf", '["s3:GetObject"], Resource = ["${local.bucket_arns.drop}/*"]',
+            '["s3:*"], Resource = ["${local.bucket_arns.drop}/*"]', "No role has an action with a *."),
+    Mistake("iam.tf", 'Resource = [aws_ecr_repository.this.arn] }', 'Resource = ["*"] }', "is for every resource."),
+    Mistake("iam.tf", "serverless-${local.account}-*/IAMR:", "serverless-${local.account}-*/", "database may COPY."),
+    Mistake("iam.tf", '"iam:PassedToService" = "ecs-tasks', '"iam:PassedToService" = "ec2', "to tasks alone."),
+    Mistake("deploy_role.tf", ":environment:${var.github.environment}", ":*", "that asks for approval deploys."),
+    Mistake("variables_run.tf", "cron(0 5 * * ? *)", "cron(0 5 ? * MON *)", "runs each day at 5"),
+    Mistake("schedule.tf", 'input    = jsonencode({})', 'input    = jsonencode({ sources = [] })', "for everything."),
+    Mistake("monitoring.tf", "alarm_actions       = [aws_sns_topic.alerts.arn]", "alarm_actions       = []",
+            "Every alarm tells the topic."),
+    Mistake("monitoring.tf", 'missing = "breaching"', 'missing = "notBreaching"', "is an alarm, not silence."),
+    Mistake("monitoring.tf", "* 60 * 1000", "* 60", "ExecutionTime is in milliseconds."),
+    Mistake("redshift.tf", "publicly_accessible  = false", "publicly_accessible  = true", "Redshift is private"),
+    Mistake("redshift.tf", 'require_ssl                      = "true"', 'require_ssl                      = "false"',
+            "Nobody signs in without TLS."),
+    Mistake("ecs.tf", "readonlyRootFilesystem = true", "readonlyRootFilesystem = false", "writes to /scratch alone"),
+    Mistake("ecs.tf", "secrets = {}", "secrets = { X = aws_secretsmanager_secret.source_postgres_password.arn }",
+            "The loader alone has the source's password"),
+    Mistake("network.tf", "cidr = var.source_postgres.cidr }", 'cidr = "0.0.0.0/0" }', "in its own network."),
+    Mistake("state_machine.tf", 'level                  = "ALL"', 'level                  = "ERROR"',
+            "every step is logged."),
+    Mistake("state_machine.tf", "= [aws_security_group.task.id]", "= [aws_security_group.redshift.id]",
+            "The state machine names the cluster"),
+    Mistake("state_machine.tf", "var.fan_out_tasks", "40", "Eight tasks at most load the ranges of a table at once."),
+    Mistake("database.tf", "secret_arn     = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
+            'db_user        = "admin"', "The statements run as admin, whose password nobody sees."),
+    Mistake("secrets.tf", 'var.source_postgres_password == null ? "" : ', "",
+            "What is not given is empty and not null"),
+    Mistake("secrets.tf", "recovery_window_in_days = var.protect_data ? 30 : 0", "recovery_window_in_days = 0",
+            "can be had back for 30 days."),
+    Mistake("storage.tf", '        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }\n', "",
+            "two services on its behalf only."),
+    Mistake("ecs.tf", "retention_in_days = var.log_retention_days", "retention_in_days = 7",
+            "Every log is encrypted and has an end."),
+    Mistake("ecs.tf", "skip_destroy = true", "skip_destroy = false", "the revisions that a run may still start."),
+    Mistake("deploy_role.tf", '["redshift-data:DescribeStatement"]',
+            '["redshift-data:DescribeStatement", "redshift-data:ExecuteStatement"]', "signs in to no database"),
+    Mistake("iam.tf", "EncryptedBuckets", "EncryptedBucket", "an action more or less than it should"),
+)  # fmt: skip
+
+
+def seed(folder: Path, mistake: Mistake) -> None:
+    """Puts a mistake into a copy of infra/."""
+    file = folder / mistake.file
+    text = file.read_text()
+    assert mistake.right in text, f"{mistake.file} has changed: {mistake.right!r} is not in it"
+    file.write_text(text.replace(mistake.right, mistake.wrong, 1))
+
+
+def check(folder: Path, terraform: str, checkov: str) -> subprocess.CompletedProcess[str]:
+    """Runs the check on a folder."""
+    environment = os.environ | {"TERRAFORM": terraform, "CHECKOV": checkov}
+    command = [str(ROOT / "infra" / "check"), str(folder)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
+
+
+def words(text: str) -> str:
+    """Returns a text without its line breaks, which terraform puts anywhere."""
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of infra/ on a machine where terraform has its provider."""
+    return copy(tmp_path_factory.mktemp("pristine") / "infra")
+
+
+def test_the_tests_of_terraform_find_each_mistake(pristine: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pristine, tmp_path / "infra")
+    (folder / "tests" / "variables.tftest.hcl").unlink()  # takes its time, and none of the mistakes is its
+    for mistake in MISTAKES:
+        seed(folder, mistake)
+    done = check(folder, TERRAFORM, NOTHING)
+    assert done.returncode != 0
+    said = words(done.stdout + done.stderr)
+    assert [mistake for mistake in MISTAKES if mistake.said not in said] == []
+
+
+def test_an_untidy_file_is_refused(pristine: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pristine, tmp_path / "infra")
+    seed(folder, Mistake("ecs.tf", "  network_mode  ", "      network_mode  ", ""))
+    done = check(folder, TERRAFORM, NOTHING)
+    assert done.returncode != 0
+    assert "network_mode" in done.stdout
+    assert "==> terraform init" not in done.stdout
+
+
+def test_what_is_not_terraform_is_refused(pristine: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(pristine, tmp_path / "infra")
+    seed(folder, Mistake("ecr.tf", "scan_on_push = true", "scan_on_pull = true", ""))
+    seed(folder, Mistake("redshift.tf", "aws_security_group.redshift.id", "aws_security_group.warehouse.id", ""))
+    done = check(folder, TERRAFORM, NOTHING)
+    assert done.returncode != 0
+    assert "scan_on_pull" in done.stderr
+    assert 'aws_security_group" "warehouse"' in words(done.stderr)
+    assert "==> terraform test" not in done.stdout
+
+
+def test_checkov_finds_what_no_test_thought_of(tmp_path: Path) -> None:
+    if not CHECKOV.exists():
+        missing.infra_tool("no .venv-infra: make infra-check makes it")
+    folder = tmp_path / "infra"
+    shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform", "node_modules"))
+    (folder / "added.tf").write_text(
+        'resource "aws_s3_bucket" "open" {\n  bucket = "open"\n}\n\n'
+        'resource "aws_vpc_security_group_ingress_rule" "ssh" {\n'
+        '  security_group_id = aws_security_group.task.id\n  ip_protocol       = "tcp"\n'
+        '  from_port         = 22\n  to_port           = 22\n  cidr_ipv4         = "0.0.0.0/0"\n}\n'
+    )
+    done = check(folder, NOTHING, str(CHECKOV))
+    assert done.returncode != 0
+    for finding in ("CKV2_AWS_6", "CKV_AWS_24"):  # a bucket that may be public; SSH open to all
+        assert finding in done.stdout

@@ -1,0 +1,335 @@
+"""Every call that the code makes to AWS is allowed to the role that makes it.
+
+What the tasks call is recorded while the real commands run with the settings that they have on ECS, against the
+sandbox, signed in to its warehouse as the users of the deployed one. What the state machine calls stands in its
+definition, what the deploy command calls in its source. A call that no table here knows fails its test, so a new one
+is thought about before AWS refuses it.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore import xform_name
+
+from tests.python.helpers import ROOT
+from tests.python.helpers.rendered_infra import Infra, allows
+
+COMMANDS = [
+    ("transformer", ["build"]),  # fails, as nothing is loaded yet: the next attempt goes on from it
+    ("loader", ["run"]),
+    ("loader", ["doctor"]),
+    (
+        "loader",
+        ["backfill", "--source", "postgres", "--table", "venda", "--from", "2026-01-01", "--to", "2026-01-05"],
+    ),
+    ("loader", ["plan", "--source", "postgres", "--table", "venda", "--ranges", "2"]),
+    ("loader", ["range", "--source", "postgres", "--table", "venda", "--number", "1"]),
+    ("transformer", ["build"]),
+]
+# The loader ends with 1, as it sets the file aside that is no Parquet.
+EXIT_CODES = [1, 1, 0, 0, 0, 0, 0]
+
+# S3's operations, with the action that IAM asks for, on the bucket or on the object
+S3 = {
+    "HeadBucket": ("s3:ListBucket", "bucket"),
+    "ListObjectsV2": ("s3:ListBucket", "bucket"),
+    "HeadObject": ("s3:GetObject", "object"),
+    "GetObject": ("s3:GetObject", "object"),
+    "PutObject": ("s3:PutObject", "object"),
+    "CopyObject": ("s3:PutObject", "object"),  # and s3:GetObject on what is copied
+    "DeleteObject": ("s3:DeleteObject", "object"),
+    "CreateMultipartUpload": ("s3:PutObject", "object"),
+    "UploadPart": ("s3:PutObject", "object"),
+    "CompleteMultipartUpload": ("s3:PutObject", "object"),
+    "AbortMultipartUpload": ("s3:AbortMultipartUpload", "object"),
+}
+# What S3 asks of a bucket's key, on behalf of who calls
+KMS = {
+    "HeadObject": {"kms:Decrypt"},
+    "GetObject": {"kms:Decrypt"},
+    "PutObject": {"kms:GenerateDataKey"},
+    "CopyObject": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "CreateMultipartUpload": {"kms:GenerateDataKey"},
+    "UploadPart": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "CompleteMultipartUpload": {"kms:Decrypt"},
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: who makes it, and what IAM is asked; of a key, by way of which service."""
+
+    role: str
+    action: str
+    resource: str
+    via: str | None = None
+
+    def allowed(self, infra: Infra) -> bool:
+        """True where the role may."""
+        return allows(infra.statements(self.role), self.action, self.resource, self.via)
+
+
+@pytest.fixture(scope="module")
+def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
+    """What the tasks called: task, service, operation and parameters of each call."""
+    folder = tmp_path_factory.mktemp("as_deployed")
+    scratch = {"HOME": "", "TMPDIR": "", "EXTRACT_WORK": "work", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}
+    local = {name: str(folder / place) for name, place in scratch.items()} | {"RUN_ID": "first"}
+    buckets = [
+        values["bucket"] for address, values in infra.resources.items() if address.startswith("aws_s3_bucket.")
+    ]
+    plan = {
+        "buckets": buckets,
+        "drop": infra.outputs["drop_url"].removeprefix("s3://"),
+        "set_up": infra.database_set_up("dev", "sandbox"),
+        "password": "sandbox",
+        "environments": {task: infra.environment(task) | local for task in ("loader", "transformer")},
+        "commands": COMMANDS,
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+    settings = {
+        "DBT_TARGET": "sandbox",
+        "SANDBOX_DIR": str(folder / "sandbox"),
+        "SANDBOX_SALES": "200",
+        "TODAY": "2026-01-10",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "sandbox",
+        "run",
+        "--",
+        sys.executable,
+        "-m",
+        "tests.python.helpers.run_as_deployed",
+    ]
+    done = subprocess.run(
+        [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
+        cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
+    )  # fmt: skip
+    # Done by the users that the database's set-up has made, who have no more rights than it gave them.
+    expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
+    assert json.loads(done.stdout or "{}") == expected, done.stdout + done.stderr[-5000:]
+    return [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
+
+
+def asked(infra: Infra, task: str, service: str, operation: str, parameters: dict[str, Any]) -> list[Call]:
+    """Returns what IAM is asked for one call.
+
+    Raises:
+        KeyError: for a call that is not listed here.
+    """
+    if (service, operation) == ("redshift-serverless", "GetCredentials"):
+        workgroup = infra.resources["aws_redshiftserverless_workgroup.this"]["arn"]
+        return [Call(task, "redshift-serverless:GetCredentials", workgroup)]
+    action, about = {"s3": S3}[service][operation]
+    bucket = f"arn:aws:s3:::{parameters['Bucket']}"
+    calls = [Call(task, action, bucket if about == "bucket" else f"{bucket}/{parameters['Key']}")]
+    if operation == "CopyObject":
+        source = parameters["CopySource"]
+        path = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
+        calls.append(Call(task, "s3:GetObject", f"arn:aws:s3:::{path}"))
+    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    return [
+        *calls,
+        *(Call(task, of_key, key_of(infra, parameters["Bucket"]), via) for of_key in KMS.get(operation, ())),
+    ]
+
+
+def key_of(infra: Infra, bucket: str) -> str:
+    """Returns the ARN of the key that a bucket is encrypted with."""
+    (key,) = {
+        by_default["kms_master_key_id"]
+        for address, values in infra.resources.items()
+        if address.startswith("aws_s3_bucket_server_side_encryption_configuration.") and values["bucket"] == bucket
+        for rule in values["rule"]
+        for by_default in rule["apply_server_side_encryption_by_default"]
+    }
+    return str(key)
+
+
+@pytest.fixture(scope="module")
+def calls(infra: Infra, recorded: list[list[Any]]) -> set[Call]:
+    """What IAM is asked for all that the tasks called."""
+    return {call for one in recorded for call in asked(infra, *one)}
+
+
+def test_tasks_may_do_what_they_do(infra: Infra, calls: set[Call]) -> None:
+    assert not [call for call in calls if not call.allowed(infra)]
+    # What was recorded is all that the tasks do: reading, landing, setting aside, publishing, the docs.
+    assert {(call.role, call.action) for call in calls} >= {
+        ("loader", "redshift-serverless:GetCredentials"), ("loader", "s3:DeleteObject"), ("loader", "s3:GetObject"),
+        ("loader", "s3:ListBucket"), ("loader", "s3:PutObject"), ("transformer", "s3:GetObject"),
+        ("transformer", "redshift-serverless:GetCredentials"), ("transformer", "s3:ListBucket"),
+        ("transformer", "s3:PutObject"),
+        *((role, action) for role in ("loader", "transformer") for action in ("kms:Decrypt", "kms:GenerateDataKey")),
+    }  # fmt: skip
+    assert any(call.resource.endswith("/docs/index.html") for call in calls)
+    assert any("/_rejected/" in call.resource for call in calls)
+
+
+def test_tasks_may_do_no_more_than_they_do(infra: Infra, calls: set[Call]) -> None:
+    """Each statement is used, but for what only happens with large files or broken uploads."""
+    for role in ("loader", "transformer"):
+        for statement in infra.statements(role):
+            for action in set(statement["Action"]) - {"s3:AbortMultipartUpload"}:
+                used = [c for c in calls if c.role == role and allows([statement], action, c.resource, c.via)]
+                assert any(c.action == action for c in used), (role, statement["Sid"], action)
+
+
+def test_copy_may_read_what_the_loader_lands(infra: Infra, recorded: list[list[Any]]) -> None:
+    landing = infra.environment("loader")["LANDING_URL"].removeprefix("s3://")
+    landed = [
+        (parameters["Bucket"], f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}")
+        for task, _, operation, parameters in recorded
+        if operation == "PutObject" and f"{parameters['Bucket']}/{parameters['Key']}".startswith(f"{landing}/raw_")
+    ]
+    assert landed
+    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    assert all(Call("copy", "s3:GetObject", file).allowed(infra) for _, file in landed)
+    assert all(Call("copy", "kms:Decrypt", key_of(infra, bucket), via).allowed(infra) for bucket, _ in landed)
+    assert not any(Call("copy", "s3:PutObject", file).allowed(infra) for _, file in landed)
+
+
+# --- the state machine ---
+
+ECS_SYNC = ("ecs:RunTask", "ecs:StopTask", "ecs:DescribeTasks", "ecs:TagResource")
+EVENTS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
+
+
+def tasks_of(states: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns every Task state, those inside of Map and Parallel too."""
+    found = []
+    for state in states.values():
+        found += [state] if state["Type"] == "Task" else []
+        inner = [state.get("ItemProcessor", state.get("Iterator")), *state.get("Branches", [])]
+        found += [task for machine in inner if machine for task in tasks_of(machine["States"])]
+    return found
+
+
+def resources_of(task: dict[str, Any], infra: Infra) -> list[Call]:
+    """Returns what IAM is asked when a Task state runs.
+
+    Raises:
+        AssertionError: for a resource that is not listed here.
+    """
+    arguments = task.get("Arguments", task.get("Parameters", {}))
+    match task["Resource"]:
+        case "arn:aws:states:::ecs:runTask.sync":
+            definition = arguments["TaskDefinition"]
+            family = definition.rsplit("/", 1)[-1].split(":")[0]
+            (address,) = [a for a, v in infra.resources.items() if v.get("family") == family]
+            roles = [infra.resources[address][name] for name in ("task_role_arn", "execution_role_arn")]
+            running = (
+                f"{definition.split(':task-definition/')[0]}:task/{arguments['Cluster'].rsplit('/', 1)[-1]}/0f1e"
+            )
+            rule = f"arn:aws:events:{definition.split(':')[3]}:{definition.split(':')[4]}:rule/"
+            return [
+                Call("state_machine", "ecs:RunTask", definition),
+                *(Call("state_machine", action, running) for action in ECS_SYNC[1:]),
+                *(Call("state_machine", action, f"{rule}StepFunctionsGetEventsForECSTaskRule") for action in EVENTS),
+                *(Call("state_machine", "iam:PassRole", role) for role in roles),
+            ]
+        case "arn:aws:states:::sns:publish":
+            return [Call("state_machine", "sns:Publish", arguments["TopicArn"])]
+        case "arn:aws:states:::aws-sdk:sfn:listExecutions":
+            # of itself, which its context says
+            return [Call("state_machine", "states:ListExecutions", infra.outputs["state_machine_arn"])]
+        case other:
+            raise AssertionError(f"{other}: not listed here; add it, and to the role in infra/iam.tf")
+
+
+def test_the_state_machine_may_do_what_its_states_do(infra: Infra) -> None:
+    definition = json.loads(infra.resources["aws_sfn_state_machine.this"]["definition"])
+    calls = [call for task in tasks_of(definition["States"]) for call in resources_of(task, infra)]
+    assert {call.action for call in calls} >= {"ecs:RunTask", "iam:PassRole", "sns:Publish"}
+    assert not [call for call in calls if not call.allowed(infra)]
+
+
+def test_the_scheduler_may_start_what_it_starts(infra: Infra) -> None:
+    statements = infra.statements("scheduler")
+    target = infra.resources["aws_scheduler_schedule.run"]["target"][0]
+    snapshot = infra.resources["aws_scheduler_schedule.snapshot"]["target"][0]
+    assert allows(statements, "states:StartExecution", target["arn"])
+    assert snapshot["arn"].endswith(":aws-sdk:redshiftserverless:createSnapshot")
+    assert allows(
+        statements,
+        "redshift-serverless:CreateSnapshot",
+        infra.resources["aws_redshiftserverless_namespace.this"]["arn"],
+    )
+    for dead in (target, snapshot):
+        assert allows(statements, "sqs:SendMessage", dead["dead_letter_config"][0]["arn"])
+
+
+# --- the deploy command ---
+
+# What it calls, with the outputs or resources it calls it on; None: a person does it once, before there is a role.
+DEPLOY = {
+    ("s3", "HeadBucket"): ("s3:ListBucket", "arn:aws:s3:::empresa-terraform"),
+    ("s3", "CreateBucket"): None,
+    ("s3", "PutBucketVersioning"): None,
+    ("s3", "PutPublicAccessBlock"): None,
+    ("s3", "PutBucketEncryption"): None,
+    ("s3", "PutBucketPolicy"): None,
+    ("ecr", "GetAuthorizationToken"): ("ecr:GetAuthorizationToken", "*"),
+    ("ecr", "DescribeImages"): ("ecr:DescribeImages", "arn:aws:ecr:sa-east-1:123456789012:repository/vendas"),
+    ("stepfunctions", "StartExecution"): (
+        "states:StartExecution", "arn:aws:states:sa-east-1:123456789012:stateMachine:vendas",
+    ),
+    ("stepfunctions", "DescribeExecution"): (
+        "states:DescribeExecution", "arn:aws:states:sa-east-1:123456789012:execution:vendas:manual-1",
+    ),
+    ("stepfunctions", "GetExecutionHistory"): (
+        "states:GetExecutionHistory", "arn:aws:states:sa-east-1:123456789012:execution:vendas:manual-1",
+    ),
+    ("logs", "FilterLogEvents"): (
+        "logs:FilterLogEvents", "arn:aws:logs:sa-east-1:123456789012:log-group:/vendas/tasks",
+    ),
+}  # fmt: skip
+
+
+def called_in(folder: Path) -> set[tuple[str, str]]:
+    """Returns the AWS operations that are called in a folder's source, of the services it makes clients of."""
+    calls = [node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
+    named = [
+        (call.func.attr, next((argument.value for argument in call.args if isinstance(argument, ast.Constant)), None))
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+    ]
+    available = boto3.Session().get_available_services()
+    services = {name for method, name in named if method in ("client", "resource") and name in available}
+    methods = {name if method == "get_paginator" else method for method, name in named}
+    found = set()
+    for service in services:
+        model = boto3.client(service, region_name="sa-east-1").meta.service_model
+        found |= {(service, operation) for operation in model.operation_names if xform_name(operation) in methods}
+    return found
+
+
+def test_ci_may_do_what_the_deploy_command_does(infra: Infra) -> None:
+    called = called_in(ROOT / "deploy")
+    assert ("stepfunctions", "StartExecution") in called
+    assert called <= set(DEPLOY), "a call that is not listed here: add it, and to the role in infra/deploy_role.tf"
+    statements = infra.statements("deploy")
+    refused = [known for call in called if (known := DEPLOY[call]) and not allows(statements, *known)]
+    assert not refused
+
+
+def test_the_loaders_make_clients_where_this_test_knows_them() -> None:
+    """Clients that the recorded commands may never have reached."""
+    assert called_in(ROOT / "extract") == {
+        ("redshift-serverless", "GetCredentials"),
+        ("s3", "DeleteObject"),  # those of the lock
+        ("s3", "GetObject"),
+        ("s3", "ListObjectsV2"),
+        ("s3", "PutObject"),
+    }

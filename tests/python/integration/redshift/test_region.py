@@ -1,0 +1,68 @@
+"""The region of AWS is one setting by either of two names, and every client that signs in goes by it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from extract.errors import SettingsError
+from extract.settings import REGION_NAMES, read_settings
+from extract.warehouse.targets import aws_environment, warehouse
+from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+
+ASK = ("show", "--inline", "select '{{ target.region }}' as region")
+
+
+@pytest.fixture(scope="module")
+def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
+    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
+        yield target
+
+
+@pytest.fixture
+def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of production's settings without a region."""
+    for name in REGION_NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delitem(redshift.environment, name, raising=False)
+    redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path))
+    return monkeypatch
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_both_clients_sign_in_by_either_name(
+    redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, name: str
+) -> None:
+    no_region.setenv(name, "sa-east-1")
+    settings = read_settings(())
+
+    with aws_environment(settings), warehouse(settings) as target:
+        assert boto3.client("s3").meta.region_name == "sa-east-1"
+        assert target.query("select 1") == [(1,)]
+    shown = redshift.dbt(*ASK)
+    assert shown.success, shown.exception
+    assert [*shown.result.results[0].agate_table.rows[0]] == ["sa-east-1"]
+
+
+@pytest.mark.usefixtures("no_region")
+def test_none_is_refused_before_anything_is_asked(redshift: RedshiftTarget) -> None:
+    with pytest.raises(SettingsError, match=r"1 setting to mend .*\n  AWS_REGION is not set: expected an AWS region"):
+        read_settings(())
+    assert "AWS_REGION is not set: expected the AWS region" in str(redshift.dbt(*ASK).exception)
+
+
+@pytest.mark.usefixtures("no_region")
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_one_that_is_none_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, "sa-east-1.evil.example/")
+        with pytest.raises(SettingsError, match=f"  {name}: expected an AWS region, such as sa-east-1"):
+            read_settings(())
+        assert f"{name}: expected an AWS region" in str(redshift.dbt(*ASK).exception)
+
+
+def test_a_user_with_a_password_needs_none(no_region: pytest.MonkeyPatch) -> None:
+    for name, value in {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "ana", "REDSHIFT_PASSWORD": "segredo"}.items():
+        no_region.setenv(name, value)
+    assert read_settings(()).region is None

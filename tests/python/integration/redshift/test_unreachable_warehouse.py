@@ -1,0 +1,83 @@
+"""A build whose warehouse cannot be reached ends with dbt's reason and the way to mend it, and no traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.python.helpers import ROOT
+from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+
+HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def build(folder: Path, settings: Mapping[str, str], *command: str) -> tuple[int, str]:
+    """Runs `python -m extract build`; returns its exit code and all that it says of what went wrong."""
+    environment = os.environ | {
+        "EXTRACT_WORK": str(folder / "work"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+        "RETRY_SECONDS": "0",
+        "DBT_TARGET": "local",
+        **settings,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "extract", *(command or ("build",))],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done.returncode, "\n".join([*(text for line in lines for text in line.get("messages", ())), done.stderr])
+
+
+def test_a_file_that_another_program_has_open(tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "open\n"
+        code, said = build(tmp_path, {"WAREHOUSE_PATH": str(warehouse)})
+        holder.communicate()
+
+    assert code == 1
+    assert "Could not set lock on file" in said
+    assert "close the program that has the warehouse's file open" in said
+
+
+def test_a_file_that_is_no_warehouse(tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    warehouse.write_bytes(b"not a database at all" * 1000)
+    code, said = build(tmp_path, {"WAREHOUSE_PATH": str(warehouse)})
+
+    assert code == 1
+    assert "not a valid DuckDB database file" in said
+    assert "move it away" in said
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, said = build(tmp_path, {"WAREHOUSE_PATH": str(tmp_path / "file" / "warehouse.duckdb")})
+
+    assert code == 2
+    assert "WAREHOUSE_PATH" in said
+    assert str(tmp_path / "file") in said
+
+
+@pytest.fixture(scope="module")
+def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
+    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
+        yield target
+
+
+def test_a_port_that_nobody_listens_on(redshift: RedshiftTarget, tmp_path: Path) -> None:
+    code, said = build(tmp_path, redshift.environment | {"DBT_TARGET": "prod", "REDSHIFT_PORT": "1"})
+
+    assert code == 1
+    assert "dbt" in said
+    assert "Connection refused" in said
+    assert "check REDSHIFT_HOST and REDSHIFT_PORT" in said

@@ -1,0 +1,221 @@
+"""`python -m sandbox` as a person or a Makefile calls it."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from tests.python.helpers import ROOT
+
+TODAY = "2017-03-01"
+SANDBOX = [sys.executable, "-m", "sandbox"]
+
+NAMES = {
+    "EMPLOYEES_API_URL",
+    "SOURCE_POSTGRES_HOST",
+    "SOURCE_POSTGRES_PORT",
+    "SOURCE_POSTGRES_DATABASE",
+    "SOURCE_POSTGRES_USER",
+    "SOURCE_POSTGRES_PASSWORD",
+    "SOURCE_POSTGRES_SSLMODE",
+    "PARQUET_DROP",
+    "TODAY",
+}
+
+# A command that tells when it is ready for signals, and then by its exit code which one came.
+WAITS = [
+    sys.executable,
+    "-c",
+    "import signal, sys\n"
+    "for s in (signal.SIGINT, signal.SIGTERM):\n"
+    "    signal.signal(s, lambda number, _: sys.exit(40 + number))\n"
+    "print('ready', flush=True)\n"
+    "signal.pause()",
+]
+
+
+@contextmanager
+def a_small_sandbox() -> Iterator[dict[str, str]]:
+    """The environment of a small sandbox, in a folder that every user can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    environment = os.environ | {"SANDBOX_DIR": str(folder / "sandbox"), "SANDBOX_SALES": "500", "TODAY": TODAY}
+    yield environment
+    subprocess.run([*SANDBOX, "clean"], cwd=ROOT, env=environment, check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """A sandbox for the tests that leave it as it is."""
+    with a_small_sandbox() as environment:
+        yield environment
+
+
+@pytest.fixture
+def own_environment() -> Iterator[dict[str, str]]:
+    """A sandbox for one test alone."""
+    with a_small_sandbox() as environment:
+        yield environment
+
+
+def sandbox(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*SANDBOX, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def start(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*SANDBOX, *arguments],
+        cwd=ROOT, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def settings_in(lines: list[str]) -> dict[str, str]:
+    exports = [shlex.split(line)[1] for line in lines if line.startswith("export ")]
+    return dict(export.split("=", 1) for export in exports)
+
+
+def connect(settings: dict[str, str]) -> "psycopg2.extensions.connection":
+    return psycopg2.connect(
+        host=settings["SOURCE_POSTGRES_HOST"],
+        port=settings["SOURCE_POSTGRES_PORT"],
+        dbname=settings["SOURCE_POSTGRES_DATABASE"],
+        user=settings["SOURCE_POSTGRES_USER"],
+        password=settings["SOURCE_POSTGRES_PASSWORD"],
+        sslmode=settings["SOURCE_POSTGRES_SSLMODE"],
+    )
+
+
+def assert_all_is_down(settings: dict[str, str]) -> None:
+    for port in (settings["SOURCE_POSTGRES_PORT"], settings["EMPLOYEES_API_URL"].split(":")[2].split("/")[0]):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(port)))
+
+
+def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+    process = start(environment, "up")
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Everything is up" in line:
+            break
+    settings = settings_in(lines)
+    assert settings["TODAY"] == TODAY
+    with closing(connect(settings)) as session, session.cursor() as cursor:
+        cursor.execute("select count(*) from venda")
+        assert cursor.fetchone() == (500,)
+    with urllib.request.urlopen(f"{settings['EMPLOYEES_API_URL']}?id=1") as response:  # noqa: S310
+        assert response.read().decode() == "Ana Conceição"
+    assert [path.parent.name for path in Path(settings["PARQUET_DROP"]).rglob("categoria.parquet")] == ["2017-01-01"]
+
+    second = sandbox(environment, "up")
+    assert second.returncode == 1
+    assert f"in use by process {process.pid}: stop that one first" in second.stderr
+
+    process.terminate()
+    assert process.wait() == 0
+    assert_all_is_down(settings)
+
+
+def test_run_gives_the_command_the_settings_and_stops_everything_after_it(environment: dict[str, str]) -> None:
+    code = "import os, sys; [print(f'export {n}={v}') for n, v in os.environ.items()]; sys.exit(7)"
+    result = sandbox(environment, "run", "--", sys.executable, "-c", code)
+    assert (result.returncode, result.stderr) == (7, "")
+    settings = settings_in([line for line in result.stdout.splitlines() if line.split("=")[0].split()[-1] in NAMES])
+    assert settings.keys() == NAMES
+    assert_all_is_down(settings)
+
+
+def test_run_leaves_the_command_s_own_dashes_alone(environment: dict[str, str]) -> None:
+    result = sandbox(environment, "run", "--", "printf", "%s ", "-h", "--", "--help")
+    assert result.stdout == "-h -- --help "
+
+
+def test_run_says_when_there_is_no_such_command(environment: dict[str, str]) -> None:
+    result = sandbox(environment, "run", "--", "no-such-command")
+    assert (result.returncode, result.stderr) == (
+        127,
+        "sandbox: cannot run no-such-command: No such file or directory\n",
+    )
+
+
+def test_run_exits_as_a_shell_does_when_the_command_is_killed(environment: dict[str, str]) -> None:
+    assert sandbox(environment, "run", "--", "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_forwards_a_signal_and_waits_for_the_command(environment: dict[str, str], number: signal.Signals) -> None:
+    process = start(environment, "run", "--", *WAITS)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.wait() == 40 + number
+    # Its end freed the folder: nothing of it is left to be in the way.
+    assert sandbox(environment, "run", "--", "true").stderr == ""
+
+
+def test_a_stop_while_the_table_is_filled_leaves_nothing_half_done(own_environment: dict[str, str]) -> None:
+    large = own_environment | {"SANDBOX_SALES": "5000000", "TODAY": "2027-01-01"}
+    process = start(large, "run", "--", "true")
+    assert process.stderr is not None
+    assert "of 5,000,000 sales in public.venda" in process.stderr.readline()
+    process.terminate()
+    assert process.wait() == 130
+    assert "Traceback" not in process.stderr.read()
+    # Nothing was kept: a sandbox of another size and day can begin there.
+    assert sandbox(own_environment, "run", "--", "true").returncode == 0
+
+
+def test_days_pass_from_one_run_to_the_next(own_environment: dict[str, str]) -> None:
+    sandbox(own_environment, "run", "--", "true")
+    later = own_environment | {"TODAY": "2017-04-15"}
+    listing = sandbox(later, "run", "--", "sh", "-c", 'ls "$PARQUET_DROP"')
+    assert listing.stdout.split() == ["2017-01-01", "2017-03-01", "2017-03-31"]
+    back = sandbox(own_environment, "run", "--", "true")
+    assert back.returncode == 1
+    assert "has already come to 2017-04-15" in back.stderr
+
+
+def test_clean_removes_the_data_and_nothing_else(own_environment: dict[str, str]) -> None:
+    folder = Path(own_environment["SANDBOX_DIR"])
+    sandbox(own_environment, "run", "--", "true")
+    (folder / "mine.txt").write_text("kept")
+    assert sandbox(own_environment, "clean").returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    (folder / "mine.txt").unlink()
+    assert sandbox(own_environment, "clean").returncode == 0
+    assert not folder.exists()
+
+
+def test_settings_that_cannot_be_are_reported_together(environment: dict[str, str]) -> None:
+    result = sandbox(environment | {"SANDBOX_SALES": "many", "TODAY": "yesterday"}, "up")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "SANDBOX_SALES must be a whole number from 1 to 1000000000, not 'many'" in result.stderr
+    assert "TODAY must be a date such as 2026-03-31, not 'yesterday'" in result.stderr
+
+
+def test_today_is_after_the_first_day(environment: dict[str, str]) -> None:
+    result = sandbox(environment | {"TODAY": "2017-01-01"}, "up")
+    assert result.returncode == 1
+    assert "TODAY must be after the company's first day, 2017-01-01, not 2017-01-01" in result.stderr
+
+
+def test_help_names_every_setting(environment: dict[str, str]) -> None:
+    result = sandbox(environment, "--help")
+    assert result.returncode == 0
+    assert all(name in result.stdout for name in ("SANDBOX_DIR", "SANDBOX_SALES", "TODAY", "up", "run", "clean"))

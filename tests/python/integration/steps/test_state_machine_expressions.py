@@ -1,0 +1,185 @@
+"""Every expression of the state machine in JSONata's reference implementation too, which is not the interpreter's."""
+
+import json
+import re
+import shutil
+import subprocess
+from itertools import product
+from typing import Any
+
+import pytest
+from jsonata.jsonata import Jsonata
+
+from sandbox.aws.state_machine import TEMPLATE, definition
+from tests.python.helpers import missing
+
+REFERENCE = TEMPLATE.parent / "node_modules" / "jsonata"
+
+# Reads [[expression, bindings], …] and writes [value, …], "error" for one that fails and null for nothing.
+PROGRAM = """
+const jsonata = require(process.argv[1]);
+const cases = JSON.parse(require('fs').readFileSync(0));
+(async () => {
+  const values = [];
+  for (const [text, bindings] of cases) {
+    try {
+      const value = await jsonata(text).evaluate(null, { ...bindings, parse: JSON.parse });
+      values.push(value === undefined ? null : value);
+    } catch (error) { values.push('error'); }
+  }
+  process.stdout.write(JSON.stringify(values));
+})();
+"""
+
+BACKFILL = {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}
+FAN_OUT = {"table": "venda", "ranges": 2}
+ACCEPTED: list[Any] = [
+    {}, {"sources": ["api"]}, {"sources": ["api", "postgres", "api"]}, {"full_refresh": True},
+    {"full_refresh": False}, {"sources": ["api"], "full_refresh": True}, {"backfill": BACKFILL},
+    {"fan_out": FAN_OUT}, {"fan_out": FAN_OUT, "sources": ["postgres"], "full_refresh": True},
+]  # fmt: skip
+REFUSED: list[Any] = [
+    [], "api", 1, None, {"source": ["api"]},
+    {"sources": []}, {"sources": "api"}, {"sources": ["ftp"]}, {"sources": None}, {"sources": [["api"]]},
+    {"full_refresh": "yes"}, {"full_refresh": None},
+    {"backfill": BACKFILL, "sources": ["api"]}, {"backfill": "venda"}, {"backfill": None},
+    {"fan_out": "venda"}, {"fan_out": None}, {"fan_out": {"table": "venda"}}, {"fan_out": FAN_OUT | {"table": 1}},
+    {"fan_out": FAN_OUT | {"table": "--debug"}}, {"fan_out": FAN_OUT | {"ranges": 2.5}},
+    *({"fan_out": FAN_OUT | {"ranges": ranges}} for ranges in (1, 201, "2", None)),
+    {"fan_out": FAN_OUT, "sources": ["api"]}, {"fan_out": FAN_OUT, "backfill": BACKFILL},
+    {"backfill": BACKFILL | {"from": 1}}, {"backfill": BACKFILL | {"to": "--debug"}}, {"backfill": {"from": "a"}},
+]  # fmt: skip
+
+
+def task(**ended: Any) -> dict[str, str]:
+    """What a Catch gets of a task that ended so."""
+    container = {"Name": "pipeline"} | {name: ended.pop(name) for name in ("ExitCode", "Reason") if name in ended}
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/sandbox/0a1b"
+    return {"Error": "States.TaskFailed", "Cause": json.dumps({"TaskArn": arn, "Containers": [container], **ended})}
+
+
+ERRORS = [
+    task(ExitCode=1, StopCode="EssentialContainerExited", StoppedReason="Essential container in task exited"),
+    task(ExitCode=2, StopCode="EssentialContainerExited", StoppedReason="Essential container in task exited"),
+    task(
+        ExitCode=137,
+        Reason="OutOfMemoryError: Container killed",
+        StopCode="EssentialContainerExited",
+        StoppedReason="Essential container in task exited",
+    ),
+    task(ExitCode=143, StopCode="UserInitiated", StoppedReason="Task stopped by a person"),
+    task(StopCode="TaskFailedToStart", StoppedReason='CannotPullContainerError: "no such tag"'),
+    {"Error": "States.Timeout", "Cause": ""},
+    {"Error": "States.Timeout"},
+    {"Error": "AmazonECS.Unknown", "Cause": "Capacity is unavailable"},
+    {"Error": "AmazonECS.Unknown", "Cause": '{"Failures": [{"Reason": "RESOURCE:FARGATE"}], "Tasks": []}'},
+    {"Error": "States.TaskFailed", "Cause": "Step Functions lost sight of the task"},
+    {"Error": "States.TaskFailed", "Cause": ""},
+    {"Error": "States.TaskFailed"},
+]
+EXECUTIONS = [
+    [],
+    [{"ExecutionArn": "arn:b", "StartDate": "2026-11-23T05:00:00.123Z"}],
+    [
+        {"ExecutionArn": "arn:b", "StartDate": "2026-11-23T05:00:00.2Z"},
+        {"ExecutionArn": "arn:a", "StartDate": "2026-11-23T05:00:00.123Z"},
+    ],
+    [
+        {"ExecutionArn": "arn:b", "StartDate": "2026-11-23T05:00:00Z"},
+        {"ExecutionArn": "arn:a", "StartDate": "2026-11-23T05:00:00Z"},
+    ],
+]
+FAILURES = [
+    [],
+    [{"step": "build", "error": "BuildFailed", "why": "exit code 1, attempt 2", "log": "#l"}],
+    [
+        {"step": "extract api", "error": "ExtractFailed", "why": 'it said "no"', "log": "#l"},
+        {"step": "start", "error": "AlreadyRunning", "why": "another"},
+    ],
+]
+API = {"source": "api", "command": ["run", "--source", "api"]}
+ENDS = [{"why": "exit code 1", "log": "#l", "again": True}, {"why": "exit code 2", "log": "#l", "again": False}]
+
+
+def bindings_of(expression: str) -> list[dict[str, Any]]:
+    """Every combination of what the expression uses."""
+    context = {"Execution": {"Id": "arn:a", "Name": "run-1"}, "StateMachine": {"Id": "arn:m"}}
+    given: dict[str, list[Any]] = {
+        "states": [{"context": context, "input": None}],
+        "failures": FAILURES,
+        "extractEnd": ENDS,
+        "buildEnd": ENDS,
+        "extractAttempts": [0, 1, 2, 3],
+        "buildAttempts": [0, 1, 2],
+        "extract": [API],
+        "extracts": [[API]],
+        "atOnce": [0, 2],
+        **{name: [[], [API], [API, API | {"source": "postgres"}]] for name in ("plans", "ranges", "sources")},
+        "buildCommand": [["build"]],
+        "oldest": ["arn:a", "arn:b"],
+    }
+    if "$states.input" in expression:
+        # A command is made of an input that was accepted.
+        inputs = ACCEPTED if re.search("'(build|run|plan|range)'", expression) else ACCEPTED + REFUSED
+        given["states"] = [{"context": context, "input": value} for value in inputs]
+    if "$states.errorOutput" in expression:
+        given["states"] = [{"context": context, "errorOutput": error} for error in ERRORS]
+    if "$states.result" in expression:
+        results: list[Any] = [{"Executions": executions} for executions in EXECUTIONS]
+        results += [[{"source": "api"}], [{"source": "api"}, *FAILURES[2]]]
+        given["states"] = [{"context": context, "result": result} for result in results]
+    used = [name for name in given if re.search(rf"\${name}\b", expression)]
+    return [dict(zip(used, values, strict=True)) for values in product(*(given[name] for name in used))]
+
+
+def evaluated(expression: str, bindings: dict[str, Any]) -> Any:
+    """The value in the interpreter's implementation, in the program's terms."""
+    program = Jsonata(expression)
+    program.register_lambda("parse", json.loads)
+    try:
+        return json.loads(json.dumps(program.evaluate(None, bindings)))
+    except Exception:  # noqa: BLE001  it raises whatever went wrong
+        return "error"
+
+
+def test_every_expression_means_the_same_in_the_reference_implementation() -> None:
+    node = shutil.which("node")
+    if not node or not REFERENCE.exists():
+        missing.infra_tool("JSONata's reference implementation is not installed: make infra/node_modules")
+    expressions = sorted({json.loads(f'"{text}"') for text in re.findall(r'"\{% (.*?) %\}"', definition())})
+    cases = [(expression, bindings) for expression in expressions for bindings in bindings_of(expression)]
+    done = subprocess.run(
+        [node, "-e", PROGRAM, REFERENCE], input=json.dumps(cases), capture_output=True, text=True, check=True
+    )
+    differences = [
+        (expression, bindings, here, there)
+        for (expression, bindings), there in zip(cases, json.loads(done.stdout), strict=True)
+        if (here := evaluated(expression, bindings)) != there
+    ]
+    assert differences == []
+    assert len(expressions) > 30
+    assert len(cases) > 200
+
+
+def end_of(kind: str, error: dict[str, str]) -> Any:
+    """What a Catch makes of an error: `kind` is extractEnd or buildEnd."""
+    (expression,) = {json.loads(f'"{text}"') for text in re.findall(rf'"{kind}": "\{{% (.*?) %\}}"', definition())}
+    return evaluated(expression, {"states": {"errorOutput": error}})
+
+
+@pytest.mark.parametrize("kind", ["extractEnd", "buildEnd"])
+@pytest.mark.parametrize("error", ERRORS, ids=json.dumps)
+def test_no_error_breaks_the_catch_that_is_to_tell_it(kind: str, error: dict[str, str]) -> None:
+    end = end_of(kind, error)
+    assert set(end) == {"why", "log", "again"}, end
+    if '"TaskArn"' not in error.get("Cause", ""):
+        assert (end["why"], end["again"]) == (f"{error['Error']} {error.get('Cause', '')}", False)
+
+
+def test_the_reason_of_a_container_is_told() -> None:
+    end = end_of("extractEnd", ERRORS[2])
+    assert end == {
+        "why": "Essential container in task exited, exit code 137, OutOfMemoryError: Container killed",
+        "log": "#logsV2:log-groups/log-group/$252Fecs$252Fpipeline/log-events/loader$252Fpipeline$252F0a1b",
+        "again": True,
+    }

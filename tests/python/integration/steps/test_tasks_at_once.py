@@ -1,0 +1,132 @@
+"""What tasks that run at the same moment do to each other in the warehouse."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from time import monotonic, sleep
+
+import boto3
+import psycopg2
+
+from sandbox.everything import everything_up
+from sandbox.settings import Settings
+from tests.python.helpers import ROOT
+from tests.python.helpers.redshift_target import redshift_up
+
+# As dlt makes it
+LOADS = """create table ops._dlt_loads (
+    load_id varchar(64) not null, schema_name varchar(max), status bigint not null,
+    inserted_at timestamp with time zone not null, schema_version_hash varchar(max)
+)"""
+
+
+def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path: Path) -> None:
+    with everything_up(Settings(tmp_path / "sandbox", 500, date(2026, 1, 10), redshift=True)) as environment:
+        client = boto3.client(
+            "redshift-serverless", endpoint_url=environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"],
+            region_name=environment["AWS_REGION"], aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        )  # fmt: skip
+        signed_in = client.get_credentials(workgroupName=environment["REDSHIFT_WORKGROUP"])
+        address = {
+            "host": environment["REDSHIFT_HOST"], "port": environment["REDSHIFT_PORT"],
+            "dbname": environment["REDSHIFT_DATABASE"], "user": signed_in["dbUser"],
+            "password": signed_in["dbPassword"], "sslmode": "verify-full",
+            "sslrootcert": environment["REDSHIFT_CA_BUNDLE"],
+        }  # fmt: skip
+        with closing(psycopg2.connect(**address)) as other, closing(psycopg2.connect(**address)) as watching:
+            watching.autocommit = True
+            other.cursor().execute("create schema ops")
+            other.commit()
+            other.cursor().execute(LOADS)  # and not committed: who makes it too now waits
+            run = subprocess.Popen(
+                [sys.executable, "-m", "extract", "run", "--source", "parquet"],
+                cwd=ROOT,
+                env=os.environ | environment | {"DBT_TARGET": "sandbox", "EXTRACT_WORK": str(tmp_path / "work")},
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            cursor = watching.cursor()
+            waits = False
+            while run.poll() is None and not waits:
+                cursor.execute("select exists (select 1 from pg_stat_activity where wait_event_type = 'Lock')")
+                ((waits,),) = cursor.fetchall()
+            other.commit()
+            _, errors = run.communicate(timeout=120)
+            assert run.returncode == 0, errors
+            assert waits
+            cursor.execute(
+                "select table_name, extract_runs.status from ops.extract_runs"
+                " join ops._dlt_loads on _dlt_loads.load_id = extract_runs._dlt_load_id"
+            )
+            assert cursor.fetchall() == [("categoria", "ok")]
+
+
+def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Path) -> None:
+    table = ("--source", "postgres", "--table", "venda")
+    with redshift_up(tmp_path) as target:
+        target.server.create_database("source")
+        login = target.server.settings("source")
+        settings = {
+            "SOURCE_POSTGRES_HOST": login.host, "SOURCE_POSTGRES_PORT": str(login.port),
+            "SOURCE_POSTGRES_DATABASE": login.dbname, "SOURCE_POSTGRES_USER": login.user,
+            "SOURCE_POSTGRES_PASSWORD": login.password, "SOURCE_POSTGRES_SSLMODE": "disable",
+            "DBT_TARGET": "sandbox", "EXTRACT_WORK": str(tmp_path / "work"), "RUN_ID": "all-the-same",
+        }  # fmt: skip
+
+        def started(*words: str) -> "subprocess.Popen[str]":
+            return subprocess.Popen(
+                [sys.executable, "-m", "extract", *words], cwd=ROOT, env=os.environ | target.environment | settings,
+                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+        def done(process: "subprocess.Popen[str]") -> tuple[int, str]:
+            output, _ = process.communicate(timeout=120)
+            return process.returncode, output
+
+        with closing(target.server.connect("source")) as source, source.cursor() as cursor:
+            cursor.execute(
+                "create table public.venda (id_venda integer, id_funcionario integer, id_categoria integer,"
+                " data_venda date, venda double precision);"
+                " insert into public.venda select n, 1, 1, '2026-01-01', n from generate_series(1, 5000) n;"
+                " update public.venda set data_venda = 'infinity' where id_venda in (1, 5000)"
+            )
+            source.commit()
+            assert done(started("plan", *table, "--ranges", "3"))[0] == 0
+            tables = "select count(*) from raw_postgres._dlt_version"
+            versions = target.execute(tables)
+
+            cursor.execute("lock table public.venda in access exclusive mode")  # so that they wait for each other
+            ranges = [started("range", *table, "--number", str(number)) for number in (1, 2, 3)]
+            waiting = (
+                "select count(distinct pid) from pg_locks where not granted and relation = 'public.venda'::regclass"
+            )
+            end = monotonic() + 60
+            waits = 0
+            while waits < 3:
+                assert monotonic() < end, [done(process) for process in ranges]
+                sleep(0.1)
+                cursor.execute(waiting)
+                ((waits,),) = cursor.fetchall()
+            for words in (("run", "--source", "postgres"), ("plan", *table, "--ranges", "3")):
+                code, output = done(started(*words))
+                assert code == 2
+                assert "landing, raw_postgres.venda.range-" in output
+                assert "has been writing to it since" in output
+            cursor.execute("update public.venda set venda = 0 where id_venda in (10, 2500, 4990)")
+            source.commit()
+
+        for code, output in map(done, ranges):
+            assert code == 0, output
+        assert target.execute(tables) == versions
+        code, output = done(started("run", "--source", "postgres"))
+        assert "audit: 2 of 2 counts agree" in output
+        assert "2 rows that did not fit before still wait" in output
+        assert target.execute("select count(*) from raw_postgres._dlt_pipeline_state") == [(2,)]
+        assert target.execute(
+            "select count(*), count(distinct id_venda), sum(case when venda = 0 then 1 else 0 end)"
+            " from raw_postgres.venda join raw_postgres._dlt_loads on load_id = _dlt_load_id and status = 0"
+            " where _deleted is null"
+        ) == [(5000 - 2 + 3, 5000 - 2, 3)]  # the ranges had seen them before they changed

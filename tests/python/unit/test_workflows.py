@@ -1,0 +1,133 @@
+"""The workflows: the make targets that people call, pinned actions, no more rights than needed, no secrets."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.python.helpers import ROOT
+
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+# Beyond reading the code, which every job may: what each of these needs and no other job has.
+RIGHTS = {
+    ("main.yml", "deploy"): {"contents": "read", "id-token": "write"},
+    ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
+}
+
+
+# Files that make makes, beside what a person calls: what infra's tests need.
+MADE = {".venv-infra/.ready", "infra/node_modules"}
+
+
+def workflow(file: Path) -> dict[Any, Any]:
+    parsed: dict[Any, Any] = yaml.safe_load(file.read_text())
+    return parsed
+
+
+def jobs() -> list[Any]:
+    """Each job with steps, with its file's name and its own."""
+    return [
+        pytest.param(file.name, name, job, id=f"{file.stem}-{name}")
+        for file in FILES
+        for name, job in workflow(file)["jobs"].items()
+        if "steps" in job
+    ]
+
+
+def targets(job: dict[str, Any]) -> set[str]:
+    """The make targets that a job calls."""
+    commands = [step["run"].split() for step in job["steps"] if "run" in step]
+    return {word for words in commands if words[0] == "make" for word in words[1:] if "=" not in word}
+
+
+def triggers(file: Path) -> set[str]:
+    """What starts a workflow; YAML reads the word `on` as true."""
+    return set(workflow(file)[True])
+
+
+def test_they_are_there() -> None:
+    assert [file.name for file in FILES] == ["docs.yml", "main.yml", "pull-request.yml"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_action_is_pinned_by_hash_with_its_version_beside_it(file: Path) -> None:
+    used = re.findall(r"uses: (.+)", file.read_text())
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/[\w-]+\.yml", action)
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    used = {use for file in FILES for use in re.findall(r"uses: ([^.].+)", file.read_text())}
+    assert len({use.split("@")[0] for use in used}) == len(used)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_workflow_may_read_the_code_and_no_secret(file: Path) -> None:
+    assert workflow(file)["permissions"] == {"contents": "read"}
+    assert "secrets" not in file.read_text().replace("No secrets", "")
+    assert not triggers(file) & {"pull_request_target", "workflow_run"}  # these run others' code with our rights
+
+
+@pytest.mark.parametrize(("file", "name", "job"), jobs())
+def test_a_job_has_the_rights_it_needs_and_an_end(file: str, name: str, job: dict[str, Any]) -> None:
+    assert job.get("permissions") == RIGHTS.get((file, name))
+    assert job["timeout-minutes"] <= 60
+    for step in job["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize(("file", "name", "job"), jobs())
+def test_a_job_calls_what_people_call(file: str, name: str, job: dict[str, Any]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    known = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)) | MADE
+    assert all(f"\n{file}: " in makefile for file in MADE)
+    assert targets(job) <= known, f"{name} of {file} calls a make target that is not there"
+    # What anybody may have put into a pull request's title or branch is never part of a command.
+    assert not any("${{" in step.get("run", "") for step in job["steps"])
+
+
+def test_a_pull_request_is_checked_in_full_without_an_account() -> None:
+    file = ROOT / ".github" / "workflows" / "pull-request.yml"
+    assert "pull_request" in triggers(file)
+    called = set().union(*(targets(job) for job in workflow(file)["jobs"].values()))
+    assert called == {"lint", "test", "run", "infra-check", "image-check"} | MADE
+    assert "id-token" not in file.read_text()
+
+
+def test_one_machine_runs_the_tests_of_infra_and_skips_none() -> None:
+    check = workflow(ROOT / ".github" / "workflows" / "pull-request.yml")["jobs"]["check"]
+    assert [leg["machine"] for leg in check["strategy"]["matrix"]["include"] if leg.get("infra")] == ["ubuntu-24.04"]
+    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test") + 1]
+    assert test["env"] == {"REQUIRE_INFRA": "${{ matrix.infra && '1' || '' }}"}
+    set_up = [step for step in before if step.get("if") == "matrix.infra"]
+    assert targets({"steps": set_up}) == MADE
+    assert any(step.get("uses", "").startswith("hashicorp/setup-terraform@") for step in set_up)
+
+
+def test_what_sets_up_infra_has_one_version_everywhere() -> None:
+    used = [
+        step["with"]
+        for file in FILES
+        for job in workflow(file)["jobs"].values()
+        for step in job.get("steps", [])
+        if step.get("uses", "").startswith("hashicorp/setup-terraform@")
+    ]
+    assert len(used) == 3
+    assert all(one == used[0] for one in used)
+
+
+def test_main_is_deployed_once_it_is_checked_and_approved() -> None:
+    main = workflow(ROOT / ".github" / "workflows" / "main.yml")
+    deploy = main["jobs"]["deploy"]
+    assert triggers(ROOT / ".github" / "workflows" / "main.yml") == {"push", "workflow_dispatch"}
+    assert main[True]["push"] == {"branches": ["main"]}
+    assert main["jobs"]["check"]["uses"] == "./.github/workflows/pull-request.yml"
+    assert deploy["needs"] == "check"
+    assert deploy["environment"] == "production"  # which asks for approval
+    assert deploy["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+    assert targets(deploy) == {"deploy"}
