@@ -60,16 +60,42 @@ class Reading:
     sort: str | None = None
 
 
-class Table(Protocol):
-    """A table of a source, as data: adding one to its source's list is all it takes to load it."""
+class TableName:
+    """What a table is called, from its `source` and its `name`."""
+
+    @property
+    def full_name(self: "HasName") -> str:
+        """The name for people and records: `postgres.venda`."""
+        return f"{self.source}.{self.name}"
+
+    @property
+    def dataset(self: "HasName") -> str:
+        """The raw schema: `raw_postgres`."""
+        return f"raw_{self.source}"
+
+
+class HasName(Protocol):
+    """Anything with a source and a name."""
 
     @property
     def source(self) -> str:
-        """The source's name: its raw schema is `raw_<source>`."""
+        """The source's name."""
 
     @property
     def name(self) -> str:
         """The raw table's name."""
+
+
+class Table(HasName, Protocol):
+    """A table of a source, as data: adding one to its source's list is all it takes to load it."""
+
+    @property
+    def full_name(self) -> str:
+        """The name for people and records: `postgres.venda`."""
+
+    @property
+    def dataset(self) -> str:
+        """The raw schema: `raw_postgres`."""
 
     @property
     def key(self) -> str:

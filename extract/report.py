@@ -1,118 +1,35 @@
 """What a person or a log collector sees: progress and a table on a terminal, JSON lines elsewhere."""
 
-import json
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 
-if TYPE_CHECKING:
-    from extract.checks.audit import Comparison, Load
-    from extract.checks.doctor import Check
-    from extract.load.runner import TableRun
-    from extract.transform.build import BuildResult
-
-log = logging.getLogger("extract")
-console = Console(highlight=False, soft_wrap=True)
-
-
-class Redact(logging.Filter):
-    """Blots out secrets in every record, its arguments, its fields and its traceback."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__()
-        self.secrets = tuple(filter(None, secrets))
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Lets every record pass, cleaned."""
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None
-        record.msg, record.args = self.cleaned(message), ()
-        if hasattr(record, "data"):
-            record.data = self.cleaned(record.data)
-        return True
-
-    def cleaned(self, value: Any) -> Any:
-        """Returns a text, or a value with texts in it, without the secrets."""
-        if isinstance(value, str):
-            for secret in self.secrets:
-                value = value.replace(secret, "***")
-        elif isinstance(value, dict):
-            return {key: self.cleaned(part) for key, part in value.items()}
-        elif isinstance(value, list | tuple):
-            return [self.cleaned(part) for part in value]
-        return value
-
-
-redact = Redact()  # of this process's output, once its settings are known
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, message, and the fields a record was given as `data`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Returns the record's line."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "data", {}),
-        }
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def configure_logging(secrets: Iterable[str], *, debug: bool = False) -> None:
-    """Sends the log to the terminal in words, or to standard output as JSON lines where there is none."""
-    redact.secrets = tuple(filter(None, secrets))
-    handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
-    else:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(JsonLines())
-    handler.addFilter(redact)
-    log.handlers[:] = [handler]
-    log.propagate = False
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
-
-
-class Progress(Protocol):
-    """What the runner tells while it works."""
-
-    def started(self, name: str) -> None:
-        """A table is begun."""
-
-    def advanced(self, rows: int) -> None:
-        """That many more rows of it were read."""
-
-    def finished(self, run: "TableRun") -> None:
-        """It is done, well or not."""
+from extract.checks.audit import Comparison, Load
+from extract.checks.check import Check
+from extract.load.runner import Progress, TableRun
+from extract.logs import console, log, redact
+from extract.transform.build import BuildResult
 
 
 class LogProgress:
     """Progress as log lines: one when a table starts, one when it is done."""
 
     def started(self, name: str) -> None:
-        """A table is begun."""
+        """Reports that a table is started."""
         log.info("%s: started", name, extra={"data": {"table": name}})
 
     def advanced(self, rows: int) -> None:
-        """Nothing: a log collector wants facts, not motion."""
+        """Reports nothing: a log collector needs results, not motion."""
 
-    def finished(self, run: "TableRun") -> None:
-        """It is done, well or not."""
+    def finished(self, run: TableRun) -> None:
+        """Reports how the table ended."""
         data = {
             "table": run.name,
             "status": run.status,
@@ -134,18 +51,18 @@ class TerminalProgress(LogProgress):
         self.task: TaskID | None = None
 
     def started(self, name: str) -> None:
-        """A table is begun."""
+        """Reports that a table is started."""
         self.task = self.bars.add_task(name, total=None, rows="")
 
     def advanced(self, rows: int) -> None:
-        """That many more rows of it were read."""
+        """Reports that so many more of its rows were read."""
         assert self.task is not None  # noqa: S101  started comes first
         self.bars.advance(self.task, rows)
         done = self.bars.tasks[self.task].completed
         self.bars.update(self.task, rows=f"{done:,.0f} rows read")
 
-    def finished(self, run: "TableRun") -> None:
-        """It is done, well or not."""
+    def finished(self, run: TableRun) -> None:
+        """Reports how the table ended."""
         assert self.task is not None  # noqa: S101  started comes first
         rows = f"{run.rows_loaded:,} rows loaded" if run.status != "failed" else "[red]failed[/red]"
         self.bars.update(self.task, total=1, completed=1, rows=rows)
@@ -154,7 +71,7 @@ class TerminalProgress(LogProgress):
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def show_progress() -> Iterator[Progress]:
     """Gives the progress that fits where the output goes."""
     if not console.is_terminal:
         yield LogProgress()
@@ -168,7 +85,7 @@ def progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def steps(title: str) -> Iterator[Callable[[str], None]]:
+def show_steps(title: str) -> Iterator[Callable[[str], None]]:
     """Gives a function that is told the name of each step done, and shows it where there is a terminal."""
     if not console.is_terminal:
         log.info("%s: started", title)
@@ -178,7 +95,7 @@ def steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
-def comparisons(found: Sequence["Comparison"], *, every: bool) -> None:
+def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
     """Prints the audit: what differs with the query that shows it, and every other comparison if asked to."""
     wrong = [comparison for comparison in found if not comparison.ok]
     if not console.is_terminal:
@@ -194,21 +111,21 @@ def comparisons(found: Sequence["Comparison"], *, every: bool) -> None:
         for heading in ("expected", "found"):
             table.add_column(heading, justify="right")
         for comparison in found:
-            counts = (number(comparison.expected), number(comparison.found))
+            counts = (format_count(comparison.expected), format_count(comparison.found))
             table.add_row(comparison.table, comparison.what, *counts, style=None if comparison.ok else "red")
         console.print(table)
         console.print()
     agree = f"{len(found) - len(wrong)} of {len(found)} counts agree"
     console.print(f"audit      {agree}", style="red" if wrong else None)
     for comparison in wrong:
-        differ = f"{number(comparison.expected)} and {number(comparison.found)}"
+        differ = f"{format_count(comparison.expected)} and {format_count(comparison.found)}"
         if comparison.expected == comparison.found:
             differ += ", but not the same ones"
         console.print(f"           {comparison.table}: {comparison.what}: {differ}", style="red", markup=False)
         console.print(f"           {comparison.query}", markup=False)
 
 
-def loads(found: Sequence["Load"]) -> None:
+def print_loads(found: Sequence[Load]) -> None:
     """Prints the last loads of each table, and of each whether all that was landed is loaded."""
     if not console.is_terminal:
         for load in found:
@@ -225,7 +142,7 @@ def loads(found: Sequence["Load"]) -> None:
     for heading in ("landed", "loaded"):
         table.add_column(heading, justify="right")
     for load in found:
-        counts = (number(load.landed), number(load.loaded))
+        counts = (format_count(load.landed), format_count(load.loaded))
         run = (escape(load.run_id), load.mode) if load.run_id else ("not recorded", "-")
         style = "red" if not load.ok else None if load.recorded else "yellow"
         table.add_row(load.table, load.load_id, *run, *counts, style=style)
@@ -234,30 +151,28 @@ def loads(found: Sequence["Load"]) -> None:
         console.print()
 
 
-def number(value: int | None) -> str:
+def format_count(value: int | None) -> str:
     """Returns a count for people; a dash where there is none."""
     return "-" if value is None else f"{value:,}"
 
 
-def summary(runs: Sequence["TableRun"], built: "BuildResult | None", warehouse: str) -> None:
+def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse: str) -> None:
     """Prints what a run did: a line per table, dbt's outcome, and where things are."""
     if not console.is_terminal:
         if built:
             log.info("dbt build", extra={"data": built.as_log()})
-        tables = [fields_of(run, built) for run in runs]
+        tables = [summary_fields(run, built) for run in runs]
         log.info("summary", extra={"data": {"tables": tables, "warehouse": warehouse}})
         return
     console.print()
     if runs:
-        console.print(tables_of(runs, built))
+        console.print(summary_table(runs, built))
         console.print()
     if built:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(built.counts.items()))
         console.print(f"dbt        {counts}", style=None if built.ok else "red")
         for message in built.messages:
-            console.print(
-                f"           {redact.cleaned(message)}", style="yellow" if built.ok else "red", markup=False
-            )
+            console.print(f"           {redact.clean(message)}", style="yellow" if built.ok else "red", markup=False)
         if built.docs:
             console.print(f"docs       {built.docs}", markup=False)
         if built.published:
@@ -265,7 +180,7 @@ def summary(runs: Sequence["TableRun"], built: "BuildResult | None", warehouse: 
     console.print(f"warehouse  {warehouse}", markup=False)
 
 
-def checks(checks: Iterable["Check"]) -> None:
+def print_checks(checks: Iterable[Check]) -> None:
     """Prints the doctor's findings, a line each."""
     if not console.is_terminal:
         for check in checks:
@@ -278,7 +193,7 @@ def checks(checks: Iterable["Check"]) -> None:
     console.print(table)
 
 
-def tables_of(runs: Iterable["TableRun"], built: "BuildResult | None") -> RichTable:
+def summary_table(runs: Iterable[TableRun], built: BuildResult | None) -> RichTable:
     """Returns the runs as a table for a terminal; with a build, the rows of each layer too."""
     counts = ("at source", "landed", "loaded", "deleted", "misfit", "set aside")
     layers = ("bronze", "silver", "rejected") if built else ()
@@ -289,20 +204,20 @@ def tables_of(runs: Iterable["TableRun"], built: "BuildResult | None") -> RichTa
         table.add_column(heading, justify="right")
     table.add_column("status")
     for run in runs:
-        fields = fields_of(run, built)
+        fields = summary_fields(run, built)
         color = {"ok": "green", "partial": "yellow", "failed": "red"}[run.status]
         table.add_row(
             run.name,
             run.mode,
-            *(number(fields[heading.replace(" ", "_")]) for heading in (*counts, *layers)),
+            *(format_count(fields[heading.replace(" ", "_")]) for heading in (*counts, *layers)),
             f"{run.seconds:.1f}",
-            number(fields["rows_per_second"]),
+            format_count(fields["rows_per_second"]),
             f"[{color}]{run.status}[/]",
         )
     return table
 
 
-def fields_of(run: "TableRun", built: "BuildResult | None") -> dict[str, Any]:
+def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:
     """Returns what the summary says of one table; with a build, the rows of each layer too."""
     layer = built.layers.get(run.table_name) if built else None
     return {

@@ -111,12 +111,12 @@ def audit(tables: Sequence[Table], models: Mapping[str, Models], warehouse: Ware
     """Returns the comparisons of every table that was ever loaded, as far as there are models of it."""
     existing = warehouse.tables()
     if ("ops", "extract_runs") not in existing:
-        raw = any((f"raw_{table.source}", table.name) in existing for table in tables)
+        raw = any((table.dataset, table.name) in existing for table in tables)
         return [absent(RUNS, "ops", "extract_runs")] if raw else []
     last_runs = recorded(warehouse)
     comparisons: list[Comparison] = []
     for table in tables:
-        name, dataset = f"{table.source}.{table.name}", f"raw_{table.source}"
+        name, dataset = table.full_name, table.dataset
         is_there = (dataset, table.name) in existing
         if not is_there and name not in last_runs:
             continue  # it was never loaded
@@ -173,7 +173,7 @@ def compare(raw: RawTable, last: LastRun, models: Models, warehouse: Warehouse) 
         same = None in (*theirs, *ours) or theirs == ours
         if side.none:
             same = same and answers[side.none][0] == 0
-        name = f"{raw.table.source}.{raw.table.name}"
+        name = raw.table.full_name
         comparisons.append(Comparison(name, side.what, expected, found, side.query, same))
     return comparisons
 
@@ -261,9 +261,9 @@ def last_loads(tables: Sequence[Table], warehouse: Warehouse, number: int = 10) 
     if ("ops", "extract_runs") not in existing:
         return []
     return [
-        Load(f"{table.source}.{table.name}", load_id, int(rows), run_id, mode, landed)
+        Load(table.full_name, load_id, int(rows), run_id, mode, landed)
         for table in tables
-        if (f"raw_{table.source}", table.name) in existing
+        if (table.dataset, table.name) in existing
         for load_id, run_id, mode, landed, rows in warehouse.query(
             f"{loads_of(raw_table(table, warehouse))} order by loads.load_id desc limit {number}"
         )

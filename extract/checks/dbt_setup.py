@@ -9,11 +9,11 @@ from typing import Any
 
 from dbt.cli.main import dbtRunner
 
-from extract.checks.doctor import Check
+from extract.checks.check import Check
 from extract.errors import ExtractError, advice
 from extract.settings import Settings
 from extract.transform.build import invoke, quiet
-from extract.warehouse.targets import place
+from extract.warehouse.targets import describe_place
 
 BUILT = ("model", "seed", "snapshot")
 WRONG = "misconfigured_"  # how generate_schema_name begins what must not be built
@@ -29,7 +29,9 @@ def signs_in(settings: Settings) -> Check:
     with TemporaryDirectory() as folder:
         outcome = dbtRunner(callbacks=[heard(said)]).invoke([*quiet(), "debug", "--connection", "--log-path", folder])
     if outcome.success:
-        return Check("dbt signs in", ok=True, found=f"{place(settings)} by the profile of target {settings.target}")
+        return Check(
+            "dbt signs in", ok=True, found=f"{describe_place(settings)} by the profile of target {settings.target}"
+        )
     broken = [outcome.exception] if outcome.exception else []
     text = " ".join(" ".join([*said, *map(str, broken)]).split())
     raise ExtractError(f"dbt debug: {text}{advice([ExtractError(text)])}")

@@ -7,12 +7,12 @@ its own, which it deletes again. One that fails says how to mend it, and stops n
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from extract.checks.check import Check
 from extract.errors import ExtractError, SettingsError, reason
 from extract.settings import SOURCES, Settings, read_settings
 from extract.warehouse.targets import aws_environment
@@ -24,15 +24,6 @@ PACKAGES = (
     "dbt-core", "dbt-duckdb", "dbt-redshift", "redshift-connector", "psycopg2-binary", "dlt", "duckdb",
     "adbc-driver-postgresql", "pyarrow",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was looked at and what was found; where that is wrong, `found` says how to mend it too."""
-
-    what: str
-    ok: bool
-    found: str
 
 
 def examine() -> list[Check]:
@@ -174,9 +165,9 @@ def redshift(settings: Settings) -> Iterator[Check]:
 
     address = settings.redshift
     assert address  # noqa: S101  asked for by the target
-    with targets.warehouse(settings) as target:
+    with targets.open_warehouse(settings) as target:
         ((user, server),) = target.query("select current_user, version()")
-        yield Check("warehouse", ok=True, found=f"{targets.place(settings)} as {user}, {server}")
+        yield Check("warehouse", ok=True, found=f"{targets.describe_place(settings)} as {user}, {server}")
         yield from each(
             {
                 "isolation": lambda: isolation(target, address.database),
@@ -189,13 +180,13 @@ def redshift(settings: Settings) -> Iterator[Check]:
 
 def dbt(settings: Settings) -> Iterator[Check]:
     """dbt, asked itself, signs in to the warehouse and writes to the schemas of its target and of nobody else."""
-    from extract.checks import dbt_setup as doctor_dbt
+    from extract.checks import dbt_setup
     from extract.warehouse.targets import dbt_environment
 
     looks: dict[str, Callable[[], Check]] = {}
     if settings.redshift:  # to a file nobody signs in, and dbt would make one that is missing
-        looks["dbt signs in"] = lambda: doctor_dbt.signs_in(settings)
-    looks["dbt schemas"] = lambda: doctor_dbt.schemas(settings)
+        looks["dbt signs in"] = lambda: dbt_setup.signs_in(settings)
+    looks["dbt schemas"] = lambda: dbt_setup.schemas(settings)
     with dbt_environment(settings):
         yield from each(looks, settings)
 

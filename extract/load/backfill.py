@@ -54,7 +54,7 @@ def backfill(table: PostgresTable, first: str, last: str, state: State) -> list[
         ExtractError: if they are neither two dates nor two whole numbers, or the table cannot be read by them.
     """
     if table.replaces:
-        raise ExtractError(f"{table.source}.{table.name}: every run reads all of it (mode full): run it instead")
+        raise ExtractError(f"{table.full_name}: every run reads all of it (mode full): run it instead")
     ranges = planned(table, first, last)
     asked = [first, last]
     before = state.get("backfill") or {}
@@ -103,7 +103,7 @@ def planned(table: PostgresTable, first: str, last: str) -> list[Range]:
     Raises:
         ExtractError: if these are neither two dates nor two whole numbers, or the table has no such column.
     """
-    what = f"{table.source}.{table.name}"
+    what = table.full_name
     try:
         if first.lstrip("-").isdigit():
             low, high = int(first), int(last)

@@ -9,7 +9,7 @@ from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
 
-ACCEPT = "To accept what changed and load the table anew: python -m extract run --accept {0.source}.{0.name}"
+ACCEPT = "To accept what changed and load the table anew: python -m extract run --accept {0.full_name}"
 
 
 def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits) -> None:
@@ -51,8 +51,8 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
         faults += [f"column {column} is new, and new columns are refused" for column in new]
     if faults:
         raise ExtractError(
-            f"{table.source}.{table.name}: {'; '.join(faults)}. The table's columns are {since}: "
-            f"mend the source. raw_{table.source}.{table.name} keeps what it had. {ACCEPT.format(table)}"
+            f"{table.full_name}: {'; '.join(faults)}. The table's columns are {since}: "
+            f"mend the source. raw_{table.full_name} keeps what it had. {ACCEPT.format(table)}"
         )
     if new:
         log.warning("%s.%s: new at the source and taken: %s", table.source, table.name, ", ".join(new))
@@ -73,12 +73,12 @@ def check_share(table: Table, reading: Reading, minimum_share: float, warehouse:
     Raises:
         ExtractError: with both counts and the command that accepts it.
     """
-    if not table.replaces or (f"raw_{table.source}", table.name) not in warehouse.tables():
+    if not table.replaces or (table.dataset, table.name) not in warehouse.tables():
         return
-    ((held,),) = warehouse.query(f"select count(*) from raw_{table.source}.{table.name}")
+    ((held,),) = warehouse.query(f"select count(*) from raw_{table.full_name}")
     arrives = reading.rows_source - reading.rows_dead_letter
     if arrives < minimum_share * held:
         raise ExtractError(
-            f"{table.source}.{table.name}: expected at least {minimum_share:.0%} of the {held:,} rows of the last "
+            f"{table.full_name}: expected at least {minimum_share:.0%} of the {held:,} rows of the last "
             f"read (MINIMUM_SHARE), found {arrives:,}; nothing was replaced. {ACCEPT.format(table)}"
         )

@@ -163,7 +163,7 @@ class KeyRange(FurtherRead):
         with self.table.snapshot(settings, limits) as snapshot:
             if new := [column.name for column in snapshot.columns if column.name not in self.plan.columns]:
                 raise ExtractError(
-                    f"{self.source}.{self.name}: expected the columns of its plan, got {', '.join(new)} as well; "
+                    f"{self.full_name}: expected the columns of its plan, got {', '.join(new)} as well; "
                     f"plan again, which takes them and keeps the ranges that are loaded: {command_of_plan(self)} "
                     f"--ranges {self.plan.ranges}. Nothing was loaded"
                 )
@@ -177,7 +177,7 @@ def due_range(table: PostgresTable, number: int, state: State, warehouse: Wareho
     Raises:
         ExtractError: if the table has no plan, or the plan no range of that number.
     """
-    what = f"{table.source}.{table.name}"
+    what = table.full_name
     plan = plan_of(state)
     if plan is None:
         raise ExtractError(
@@ -199,7 +199,7 @@ def loaded_ranges(plan: Plan, table: Table, warehouse: Warehouse) -> dict[int, s
     """
     if ("ops", "extract_runs") not in warehouse.tables():
         return {}
-    dataset = f"raw_{table.source}"
+    dataset = table.dataset
     strays = warehouse.query(
         f"select load_id from {dataset}._dlt_loads where schema_name = {literal(table.name)} and status = {COMPLETED}"
         f" and load_id > (select max(_dlt_load_id) from {dataset}._dlt_pipeline_state"  # that of the plan
@@ -235,7 +235,7 @@ def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
     plan = plan_of(state)
     if plan is None or isinstance(table, Planning | KeyRange):
         return
-    what = f"{table.source}.{table.name}"
+    what = table.full_name
     loaded = loaded_ranges(plan, table, warehouse)
     if missing := [number for number in range(1, plan.ranges + 1) if number not in loaded]:
         raise ExtractError(
@@ -255,7 +255,7 @@ def close_plan(table: Table, state: State, warehouse: Warehouse) -> None:
 def set_status(load_ids: list[str], before: int, after: int, table: Table, warehouse: Warehouse) -> None:
     """Gives loads another status, all of them at once."""
     warehouse.execute(
-        f"update raw_{table.source}._dlt_loads set status = {after}"
+        f"update {table.dataset}._dlt_loads set status = {after}"
         f" where status = {before} and load_id in ({', '.join(map(literal, load_ids))})"
     )
 

@@ -55,7 +55,7 @@ class Reconciliation(FurtherRead):
             kind = next(column.kind for column in snapshot.columns if column.name == self.key)
             if kind not in ("int2", "int4", "int8"):
                 raise ExtractError(
-                    f"{self.source}.{self.name}: expected whole numbers as key to compare by, got {self.key} {kind}; "
+                    f"{self.full_name}: expected whole numbers as key to compare by, got {self.key} {kind}; "
                     "read the table in mode full"
                 )
             gone, missing = self.differences(snapshot)
@@ -75,7 +75,7 @@ class Reconciliation(FurtherRead):
         ((held,),) = self.query(f"select count(*) from ({self.raw.current_keys}) as keys")
         if held - gone < self.minimum_share * held:
             raise ExtractError(
-                f"{self.source}.{self.name}: expected at least {self.minimum_share:.0%} of the {held:,} keys loaded "
+                f"{self.full_name}: expected at least {self.minimum_share:.0%} of the {held:,} keys loaded "
                 f"before to be there still (MINIMUM_SHARE), {gone:,} are gone; none of them was taken out. "
                 "If that is right: python -m extract reconcile"
             )

@@ -22,7 +22,7 @@ from extract.settings import RedshiftSettings
 from extract.warehouse.raw_tables import RawTable
 from extract.warehouse.targets import Warehouse
 
-THEN = "models that are incremental have not seen it; build them anew: python -m extract build --full-refresh"
+NEXT_STEP = "models that are incremental have not seen it; build them anew: python -m extract build --full-refresh"
 
 
 @dataclass(frozen=True)

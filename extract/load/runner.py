@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import pyarrow as pa
 
@@ -20,7 +20,6 @@ from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold
 from extract.load.reconcile import Reconciliation
 from extract.reading import BYTES_PER_CHARACTER, DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
-from extract.report import Progress
 from extract.retry import retried
 from extract.settings import Settings
 from extract.sources.postgres.table import PostgresTable
@@ -68,6 +67,19 @@ class TableRun:
         return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
 
 
+class Progress(Protocol):
+    """What the runner reports while it works."""
+
+    def started(self, name: str) -> None:
+        """Reports that a table is started."""
+
+    def advanced(self, rows: int) -> None:
+        """Reports that so many more of its rows were read."""
+
+    def finished(self, run: TableRun) -> None:
+        """Reports how the table ended."""
+
+
 def extract(
     tables: Sequence[Table],
     settings: Settings,
@@ -87,9 +99,9 @@ def extract(
     runs: list[TableRun] = []
     try:
         for table in tables:
-            if any(run.status == "failed" and run.name == f"{table.source}.{table.name}" for run in runs):
+            if any(run.status == "failed" and run.name == table.full_name for run in runs):
                 continue
-            is_accepted = f"{table.source}.{table.name}" in accepted
+            is_accepted = table.full_name in accepted
             runs.append(extract_table(table, settings, warehouse, progress, accepted=is_accepted))
             runs += reconciled(table, runs[-1], settings, warehouse, progress)
     finally:  # what is loaded is recorded, also where Ctrl-C ends the rest
@@ -124,7 +136,7 @@ def extract_table(
     table: Table, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool = False
 ) -> TableRun:
     """Loads one table and tells its progress; every fault but Ctrl-C ends up in the result's `error`."""
-    progress.started(f"{table.source}.{table.name}")
+    progress.started(table.full_name)
     run = TableRun(table.source, table.name, table.mode, datetime.now(UTC))
     try:
         attempt = partial(load, table, run, settings, warehouse, progress, accepted=accepted)
@@ -150,10 +162,10 @@ def load(
         ExtractError: if the source, its contract or the count of what was loaded is not as expected.
         Exception: whatever dlt raises when the warehouse fails.
     """
-    dataset = f"raw_{table.source}"
+    dataset = table.dataset
     pipeline = warehouse.pipeline(dataset, table.name)
     try:
-        state = {} if accepted else memory(pipeline, table)
+        state = {} if accepted else stored_state(pipeline, table)
         close_plan(table, state, warehouse)
         with table.read(settings, state, warehouse.limits) as reading:
             if accepted:
@@ -194,8 +206,13 @@ def load(
     )
 
 
-def memory(pipeline: Any, table: Table) -> State:
-    """Returns what the table remembers from its last load."""
+def read_state(table: Table, warehouse: Warehouse) -> State:
+    """Returns the state that the table's last load stored."""
+    return stored_state(warehouse.pipeline(table.dataset, table.name), table)
+
+
+def stored_state(pipeline: Any, table: Table) -> State:
+    """Returns the state that a pipeline has restored from the warehouse."""
     state: State = pipeline.state.get("sources", {}).get(table.name, {}).get("resources", {}).get(table.name, {})
     return state
 
@@ -213,7 +230,7 @@ def compare_counts(table: Table, relation: str, load_id: str, landed: int, wareh
     ((loaded,),) = warehouse.query(sql)
     if loaded != landed:
         if not table.replaces:
-            warehouse.execute(f"update raw_{table.source}._dlt_loads set status = 1 where load_id = '{load_id}'")
+            warehouse.execute(f"update {table.dataset}._dlt_loads set status = 1 where load_id = '{load_id}'")
         raise ExtractError(
             f"{relation}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
         )
@@ -225,15 +242,15 @@ def check_clock(table: Table, warehouse: Warehouse) -> None:
     Raises:
         ExtractError: with both times.
     """
-    if (f"raw_{table.source}", "_dlt_loads") not in warehouse.tables():
+    if (table.dataset, "_dlt_loads") not in warehouse.tables():
         return
     ((last,),) = warehouse.query(
-        f"select max(load_id) from raw_{table.source}._dlt_loads where schema_name = '{table.name}'"
+        f"select max(load_id) from {table.dataset}._dlt_loads where schema_name = '{table.name}'"
     )
     now = datetime.now(UTC)
     if last and now.timestamp() <= float(last):
         raise ExtractError(
-            f"{table.source}.{table.name}: expected a clock that is ahead of the last load's time, "
+            f"{table.full_name}: expected a clock that is ahead of the last load's time, "
             f"{datetime.fromtimestamp(float(last), UTC):%Y-%m-%d %H:%M:%S} UTC, this machine's says "
             f"{now:%Y-%m-%d %H:%M:%S}; set it right. Nothing was loaded"
         )
@@ -241,7 +258,7 @@ def check_clock(table: Table, warehouse: Warehouse) -> None:
 
 def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]:
     """Returns a line where rows that did not fit in an earlier load still do not, or were not read again."""
-    if table.replaces or (f"raw_{table.source}", dead_letter_table(table.name)) not in warehouse.tables():
+    if table.replaces or (table.dataset, dead_letter_table(table.name)) not in warehouse.tables():
         return []
     raw = raw_table(table, warehouse)
     ((keys,),) = warehouse.query(
@@ -250,7 +267,7 @@ def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]
     if not keys:
         return []
     return [
-        f"{table.source}.{table.name}: {keys:,} rows that did not fit before still wait in {raw.dead_letters}; mend "
+        f"{table.full_name}: {keys:,} rows that did not fit before still wait in {raw.dead_letters}; mend "
         f"them at the source, or read them again: python -m extract replay --source {table.source} "
         f"--table {table.name} --dead-letters"
     ]
@@ -258,7 +275,7 @@ def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]
 
 def start_anew(table: Table, warehouse: Warehouse) -> None:
     """Makes the table's next load its first; what it held stays under a name that tells until when it was in use."""
-    dataset, existing = f"raw_{table.source}", warehouse.tables()
+    dataset, existing = table.dataset, warehouse.tables()
     if (dataset, table.name) not in existing:
         return
     suffix = f"until_{datetime.now(UTC):%Y%m%d_%H%M%S}"

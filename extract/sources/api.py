@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 import pyarrow as pa
 
 from extract.errors import ExtractError
-from extract.reading import Limits, Reading, State
+from extract.reading import Limits, Reading, State, TableName
 from extract.settings import ApiSettings, Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, t
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Endpoint(TableName):
     """An endpoint that answers one id with one name in plain text."""
 
     name: str

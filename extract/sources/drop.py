@@ -12,7 +12,7 @@ from extract.places import writable
 from extract.sources.parquet import TABLES, Drop, DropFile
 
 
-def put(file: Path, drop: str, day: date) -> str:
+def put_file(file: Path, drop: str, day: date) -> str:
     """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns where it is then.
 
     A file that is there already is replaced: the next run reads it again.

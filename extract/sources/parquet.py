@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from extract.errors import ExtractError
-from extract.reading import Limits, Reading, State
+from extract.reading import Limits, Reading, State, TableName
 from extract.settings import Settings
 
 REJECTED = "_rejected"
@@ -72,7 +72,7 @@ class DropFile:
 
 
 @dataclass(frozen=True)
-class DropTable:
+class DropTable(TableName):
     """A table of the drop and the columns of its files."""
 
     name: str

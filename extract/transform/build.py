@@ -150,7 +150,7 @@ def messages(results: Iterable[Any]) -> Iterable[str]:
             yield f"{result.status} {f'{source}.' if source else ''}{name}: {text}"
 
 
-def parsed_models(tables: Collection[str], warehouse: Warehouse) -> dict[str, Models]:
+def parse_models(tables: Collection[str], warehouse: Warehouse) -> dict[str, Models]:
     """Returns the models of each table, of a project that is parsed for it.
 
     Raises:

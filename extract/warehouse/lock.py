@@ -46,7 +46,7 @@ UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
 @contextmanager
-def locked(settings: Settings, scopes: Sequence[str]) -> Iterator[None]:
+def hold_locks(settings: Settings, scopes: Sequence[str]) -> Iterator[None]:
     """Holds the locks of these parts of the warehouse; of a DuckDB file, which has one writer, that of all of it.
 
     Raises:

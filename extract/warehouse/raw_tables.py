@@ -27,7 +27,7 @@ class RawTable:
     @property
     def dataset(self) -> str:
         """The schema."""
-        return f"raw_{self.table.source}"
+        return self.table.dataset
 
     @property
     def relation(self) -> str:

@@ -36,7 +36,7 @@ LANDING_LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"  # below <landing>/<ra
 
 
 @contextmanager
-def warehouse(settings: Settings) -> Iterator["Warehouse"]:
+def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     """Opens the target's warehouse with scratch space of its own, which goes when it is closed.
 
     dlt's working folder is new for each run: what a run must remember is in the warehouse, with the rows it
@@ -102,7 +102,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def place(settings: Settings) -> str:
+def describe_place(settings: Settings) -> str:
     """Returns where the warehouse is, for people."""
     if settings.redshift:
         return f"redshift://{settings.redshift.host}:{settings.redshift.port}/{settings.redshift.database}"

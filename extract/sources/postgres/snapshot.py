@@ -143,7 +143,7 @@ class Snapshot:
         with self.cursor.fetch_record_batch() as none:
             schema = pa.schema([column.field(none.schema) for column in self.columns])
         (exported,) = one(self.cursor, "select pg_export_snapshot()")
-        name = f"{self.table.source}.{self.table.name}"
+        name = self.table.full_name
         stream = Stream(
             name,
             [f"{rows} where {part} and {condition} and {self.fits}" for part in self.parts()],
@@ -160,7 +160,7 @@ class Snapshot:
         )
         set_aside = []
         if rows_unfit:
-            place = f"raw_{self.table.source}.{dead_letter_table(self.table.name)}"
+            place = f"{self.table.dataset}.{dead_letter_table(self.table.name)}"
             set_aside.append(
                 f"{name}: {rows_unfit:,} rows do not fit; {place} has each with its reason. Mend them at the source, "
                 "and the next run brings them"

@@ -30,7 +30,7 @@ import pyarrow as pa
 from adbc_driver_manager.dbapi import Cursor
 
 from extract.errors import ExtractError
-from extract.reading import Limits, Reading, State
+from extract.reading import Limits, Reading, State, TableName
 from extract.settings import PostgresSettings, Settings
 from extract.sources.postgres.columns import SourceColumn
 from extract.sources.postgres.session import one, session, transaction_bounds
@@ -44,7 +44,7 @@ XID_RANGE = 2**32
 
 
 @dataclass(frozen=True)
-class PostgresTable:
+class PostgresTable(TableName):
     """A table of the source database.
 
     Raises:
@@ -196,7 +196,7 @@ class PostgresTable:
 
 
 @dataclass(frozen=True)
-class FurtherRead:
+class FurtherRead(TableName):
     """A read of another kind than the table's own, loaded into the same raw table, to which it appends."""
 
     table: PostgresTable

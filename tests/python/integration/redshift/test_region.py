@@ -8,7 +8,7 @@ import pytest
 
 from extract.errors import SettingsError
 from extract.settings import REGION_NAMES, read_settings
-from extract.warehouse.targets import aws_environment, warehouse
+from extract.warehouse.targets import aws_environment, open_warehouse
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 
 ASK = ("show", "--inline", "select '{{ target.region }}' as region")
@@ -37,7 +37,7 @@ def test_both_clients_sign_in_by_either_name(
     no_region.setenv(name, "sa-east-1")
     settings = read_settings(())
 
-    with aws_environment(settings), warehouse(settings) as target:
+    with aws_environment(settings), open_warehouse(settings) as target:
         assert boto3.client("s3").meta.region_name == "sa-east-1"
         assert target.query("select 1") == [(1,)]
     shown = redshift.dbt(*ASK)

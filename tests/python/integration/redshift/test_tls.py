@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from extract.settings import read_settings
-from extract.warehouse.targets import dbt_environment, warehouse
+from extract.warehouse.targets import dbt_environment, open_warehouse
 from redshift_standin.certificates import certificate
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 
@@ -44,7 +44,10 @@ def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
 def test_the_loaders_refuse_a_certificate_of_another(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     others, _ = certificate(tmp_path / "others")
     environment.setenv("REDSHIFT_CA_BUNDLE", str(others))
-    with warehouse(read_settings(())) as target, pytest.raises(psycopg2.OperationalError, match="certificate verify"):
+    with (
+        open_warehouse(read_settings(())) as target,
+        pytest.raises(psycopg2.OperationalError, match="certificate verify"),
+    ):
         target.query("select 1")
 
 
@@ -65,7 +68,7 @@ def elsewhere(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.mark.usefixtures("elsewhere")
 def test_the_loaders_refuse_the_right_certificate_for_another_name() -> None:
     with (
-        warehouse(read_settings(())) as target,
+        open_warehouse(read_settings(())) as target,
         pytest.raises(psycopg2.OperationalError, match="does not match host name"),
     ):
         target.query("select 1")

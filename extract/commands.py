@@ -1,0 +1,267 @@
+"""The commands: one function each, which returns the exit code."""
+
+import argparse
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+from extract import logs, report
+from extract.checks import doctor
+from extract.checks.audit import audit, last_loads
+from extract.errors import ExtractError
+from extract.load import backfill, fan_out
+from extract.load.reconcile import Reconciliation
+from extract.load.replay import NEXT_STEP, replay
+from extract.load.runner import TableRun, extract, read_state
+from extract.reading import Table
+from extract.settings import SOURCES, Settings, read_settings
+from extract.sources import TABLES
+from extract.sources.drop import put_file
+from extract.sources.postgres.table import PostgresTable
+from extract.transform.artifacts import failed_attempt, publish
+from extract.transform.build import BuildResult, build, parse_models, target_folder
+from extract.warehouse import landing
+from extract.warehouse.lock import hold_locks
+from extract.warehouse.raw_tables import raw_table
+from extract.warehouse.targets import Warehouse, aws_environment, dbt_environment, describe_place, open_warehouse
+
+
+def run_pipeline(options: argparse.Namespace) -> int:
+    """Loads the sources and, if asked to, builds."""
+    sources = options.source or SOURCES
+    writes = [f"raw_{source}" for source in sources] + (["build"] if options.build else [])
+    with prepare(options, sources, writes) as (settings, warehouse):
+        tables = [table for table in TABLES if table.source in sources]
+        names = [table.full_name for table in tables]
+        if unknown := sorted(set(options.accept) - set(names)):
+            raise ExtractError(f"--accept {unknown[0]}: no such table; expected one of {', '.join(names)}")
+        with report.show_progress() as progress:
+            runs = extract(tables, settings, warehouse, progress, options.accept)
+        built = None
+        if options.build:
+            # After --accept the models must lose the rows that left raw.
+            full_refresh = options.full_refresh or bool(options.accept)
+            built = build_and_publish(settings, warehouse, tables, full_refresh=full_refresh)
+        report.print_summary(runs, built, describe_place(settings))
+        comparisons = audit(tables, built.models if built else {}, warehouse)
+    report.print_comparisons(comparisons, every=False)
+    succeeded = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in comparisons)
+    return 0 if succeeded and (built is None or built.ok) else 1
+
+
+def build_models(options: argparse.Namespace) -> int:
+    """Builds what was loaded."""
+    with prepare(options, (), ["build"]) as (settings, warehouse):
+        built = build_and_publish(settings, warehouse, TABLES, full_refresh=options.full_refresh)
+        report.print_summary((), built, describe_place(settings))
+        if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
+            return 1
+        comparisons = audit(TABLES, built.models, warehouse)
+    report.print_comparisons(comparisons, every=False)
+    return 0 if built.ok and all(comparison.ok for comparison in comparisons) else 1
+
+
+def audit_layers(options: argparse.Namespace) -> int:
+    """Prints whether every row is accounted for."""
+    with prepare(options, ()) as (_, warehouse):
+        comparisons = audit(TABLES, parse_models([table.name for table in TABLES], warehouse), warehouse)
+        loads = last_loads(TABLES, warehouse)
+    report.print_loads(loads)
+    report.print_comparisons(comparisons, every=True)
+    return 0 if all(comparison.ok for comparison in comparisons) else 1
+
+
+def reconcile_tables(options: argparse.Namespace) -> int:
+    """Reconciles every table that is read incrementally."""
+
+    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
+        tables = [table for table in TABLES if isinstance(table, PostgresTable) and not table.replaces]
+        return [Reconciliation(table, raw_table(table, warehouse), warehouse.query) for table in tables]
+
+    return exit_code(load_due(options, ["postgres"], due))
+
+
+def backfill_table(options: argparse.Namespace) -> int:
+    """Reads a range of a table again."""
+
+    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
+        table = find_postgres_table(options)
+        return list(backfill.backfill(table, options.first, options.last, read_state(table, warehouse)))
+
+    return exit_code(load_due(options, [options.source], due))
+
+
+def plan_ranges(options: argparse.Namespace) -> int:
+    """Divides a table's keys into ranges that are loaded one by one."""
+    table = find_xmin_table(options)
+
+    def due(_settings: Settings, _warehouse: Warehouse) -> list[Table]:
+        return [fan_out.Planning(table, options.ranges)]
+
+    return exit_code(load_due(options, [options.source], due), succeeded=("ok", "partial"))
+
+
+def load_range(options: argparse.Namespace) -> int:
+    """Loads one range of a plan, unless it is loaded already.
+
+    Dead letters and other notes do not make it fail: the run that closes the plan reports them for all ranges.
+    """
+    table = find_xmin_table(options)
+
+    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
+        return list(fan_out.due_range(table, options.number, read_state(table, warehouse), warehouse))
+
+    writes = f"{table.dataset}.{table.name}.range-{options.number}"
+    return exit_code(load_due(options, [options.source], due, writes), succeeded=("ok", "partial"))
+
+
+def replay_loads(options: argparse.Namespace) -> int:
+    """Loads dead letters from the source, or loads from the landing, again."""
+    if options.dead_letters:
+
+        def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
+            table = find_postgres_table(options)
+            return list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
+
+        return exit_code(load_due(options, [options.source], due))
+    with prepare(options, (), [f"raw_{options.source}"]) as (settings, warehouse):
+        if not settings.redshift:
+            raise ExtractError("the target local has no landing to replay from; read the source: extract backfill")
+        table = find_table(options)
+        for load in replay(raw_table(table, warehouse), options.load, settings.redshift, warehouse):
+            message = "load %s: %d rows and %d dead letters replayed from the landing"
+            logs.log.info(message, load.load_id, load.rows, load.dead_letters)
+        logs.log.warning("%s: %s", table.full_name, NEXT_STEP)
+    return 0
+
+
+def drop_file(options: argparse.Namespace) -> int:
+    """Puts a file into the drop."""
+    # Of the settings only the drop's are needed, not the warehouse's.
+    settings = read_settings(["parquet"], os.environ | {"DBT_TARGET": "local"})
+    logs.configure_logging((), debug=options.debug)
+    assert settings.drop  # noqa: S101  asked for
+    with aws_environment(settings):
+        place = put_file(options.file, settings.drop.url, settings.today)
+    logs.log.info("put to %s; the next run reads it", place)
+    return 0
+
+
+def examine_setup(options: argparse.Namespace) -> int:
+    """Prints what doctor finds."""
+    logs.configure_logging((), debug=options.debug)
+    checks = doctor.examine()
+    report.print_checks(checks)
+    return 0 if all(check.ok for check in checks) else 1
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run_pipeline,
+    "build": build_models,
+    "audit": audit_layers,
+    "reconcile": reconcile_tables,
+    "backfill": backfill_table,
+    "plan": plan_ranges,
+    "range": load_range,
+    "replay": replay_loads,
+    "drop": drop_file,
+    "doctor": examine_setup,
+}
+
+
+@contextmanager
+def prepare(
+    options: argparse.Namespace, sources: Collection[str], writes: Sequence[str] = ()
+) -> Iterator[tuple[Settings, Warehouse]]:
+    """Yields the settings and the open warehouse; locks the parts of it that are written to."""
+    settings = read_settings(sources)
+    logs.configure_logging(settings.secrets, debug=options.debug)
+    with aws_environment(settings):
+        if settings.redshift:
+            landing.claim(settings)
+        with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
+            yield settings, warehouse
+
+
+def load_due(
+    options: argparse.Namespace,
+    sources: Sequence[str],
+    due: Callable[[Settings, Warehouse], list[Table]],
+    writes: str | None = None,
+) -> list[TableRun]:
+    """Loads what is due and prints the summary.
+
+    It takes the lock of the part it `writes`, by default those of the sources' raw schemas.
+    """
+    parts = [writes] if writes else [f"raw_{source}" for source in sources]
+    with prepare(options, sources, parts) as (settings, warehouse):
+        tables = due(settings, warehouse)
+        with report.show_progress() as progress:
+            runs = extract(tables, settings, warehouse, progress)
+    report.print_summary(runs, None, describe_place(settings))
+    return runs
+
+
+def exit_code(runs: Sequence[TableRun], succeeded: Collection[str] = ("ok",)) -> int:
+    """Returns 0 if every run succeeded, else 1."""
+    return 0 if all(run.status in succeeded for run in runs) else 1
+
+
+def find_table(options: argparse.Namespace) -> Table:
+    """Returns the table that the options name.
+
+    Raises:
+        ExtractError: if it does not exist.
+    """
+    for table in TABLES:
+        if (table.source, table.name) == (options.source, options.table):
+            return table
+    names = ", ".join(table.full_name for table in TABLES)
+    raise ExtractError(f"{options.source}.{options.table}: no such table; expected one of {names}")
+
+
+def find_postgres_table(options: argparse.Namespace) -> PostgresTable:
+    """Returns the table that the options name, if a part of it can be read.
+
+    Raises:
+        ExtractError: if it does not exist, or every run reads all of it.
+    """
+    table = find_table(options)
+    if not isinstance(table, PostgresTable):
+        raise ExtractError(f"{table.full_name}: every run reads all of it (mode {table.mode}); run it instead")
+    return table
+
+
+def find_xmin_table(options: argparse.Namespace) -> PostgresTable:
+    """Returns the table that the options name, if it can be loaded by ranges.
+
+    Raises:
+        ExtractError: if it does not exist, or its mode is not xmin.
+    """
+    table = find_postgres_table(options)
+    if table.mode != "xmin":
+        raise ExtractError(
+            f"{table.full_name}: expected a table of mode xmin to load by ranges, got mode {table.mode}; "
+            "run it instead"
+        )
+    return table
+
+
+def build_and_publish(
+    settings: Settings, warehouse: Warehouse, tables: Sequence[Table], *, full_refresh: bool
+) -> BuildResult:
+    """Runs dbt and publishes its results.
+
+    If an earlier attempt of this run failed in the build, dbt goes on from what failed.
+    """
+    warehouse.release()
+    failed = None
+    if settings.artifacts:
+        failed = failed_attempt(settings.artifacts, settings.run_id, settings.work / "failed" / settings.run_id)
+    with dbt_environment(settings), report.show_steps("dbt retry" if failed else "dbt build") as show_step:
+        names = [table.name for table in tables]
+        built = build(warehouse, names, show_step, full_refresh=full_refresh, failed=failed)
+    if settings.artifacts:
+        built = replace(built, published=publish(settings.artifacts, settings.run_id, built, target_folder()))
+    return built
