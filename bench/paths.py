@@ -11,7 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from extract.declarations import PostgresTable, Source
 from extract.settings import PostgresSettings, read_settings
+
+SOURCE = Source("postgres", "postgres", "SOURCE_POSTGRES")
+VENDA = PostgresTable("venda", "xmin", SOURCE, ("id_venda",), date="data_venda")
 
 
 def floor(postgres: PostgresSettings) -> None:
@@ -54,12 +58,11 @@ def parquet(_: PostgresSettings) -> None:
     import pyarrow.parquet as pq
 
     from extract.reading import Limits
-    from extract.sources.postgres.table import TABLES
+    from extract.sources.postgres.read import PostgresRead
 
-    (venda,) = TABLES
     with (
         tempfile.TemporaryDirectory() as folder,
-        venda.read(read_settings(["postgres"]), {}, Limits()) as reading,
+        PostgresRead(VENDA).open(read_settings([SOURCE]), {}, Limits()) as reading,
         pq.ParquetWriter(Path(folder, "venda.parquet"), reading.schema) as writer,
     ):
         for batch in reading.batches:
@@ -69,6 +72,5 @@ def parquet(_: PostgresSettings) -> None:
 PATHS: dict[str, Callable[[PostgresSettings], None]] = {"floor": floor, "parquet": parquet, "csv": csv}
 
 if __name__ == "__main__":
-    settings = read_settings(["postgres"]).postgres
-    assert settings  # noqa: S101  asked for
+    settings = read_settings([SOURCE]).of(SOURCE, PostgresSettings)
     PATHS[sys.argv[1]](settings)

@@ -9,42 +9,44 @@ from dataclasses import replace
 from extract import logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
+from extract.declarations import PostgresTable, Source, Table, read_declarations
 from extract.errors import ExtractError
-from extract.load import backfill, fan_out
-from extract.load.reconcile import Reconciliation
+from extract.load.backfill import find_dead_letters, plan_backfill
+from extract.load.fan_out import PlanRead, find_due_range
 from extract.load.replay import NEXT_STEP, replay
-from extract.load.runner import TableRun, extract, read_state
-from extract.reading import Table
-from extract.settings import SOURCES, Settings, read_settings
-from extract.sources import TABLES
+from extract.load.runner import Progress, TableRun, extract, read_state, reconcile_table, record
+from extract.reading import Read
+from extract.settings import DropSettings, Settings, read_settings
+from extract.sources import own_read
 from extract.sources.drop import put_file
-from extract.sources.postgres.table import PostgresTable
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models, target_folder
 from extract.warehouse import landing
 from extract.warehouse.lock import hold_locks
-from extract.warehouse.raw_tables import raw_table
+from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse, aws_environment, dbt_environment, describe_place, open_warehouse
 
 
 def run_pipeline(options: argparse.Namespace) -> int:
     """Loads the sources and, if asked to, builds."""
-    sources = options.source or SOURCES
-    writes = [f"raw_{source}" for source in sources] + (["build"] if options.build else [])
-    with prepare(options, sources, writes) as (settings, warehouse):
-        tables = [table for table in TABLES if table.source in sources]
-        names = [table.full_name for table in tables]
-        if unknown := sorted(set(options.accept) - set(names)):
-            raise ExtractError(f"--accept {unknown[0]}: no such table; expected one of {', '.join(names)}")
+    everything = read_declarations()
+    declared = everything.select(options.source) if options.source else everything
+    if not declared.tables:
+        raise ExtractError("no table is declared; add one: python -m extract add --help")
+    for name in options.accept:
+        declared.find(name)
+    writes = [source.dataset for source in declared.sources] + (["build"] if options.build else [])
+    with prepare(options, declared.sources, writes) as (settings, warehouse):
+        reads = [own_read(table, everything) for table in declared.tables]
         with report.show_progress() as progress:
-            runs = extract(tables, settings, warehouse, progress, options.accept)
+            runs = extract(reads, settings, warehouse, progress, options.accept)
         built = None
         if options.build:
             # After --accept the models must lose the rows that left raw.
             full_refresh = options.full_refresh or bool(options.accept)
-            built = build_and_publish(settings, warehouse, tables, full_refresh=full_refresh)
+            built = build_and_publish(settings, warehouse, declared.tables, full_refresh=full_refresh)
         report.print_summary(runs, built, describe_place(settings))
-        comparisons = audit(tables, built.models if built else {}, warehouse)
+        comparisons = audit(declared.tables, built.models if built else {}, warehouse)
     report.print_comparisons(comparisons, every=False)
     succeeded = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in comparisons)
     return 0 if succeeded and (built is None or built.ok) else 1
@@ -52,21 +54,23 @@ def run_pipeline(options: argparse.Namespace) -> int:
 
 def build_models(options: argparse.Namespace) -> int:
     """Builds what was loaded."""
+    tables = read_declarations().tables
     with prepare(options, (), ["build"]) as (settings, warehouse):
-        built = build_and_publish(settings, warehouse, TABLES, full_refresh=options.full_refresh)
+        built = build_and_publish(settings, warehouse, tables, full_refresh=options.full_refresh)
         report.print_summary((), built, describe_place(settings))
         if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
             return 1
-        comparisons = audit(TABLES, built.models, warehouse)
+        comparisons = audit(tables, built.models, warehouse)
     report.print_comparisons(comparisons, every=False)
     return 0 if built.ok and all(comparison.ok for comparison in comparisons) else 1
 
 
 def audit_layers(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for."""
+    tables = read_declarations().tables
     with prepare(options, ()) as (_, warehouse):
-        comparisons = audit(TABLES, parse_models([table.name for table in TABLES], warehouse), warehouse)
-        loads = last_loads(TABLES, warehouse)
+        comparisons = audit(tables, parse_models(tables, warehouse), warehouse)
+        loads = last_loads(tables, warehouse)
     report.print_loads(loads)
     report.print_comparisons(comparisons, every=True)
     return 0 if all(comparison.ok for comparison in comparisons) else 1
@@ -74,32 +78,36 @@ def audit_layers(options: argparse.Namespace) -> int:
 
 def reconcile_tables(options: argparse.Namespace) -> int:
     """Reconciles every table that is read incrementally."""
+    tables = [t for t in read_declarations().tables if isinstance(t, PostgresTable) and not t.replaces]
+    sources = tuple(dict.fromkeys(table.source for table in tables))
 
-    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
-        tables = [table for table in TABLES if isinstance(table, PostgresTable) and not table.replaces]
-        return [Reconciliation(table, raw_table(table, warehouse), warehouse.query) for table in tables]
+    def reconcile(settings: Settings, warehouse: Warehouse, progress: Progress) -> list[TableRun]:
+        runs: list[TableRun] = []
+        try:
+            for table in tables:
+                runs += reconcile_table(table, settings, warehouse, progress)
+        finally:
+            record(runs, settings.run_id, warehouse)
+        return runs
 
-    return exit_code(load_due(options, ["postgres"], due))
+    return exit_code(load(options, sources, reconcile))
 
 
 def backfill_table(options: argparse.Namespace) -> int:
     """Reads a range of a table again."""
+    table = find_postgres_table(options)
 
-    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
-        table = find_postgres_table(options)
-        return list(backfill.backfill(table, options.first, options.last, read_state(table, warehouse)))
+    def due(warehouse: Warehouse) -> Sequence[Read]:
+        return plan_backfill(table, options.first, options.last, read_state(table, warehouse))
 
-    return exit_code(load_due(options, [options.source], due))
+    return exit_code(load_due(options, table.source, due))
 
 
 def plan_ranges(options: argparse.Namespace) -> int:
     """Divides a table's keys into ranges that are loaded one by one."""
     table = find_xmin_table(options)
-
-    def due(_settings: Settings, _warehouse: Warehouse) -> list[Table]:
-        return [fan_out.Planning(table, options.ranges)]
-
-    return exit_code(load_due(options, [options.source], due), succeeded=("ok", "partial"))
+    runs = load_due(options, table.source, lambda _warehouse: [PlanRead(table, options.ranges)])
+    return exit_code(runs, succeeded=("ok", "partial"))
 
 
 def load_range(options: argparse.Namespace) -> int:
@@ -109,41 +117,44 @@ def load_range(options: argparse.Namespace) -> int:
     """
     table = find_xmin_table(options)
 
-    def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
-        return list(fan_out.due_range(table, options.number, read_state(table, warehouse), warehouse))
+    def due(warehouse: Warehouse) -> Sequence[Read]:
+        return find_due_range(table, options.number, read_state(table, warehouse), warehouse)
 
     writes = f"{table.dataset}.{table.name}.range-{options.number}"
-    return exit_code(load_due(options, [options.source], due, writes), succeeded=("ok", "partial"))
+    return exit_code(load_due(options, table.source, due, writes), succeeded=("ok", "partial"))
 
 
 def replay_loads(options: argparse.Namespace) -> int:
     """Loads dead letters from the source, or loads from the landing, again."""
     if options.dead_letters:
+        postgres = find_postgres_table(options)
 
-        def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
-            table = find_postgres_table(options)
-            return list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
+        def due(warehouse: Warehouse) -> Sequence[Read]:
+            return find_dead_letters(postgres, read_raw_table(postgres, warehouse), warehouse)
 
-        return exit_code(load_due(options, [options.source], due))
-    with prepare(options, (), [f"raw_{options.source}"]) as (settings, warehouse):
+        return exit_code(load_due(options, postgres.source, due))
+    table = find_table(options)
+    with prepare(options, (), [table.dataset]) as (settings, warehouse):
         if not settings.redshift:
             raise ExtractError("the target local has no landing to replay from; read the source: extract backfill")
-        table = find_table(options)
-        for load in replay(raw_table(table, warehouse), options.load, settings.redshift, warehouse):
+        for one in replay(read_raw_table(table, warehouse), options.load, settings.redshift, warehouse):
             message = "load %s: %d rows and %d dead letters replayed from the landing"
-            logs.log.info(message, load.load_id, load.rows, load.dead_letters)
+            logs.log.info(message, one.load_id, one.rows, one.dead_letters)
         logs.log.warning("%s: %s", table.full_name, NEXT_STEP)
     return 0
 
 
 def drop_file(options: argparse.Namespace) -> int:
     """Puts a file into the drop."""
+    declared = read_declarations()
+    sources = [source for source in declared.sources if source.kind == "parquet"]
+    if len(sources) != 1:
+        raise ExtractError(f"{options.file}: expected one declared source of kind parquet, got {len(sources)}")
     # Of the settings only the drop's are needed, not the warehouse's.
-    settings = read_settings(["parquet"], os.environ | {"DBT_TARGET": "local"})
+    settings = read_settings(sources, os.environ | {"DBT_TARGET": "local"})
     logs.configure_logging((), debug=options.debug)
-    assert settings.drop  # noqa: S101  asked for
     with aws_environment(settings):
-        place = put_file(options.file, settings.drop.url, settings.today)
+        place = put_file(options.file, settings.of(sources[0], DropSettings).url, settings.today, declared)
     logs.log.info("put to %s; the next run reads it", place)
     return 0
 
@@ -151,7 +162,7 @@ def drop_file(options: argparse.Namespace) -> int:
 def examine_setup(options: argparse.Namespace) -> int:
     """Prints what doctor finds."""
     logs.configure_logging((), debug=options.debug)
-    checks = doctor.examine()
+    checks = doctor.examine(read_declarations())
     report.print_checks(checks)
     return 0 if all(check.ok for check in checks) else 1
 
@@ -172,7 +183,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 @contextmanager
 def prepare(
-    options: argparse.Namespace, sources: Collection[str], writes: Sequence[str] = ()
+    options: argparse.Namespace, sources: Collection[Source], writes: Sequence[str] = ()
 ) -> Iterator[tuple[Settings, Warehouse]]:
     """Yields the settings and the open warehouse; locks the parts of it that are written to."""
     settings = read_settings(sources)
@@ -185,20 +196,26 @@ def prepare(
 
 
 def load_due(
+    options: argparse.Namespace, source: Source, due: Callable[[Warehouse], Sequence[Read]], writes: str | None = None
+) -> list[TableRun]:
+    """Loads what is due of one source; `writes` is the part of the warehouse to lock, by default its raw schema."""
+
+    def load_reads(settings: Settings, warehouse: Warehouse, progress: Progress) -> list[TableRun]:
+        return extract(due(warehouse), settings, warehouse, progress)
+
+    return load(options, [source], load_reads, writes)
+
+
+def load(
     options: argparse.Namespace,
-    sources: Sequence[str],
-    due: Callable[[Settings, Warehouse], list[Table]],
+    sources: Collection[Source],
+    work: Callable[[Settings, Warehouse, Progress], list[TableRun]],
     writes: str | None = None,
 ) -> list[TableRun]:
-    """Loads what is due and prints the summary.
-
-    It takes the lock of the part it `writes`, by default those of the sources' raw schemas.
-    """
-    parts = [writes] if writes else [f"raw_{source}" for source in sources]
-    with prepare(options, sources, parts) as (settings, warehouse):
-        tables = due(settings, warehouse)
-        with report.show_progress() as progress:
-            runs = extract(tables, settings, warehouse, progress)
+    """Does a work that loads, and prints the summary."""
+    parts = [writes] if writes else [source.dataset for source in sources]
+    with prepare(options, sources, parts) as (settings, warehouse), report.show_progress() as progress:
+        runs = work(settings, warehouse, progress)
     report.print_summary(runs, None, describe_place(settings))
     return runs
 
@@ -212,13 +229,9 @@ def find_table(options: argparse.Namespace) -> Table:
     """Returns the table that the options name.
 
     Raises:
-        ExtractError: if it does not exist.
+        ExtractError: if it is not declared.
     """
-    for table in TABLES:
-        if (table.source, table.name) == (options.source, options.table):
-            return table
-    names = ", ".join(table.full_name for table in TABLES)
-    raise ExtractError(f"{options.source}.{options.table}: no such table; expected one of {names}")
+    return read_declarations().find(f"{options.source}.{options.table}")
 
 
 def find_postgres_table(options: argparse.Namespace) -> PostgresTable:
@@ -260,8 +273,7 @@ def build_and_publish(
     if settings.artifacts:
         failed = failed_attempt(settings.artifacts, settings.run_id, settings.work / "failed" / settings.run_id)
     with dbt_environment(settings), report.show_steps("dbt retry" if failed else "dbt build") as show_step:
-        names = [table.name for table in tables]
-        built = build(warehouse, names, show_step, full_refresh=full_refresh, failed=failed)
+        built = build(warehouse, tables, show_step, full_refresh=full_refresh, failed=failed)
     if settings.artifacts:
         built = replace(built, published=publish(settings.artifacts, settings.run_id, built, target_folder()))
     return built

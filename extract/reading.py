@@ -7,12 +7,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from extract.declarations import Table
 from extract.settings import Settings
 
 State = Mapping[str, Any]
-
-
-BYTES_PER_CHARACTER = 4  # UTF-8's most; Redshift counts a varchar's length in bytes
 
 
 @dataclass(frozen=True)
@@ -23,24 +21,25 @@ class Limits:
     binary: int | None = None
 
 
-# A row that does not fit its table: its key, the row as it came in JSON, and what was expected instead.
+# A dead letter: its key for people, the row as JSON, and what was expected instead. Its key in the types of the raw
+# table stands before these, in columns of `letter_key`, so that a later version of the row can be found.
 DEAD_LETTER = pa.schema([("key", pa.string()), ("row", pa.string()), ("reason", pa.string())])
 DEAD_LETTER_TEXTS = {"key": 250, "reason": 500}  # characters at most
 
 
-def dead_letter_table(table: str) -> str:
-    """Returns the name of the raw table that keeps the rows that do not fit this one."""
-    return f"{table}_dead_letter"
+def letter_key(number: int) -> str:
+    """Returns the name of a column of the key in a dead letter; the number counts from 0."""
+    return f"_key_{number + 1}"
 
 
 @dataclass(frozen=True)
 class Reading:
     """One read of one table.
 
-    `state` is what the next run needs to go on from here; it is stored with the rows, in one load, so
-    neither is ever there without the other. `set_aside` has a line for each thing at the source that
-    could not be taken and was kept elsewhere with its reason. `dead_letters` are read after the batches. `dist` and
-    `sort` name the columns by which Redshift spreads and orders the raw table; a small one needs neither.
+    `state` is what the next run needs to go on from here; it is stored in the same load as the rows, so neither
+    exists without the other. `notes` has a line for each thing at the source that was not loaded and was kept
+    elsewhere with its reason. `dead_letters` are read after the batches; their columns are those of the key and
+    DEAD_LETTER.
     """
 
     schema: pa.Schema
@@ -50,68 +49,49 @@ class Reading:
     state: State = field(default_factory=dict)
     watermark: str | None = None
     text_lengths: Mapping[str, int] = field(default_factory=dict)  # column: characters at most, where known
-    set_aside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     rows_dead_letter: int = 0
-    dead_letters: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))  # in the schema DEAD_LETTER
-    rows_deleted: int = 0  # of the batches' rows, those that say that the source has a key no more
+    dead_letters: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
+    rows_deleted: int = 0  # of the batches' rows, those that say that the source no longer has a key
     declared: pa.Schema | None = None  # the columns that a first load must have
     takes_new_columns: bool = True
-    dist: str | None = None
-    sort: str | None = None
 
 
-class TableName:
-    """What a table is called, from its `source` and its `name`."""
+class Read(Protocol):
+    """A way to read a table: as every run does, or as a backfill, a reconcile and others do."""
 
     @property
-    def full_name(self: "HasName") -> str:
-        """The name for people and records: `postgres.venda`."""
-        return f"{self.source}.{self.name}"
-
-    @property
-    def dataset(self: "HasName") -> str:
-        """The raw schema: `raw_postgres`."""
-        return f"raw_{self.source}"
-
-
-class HasName(Protocol):
-    """Anything with a source and a name."""
-
-    @property
-    def source(self) -> str:
-        """The source's name."""
-
-    @property
-    def name(self) -> str:
-        """The raw table's name."""
-
-
-class Table(HasName, Protocol):
-    """A table of a source, as data: adding one to its source's list is all it takes to load it."""
-
-    @property
-    def full_name(self) -> str:
-        """The name for people and records: `postgres.venda`."""
-
-    @property
-    def dataset(self) -> str:
-        """The raw schema: `raw_postgres`."""
-
-    @property
-    def key(self) -> str:
-        """The column that tells its rows apart."""
+    def table(self) -> Table:
+        """The table that it reads and loads."""
 
     @property
     def mode(self) -> str:
-        """How it is read: snapshot, full, cursor, xmin, files, reconcile, backfill, replay, plan or range."""
+        """How it reads: one of the table's modes, or keys, reconcile, backfill, replay, plan or range."""
 
     @property
     def replaces(self) -> bool:
-        """True where a read is the whole table and takes the place of what was loaded before."""
+        """True if it is the whole table and replaces what was loaded before."""
 
-    def read(self, settings: Settings, state: State, limits: Limits) -> AbstractContextManager[Reading]:
-        """Opens one consistent read that goes on from `state`; what goes beyond the limits is a dead letter.
+    def open(self, settings: Settings, state: State, limits: Limits) -> AbstractContextManager[Reading]:
+        """Opens one consistent read that goes on from `state`; a row with a value beyond the limits is a dead letter.
 
         Raises:
-            ExtractError: if the source cannot be read, or does not hold what the table declares.
+            ExtractError: if the source cannot be read, or is not as the table declares.
         """
+
+
+@dataclass(frozen=True)
+class OwnRead:
+    """The read that every run makes of a table; each kind of source has one."""
+
+    table: Table
+
+    @property
+    def mode(self) -> str:
+        """The mode of the table."""
+        return self.table.mode
+
+    @property
+    def replaces(self) -> bool:
+        """True in the modes that read the whole table."""
+        return self.table.replaces

@@ -219,7 +219,7 @@ def summary_table(runs: Iterable[TableRun], built: BuildResult | None) -> RichTa
 
 def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:
     """Returns what the summary says of one table; with a build, the rows of each layer too."""
-    layer = built.layers.get(run.table_name) if built else None
+    layer = built.layers.get(run.name) if built else None
     return {
         "table": run.name,
         "mode": run.mode,

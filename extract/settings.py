@@ -1,22 +1,22 @@
 """Everything configurable, read from the environment and checked once.
 
-All that is missing or wrong is reported together, and only for the sources that are asked for. The names
-and defaults stand in `.env.example`.
+Everything that is missing or wrong is reported together, and only for the sources that are asked for. Each source has
+settings under a prefix of its own. `.env.example` lists names and defaults.
 """
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
+from extract.declarations import Source
 from extract.errors import SettingsError
 
-SOURCES = ("api", "postgres", "parquet")
 TARGETS = ("local", "sandbox", "dev", "prod")
 REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # dbt's profile goes by the first, boto3 by the second
 REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}"
@@ -81,7 +81,7 @@ class RedshiftSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run's settings; a source's are None where that source was not asked for."""
+    """The settings of one run."""
 
     target: str
     warehouse: Path  # the DuckDB file of the target `local`
@@ -93,18 +93,21 @@ class Settings:
     minimum_share: float  # of a table's rows that a read must have to take its place
     run_id: str  # of this run in ops.extract_runs and among the artifacts; an attempt made again has the same
     today: date
-    api: ApiSettings | None
-    postgres: PostgresSettings | None
-    drop: DropSettings | None
+    sources: Mapping[str, ApiSettings | PostgresSettings | DropSettings]  # of those asked for, by their names
+
+    def of(self, source: Source, kind: type[T]) -> T:
+        """Returns the settings of a source, which are of a kind."""
+        settings = self.sources[source.name]
+        assert isinstance(settings, kind)  # noqa: S101  its kind decided what was read
+        return settings
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The texts that no output may hold."""
-        known = (
-            self.api.key if self.api else None,
-            self.postgres.password if self.postgres else None,
-            self.redshift.password if self.redshift else None,
-        )
+        """The texts that no output may contain."""
+        known = [self.redshift.password if self.redshift else None]
+        for source in self.sources.values():
+            known.append(getattr(source, "password", None))
+            known.append(getattr(source, "key", None))
         return tuple(filter(None, known))
 
 
@@ -158,6 +161,12 @@ def _share(text: str) -> float:
     if not 0 <= (number := float(text)) <= 1:
         raise ValueError(text)
     return number
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+|[0-9a-fA-F:]+|/[^\s]*", text):  # a name, an address, or the folder of a socket
+        raise ValueError(text)
+    return text
 
 
 def _port(text: str) -> int:
@@ -254,47 +263,54 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, str] = os.environ) -> Settings:
+def _api(env: _Environment, prefix: str) -> ApiSettings:
+    return ApiSettings(
+        url=env.read(
+            f"{prefix}_URL",
+            _url,
+            "the http(s) address of the API, without a user, a password or ?id=",
+            secret=True,  # a wrong value may contain a key
+        ),
+        concurrency=env.read(f"{prefix}_CONCURRENCY", _positive, "a number from 1", "4"),
+        misses=env.read(f"{prefix}_MISSES", _positive, "a number from 1", "10"),
+        max_id=env.read(f"{prefix}_MAX_ID", _positive, "a number from 1", "10000"),
+        timeout=env.read(f"{prefix}_TIMEOUT", _seconds, "seconds below 3600", "10"),
+        attempts=env.read(f"{prefix}_ATTEMPTS", _positive, "a number from 1", "4"),
+        key=env.read(f"{prefix}_KEY", _matching("[!-~]*"), "a key without blanks", "", secret=True) or None,
+    )
+
+
+def _postgres(env: _Environment, prefix: str) -> PostgresSettings:
+    modes = f"one of {', '.join(SSL_MODES)}"
+    readers = str(min(os.cpu_count() or 1, 4))
+    return PostgresSettings(
+        host=env.read(f"{prefix}_HOST", _host, "the host of the source database, without port or user", secret=True),
+        port=env.read(f"{prefix}_PORT", _port, "a port", "5432"),
+        database=env.read(f"{prefix}_DATABASE", str, "the name of the source database"),
+        user=env.read(f"{prefix}_USER", str, "a user who may read the tables"),
+        password=env.read(f"{prefix}_PASSWORD", str, "that user's password", secret=True),
+        sslmode=env.read(f"{prefix}_SSLMODE", _one_of(*SSL_MODES), modes, "require"),
+        ca_bundle=env.read(f"{prefix}_CA_BUNDLE", _optional_file, "the file of a CA bundle", ""),
+        connect_timeout=env.read(f"{prefix}_CONNECT_TIMEOUT", _positive, "whole seconds from 1", "10"),
+        readers=env.read(f"{prefix}_READERS", _positive, "a number from 1", readers),
+    )
+
+
+def _drop(env: _Environment, prefix: str) -> DropSettings:
+    return DropSettings(url=env.read(f"{prefix}_DROP", str, "a folder or s3://bucket/prefix"))
+
+
+_KINDS: Mapping[str, Callable[[_Environment, str], Any]] = {"api": _api, "postgres": _postgres, "parquet": _drop}
+
+
+def read_settings(sources: Iterable[Source] = (), environment: Mapping[str, str] = os.environ) -> Settings:
     """Returns the settings that a run of `sources` needs.
 
     Raises:
         SettingsError: naming every setting that is missing or wrong.
     """
     env = _Environment(environment)
-    api = postgres = drop = None
-    if "api" in sources:
-        api = ApiSettings(
-            url=env.read(
-                "EMPLOYEES_API_URL",
-                _url,
-                "the http(s) address of the employees API, without a user, a password or ?id=",
-                secret=True,  # what is wrong with it may be a key that stands in it
-            ),
-            concurrency=env.read("EMPLOYEES_API_CONCURRENCY", _positive, "a number from 1", "4"),
-            misses=env.read("EMPLOYEES_API_MISSES", _positive, "a number from 1", "10"),
-            max_id=env.read("EMPLOYEES_API_MAX_ID", _positive, "a number from 1", "10000"),
-            timeout=env.read("EMPLOYEES_API_TIMEOUT", _seconds, "seconds below 3600", "10"),
-            attempts=env.read("EMPLOYEES_API_ATTEMPTS", _positive, "a number from 1", "4"),
-            key=env.read("EMPLOYEES_API_KEY", _matching("[!-~]*"), "a key without blanks", "", secret=True) or None,
-        )
-    if "postgres" in sources:
-        postgres = PostgresSettings(
-            host=env.read("SOURCE_POSTGRES_HOST", str, "the host of the source database"),
-            port=env.read("SOURCE_POSTGRES_PORT", _port, "a port", "5432"),
-            database=env.read("SOURCE_POSTGRES_DATABASE", str, "the name of the source database"),
-            user=env.read("SOURCE_POSTGRES_USER", str, "a user who may read the tables"),
-            password=env.read("SOURCE_POSTGRES_PASSWORD", str, "that user's password", secret=True),
-            sslmode=env.read(
-                "SOURCE_POSTGRES_SSLMODE", _one_of(*SSL_MODES), f"one of {', '.join(SSL_MODES)}", "require"
-            ),
-            ca_bundle=env.read("SOURCE_POSTGRES_CA_BUNDLE", _optional_file, "the file of a CA bundle", ""),
-            connect_timeout=env.read("SOURCE_POSTGRES_CONNECT_TIMEOUT", _positive, "whole seconds from 1", "10"),
-            readers=env.read(
-                "SOURCE_POSTGRES_READERS", _positive, "a number from 1", str(min(os.cpu_count() or 1, 4))
-            ),
-        )
-    if "parquet" in sources:
-        drop = DropSettings(url=env.read("PARQUET_DROP", str, "a folder or s3://bucket/prefix"))
+    read = {source.name: _KINDS[source.kind](env, source.settings) for source in sources}
     current_date = datetime.now().astimezone().date().isoformat()
     today = env.read("TODAY", date.fromisoformat, "a date YYYY-MM-DD or nothing", current_date)
     target = env.read("DBT_TARGET", _one_of(*TARGETS), f"one of {', '.join(TARGETS)}", "local")
@@ -310,13 +326,11 @@ def read_settings(sources: Collection[str] = SOURCES, environment: Mapping[str, 
         minimum_share=env.read("MINIMUM_SHARE", _share, "a number from 0 to 1", "0.5"),
         run_id=env.read("RUN_ID", _matching(r"[\w-]{1,80}"), "up to 80 letters, digits, _ and -", str(uuid4())),
         today=today,
-        api=api,
-        postgres=postgres,
-        drop=drop,
+        sources=read,
     )
     if env.problems:
         heading = (
-            f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to mend "
+            f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix "
             "(see .env.example; `make sandbox` prints those of the demo sources):"
         )
         raise SettingsError("\n  ".join([heading, *env.problems]))

@@ -7,14 +7,16 @@ its own, which it deletes again. One that fails says how to mend it, and stops n
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from extract.checks.check import Check
+from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, Source
 from extract.errors import ExtractError, SettingsError, reason
-from extract.settings import SOURCES, Settings, read_settings
+from extract.settings import ApiSettings, DropSettings, PostgresSettings, Settings, read_settings
 from extract.warehouse.targets import aws_environment
 
 if TYPE_CHECKING:
@@ -26,21 +28,22 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def examine() -> list[Check]:
+def examine(declarations: Declarations) -> list[Check]:
     """Returns every check, each made whether or not others failed."""
     checks = [Check("versions", ok=True, found=versions())]
-    looks: dict[str, Callable[[Settings], Iterator[Check]]] = {"api": api, "postgres": postgres, "parquet": drop}
-    for source in SOURCES:
+    looks = {"api": api, "postgres": postgres, "parquet": drop}
+    for source in declarations.sources:
+        look = partial(looks[source.kind], source=source, declarations=declarations.select([source.name]))
         # On the target that needs no settings, so that the warehouse's are not asked for with each source.
-        checks += looked_at(source, [source], os.environ | {"DBT_TARGET": "local"}, looks[source])
-    checks += looked_at("warehouse", [], os.environ, warehouse)
+        checks += looked_at(source.name, [source], os.environ | {"DBT_TARGET": "local"}, look)
+    checks += looked_at("warehouse", [], os.environ, partial(warehouse, declarations=declarations))
     if not any(check.what == "warehouse: settings" for check in checks):
         checks += looked_at("dbt", [], os.environ, dbt)
     return checks
 
 
 def looked_at(
-    what: str, sources: list[str], environment: Mapping[str, str], look: Callable[[Settings], Iterator[Check]]
+    what: str, sources: Sequence[Source], environment: Mapping[str, str], look: Callable[[Settings], Iterator[Check]]
 ) -> list[Check]:
     """Returns the checks of one thing; if its settings are wrong or it breaks, the one check that says so."""
     checks: list[Check] = []
@@ -68,56 +71,61 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def api(settings: Settings) -> Iterator[Check]:
-    """The employees API answers its first id with a name, or with its text for an unknown one."""
-    from extract.sources.api import TABLES, ask, client
+def api(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
+    """The API answers the first id of every table with a value, or with its text for an unknown one."""
+    from extract.sources.api import ask, make_client
 
-    assert settings.api  # noqa: S101  read_settings gives what a source needs
-    name = ask(client(settings.api, attempts=1), TABLES[0], settings.api, 1)
-    yield Check("api", ok=True, found=f"{settings.api.url}?id=1 answers {'with a name' if name else 'no such id'}")
+    address = settings.of(source, ApiSettings)
+    for table in declarations.tables:
+        assert isinstance(table, ApiTable)  # noqa: S101  of its kind
+        value = ask(make_client(address, attempts=1), table, address, 1)
+        answer = "with a name" if value else "no such id"
+        yield Check(table.full_name, ok=True, found=f"{address.url}?id=1 answers {answer}")
 
 
-def postgres(settings: Settings) -> Iterator[Check]:
-    """The sales database lets the user in, and every declared table can be read and has its columns."""
+def postgres(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
+    """The database lets the user in, and every declared table can be read and has its columns."""
     from extract.sources.postgres.session import connect, one
-    from extract.sources.postgres.table import TABLES
+    from extract.sources.postgres.snapshot import read_columns
 
-    assert settings.postgres  # noqa: S101  read_settings gives what a source needs
-    with connect(settings.postgres) as connection, connection.cursor() as cursor:
+    address = settings.of(source, PostgresSettings)
+    with connect(address) as connection, connection.cursor() as cursor:
         (server,) = one(cursor, "select current_setting('server_version')")
-        yield Check("postgres", ok=True, found=f"signed in as {settings.postgres.user}, PostgreSQL {server}")
-        for table in TABLES:
+        yield Check(source.name, ok=True, found=f"signed in as {address.user}, PostgreSQL {server}")
+        for table in declarations.tables:
+            assert isinstance(table, PostgresTable)  # noqa: S101  of its kind
             try:
-                columns = table.source_columns(cursor, settings.postgres)
-                yield Check(f"postgres.{table.name}", ok=True, found=f"{len(columns)} columns, mode {table.mode}")
+                columns = read_columns(cursor, table, address)
+                yield Check(table.full_name, ok=True, found=f"{len(columns)} columns, mode {table.mode}")
             except ExtractError as error:
-                yield Check(f"postgres.{table.name}", ok=False, found=str(error))
+                yield Check(table.full_name, ok=False, found=str(error))
 
 
-def drop(settings: Settings) -> Iterator[Check]:
+def drop(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
     """The drop can be listed and has files for every declared table."""
-    from extract.sources.parquet import TABLES, Drop
+    from extract.sources.parquet import Drop, ParquetRead
 
-    assert settings.drop  # noqa: S101  read_settings gives what a source needs
-    found = Drop.open(settings.drop.url).files()
-    for table in TABLES:
+    found = Drop.open(settings.of(source, DropSettings).url).files()
+    names = tuple(table.name for table in declarations.tables)
+    for table in declarations.tables:
+        assert isinstance(table, ParquetTable)  # noqa: S101  of its kind
         try:
-            files, faults = table.choose(found)
+            files, faults = ParquetRead(table, names).choose(found)
         except ExtractError as error:
-            yield Check(f"parquet.{table.name}", ok=False, found=str(error))
+            yield Check(table.full_name, ok=False, found=str(error))
             continue
         misplaced = "; ".join(f"{file.path}: {fault}" for file, fault in faults)
         newest = max((file.folder for file in files), default="none")
-        yield Check(f"parquet.{table.name}", not faults, misplaced or f"{len(files)} files, the newest of {newest}")
+        yield Check(table.full_name, not faults, misplaced or f"{len(files)} files, the newest of {newest}")
 
 
-def warehouse(settings: Settings) -> Iterator[Check]:
+def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]:
     """The warehouse of DBT_TARGET can be signed in to and written to."""
     if settings.redshift is None:
         yield duckdb_file(settings.warehouse)
         return
     yield landing(settings)
-    yield from redshift(settings)
+    yield from redshift(settings, declarations)
 
 
 def duckdb_file(path: Path) -> Check:
@@ -159,7 +167,7 @@ def landing(settings: Settings) -> Check:
     return Check("landing", ok=same, found=f"{settings.redshift.landing}: written, read, deleted")
 
 
-def redshift(settings: Settings) -> Iterator[Check]:
+def redshift(settings: Settings, declarations: Declarations) -> Iterator[Check]:
     """The workgroup lets the user in over TLS, isolates by snapshot, has the roles, and lets the user do its work."""
     from extract.warehouse import targets
 
@@ -172,7 +180,7 @@ def redshift(settings: Settings) -> Iterator[Check]:
             {
                 "isolation": lambda: isolation(target, address.database),
                 "roles": lambda: roles(target, address.granted_roles, user),
-                "grants": lambda: grants(target, settings, user),
+                "grants": lambda: grants(target, settings, declarations, user),
             },
             settings,
         )
@@ -227,13 +235,11 @@ def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
     return Check("roles", not missing, found)
 
 
-def grants(target: "Warehouse", settings: Settings, user: str) -> Check:
+def grants(target: "Warehouse", settings: Settings, declarations: Declarations, user: str) -> Check:
     """The user may load, by writing the raw schemas, or build, by reading these and writing dbt's; or both."""
-    from extract.sources import TABLES
-
     assert settings.redshift  # noqa: S101  asked for by the target
     prefix = f"{os.environ.get('DBT_SCHEMA', '')}_" if settings.target == "dev" else ""
-    raw = [*dict.fromkeys(f"raw_{table.source}" for table in TABLES), "ops"]
+    raw = [*(source.dataset for source in declarations.sources), "ops"]
     layers = [f"{prefix}{layer}" for layer in ("bronze", "silver")]
     database = settings.redshift.database
     ((may_create,),) = target.query(f"select has_database_privilege(current_user, '{database}', 'create')")

@@ -17,8 +17,8 @@ import fsspec
 import pyarrow.parquet as pq
 
 from extract.errors import ExtractError
-from extract.reading import dead_letter_table
 from extract.settings import RedshiftSettings
+from extract.sql import literal
 from extract.warehouse.raw_tables import RawTable
 from extract.warehouse.targets import Warehouse
 
@@ -52,7 +52,7 @@ def replay(raw: RawTable, loads: Sequence[str], redshift: RedshiftSettings, ware
     belonging = [load_id for (load_id,) in warehouse.query(loads_of(raw)) if load_id]
     if missing := sorted(set(loads) - set(belonging)):
         raise ExtractError(
-            f"{raw.relation}: no completed load of the table as it is now is called {missing[0]}; "
+            f"{raw.name}: no completed load of the table as it is now is called {missing[0]}; "
             "ops.extract_runs lists all"
         )
     return [replay_one(raw, load_id, redshift, warehouse) for load_id in belonging if not loads or load_id in loads]
@@ -66,8 +66,8 @@ def loads_of(raw: RawTable) -> str:
     if raw.table.replaces:
         return raw.last_load
     return (
-        f"{raw.completed_loads} and inserted_at >= (select min(inserted_at) from {raw.dataset}._dlt_version"
-        f" where schema_name = '{raw.table.name}') order by load_id"
+        f"{raw.completed_loads} and inserted_at >= (select min(inserted_at) from {raw.table.dataset}._dlt_version"
+        f" where schema_name = {literal(raw.table.name)}) order by load_id"
     )
 
 
@@ -77,14 +77,14 @@ def replay_one(raw: RawTable, load_id: str, redshift: RedshiftSettings, warehous
     Raises:
         ExtractError: if the landing has no file of it.
     """
-    landing = f"{redshift.landing}/{raw.dataset}"
+    landing = f"{redshift.landing}/{raw.table.dataset}"
     rows = files(f"{landing}/{raw.table.name}/{load_id}.")
     if not rows.columns:
         raise ExtractError(
-            f"{raw.relation}: load {load_id}: expected files in the landing as {rows.prefix}*.parquet, found none. "
+            f"{raw.name}: load {load_id}: expected files in the landing as {rows.prefix}*.parquet, found none. "
             "Nothing of it was replaced"
         )
-    letters = files(f"{landing}/{dead_letter_table(raw.table.name)}/{load_id}.")
+    letters = files(f"{landing}/{raw.table.dead_letters}/{load_id}.")
     if raw.table.replaces:  # also what a load left that was never completed
         statements = [f"delete from {raw.relation}"]
     else:

@@ -1,8 +1,8 @@
 """One run: each table from its source into the warehouse, and a row in `ops.extract_runs` for each.
 
-Tables are loaded one after another and each for itself: one that fails leaves what was loaded before as it
-was, and the others load. What a table remembers (its watermark, the files it has seen) is stored by dlt in
-the same load as its rows.
+Tables are loaded one after another, independent of each other: one that fails leaves what was loaded before as it
+was, and the others load. What a table's next run needs (its watermark, the files it has read) is stored by dlt in the
+same load as its rows.
 """
 
 import logging
@@ -11,19 +11,21 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from extract.declarations import PostgresTable, Table
 from extract.errors import ExtractError, NotRecordedError, causes, reason
 from extract.load.contract import check_columns, check_share
-from extract.load.fan_out import close_plan, hold
-from extract.load.reconcile import Reconciliation
-from extract.reading import BYTES_PER_CHARACTER, DEAD_LETTER_TEXTS, Limits, Reading, State, Table, dead_letter_table
+from extract.load.fan_out import close_plan, hold_load
+from extract.load.reconcile import Reconciliation, SourceKeys
+from extract.reading import DEAD_LETTER_TEXTS, Limits, Read, Reading, State
 from extract.retry import retried
 from extract.settings import Settings
-from extract.sources.postgres.table import PostgresTable
-from extract.warehouse.raw_tables import raw_table
+from extract.sql import literal
+from extract.types import BYTES_PER_CHARACTER
+from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
@@ -33,10 +35,10 @@ OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
 
 @dataclass(frozen=True)
 class TableRun:
-    """What became of one table in one run: a row of `ops.extract_runs`.
+    """The result of one table in one run: a row of `ops.extract_runs`.
 
-    `status` is `ok`, `partial` (loaded, but something at the source was set aside with its reason) or
-    `failed` (nothing of this run is in the raw table).
+    `status` is `ok`, `partial` (loaded, but something at the source was not and was kept with its reason) or `failed`
+    (nothing of this run is in the raw table). `set_aside` is the number of notes on what was not loaded.
     """
 
     source: str
@@ -81,30 +83,29 @@ class Progress(Protocol):
 
 
 def extract(
-    tables: Sequence[Table],
+    reads: Sequence[Read],
     settings: Settings,
     warehouse: Warehouse,
     progress: Progress,
     accepted: Collection[str] = (),
 ) -> list[TableRun]:
-    """Loads the tables and records each in `ops.extract_runs`; returns what became of each.
+    """Loads what the reads bring and records each in `ops.extract_runs`; returns the results.
 
-    After a part of a table failed, no more of it is loaded. A table whose loads no longer tell of as many rows as
-    the source has is reconciled at once. Those whose name, as `<source>.<table>`, is among the `accepted` are loaded
-    anew with whatever changed.
+    After a part of a table failed, no more of it is loaded. A table whose loads show another number of rows than the
+    source has is reconciled at once. Tables that are `accepted`, by their full names, are loaded from the beginning.
 
     Raises:
         NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
     """
     runs: list[TableRun] = []
     try:
-        for table in tables:
-            if any(run.status == "failed" and run.name == table.full_name for run in runs):
+        for read in reads:
+            name = read.table.full_name
+            if any(run.status == "failed" and run.name == name for run in runs):
                 continue
-            is_accepted = table.full_name in accepted
-            runs.append(extract_table(table, settings, warehouse, progress, accepted=is_accepted))
-            runs += reconciled(table, runs[-1], settings, warehouse, progress)
-    finally:  # what is loaded is recorded, also where Ctrl-C ends the rest
+            runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted))
+            runs += reconcile_if_due(read, runs[-1], settings, warehouse, progress)
+    finally:  # what is loaded is recorded, also when Ctrl-C ends the rest
         try:
             record(runs, settings.run_id, warehouse)
         except Exception as error:
@@ -112,38 +113,51 @@ def extract(
     return runs
 
 
-def reconciled(
-    table: Table, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress
+def reconcile_if_due(
+    read: Read, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress
 ) -> list[TableRun]:
-    """Reconciles the table where its loads tell of another number of rows than the source had in this run."""
+    """Reconciles the table if its loads show another number of rows than the source had in this run."""
+    table = read.table
     if run.status == "failed" or table.replaces or not isinstance(table, PostgresTable):
         return []
     try:
-        raw = raw_table(table, warehouse)
-        keys = f"select count(*) from ({raw.current_keys}) as keys" if run.rows_repeated else raw.number_of_keys
-        ((rows,),) = warehouse.query(f"select ({keys}) + ({raw.rows_without_key})")
+        ((rows,),) = warehouse.query(read_raw_table(table, warehouse).rows_of_source)
     except Exception as error:
         log.debug("traceback of %s", run.name, exc_info=True)
-        failed = TableRun(table.source, table.name, "reconcile", datetime.now(UTC), finished_at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        failed = TableRun(table.source.name, table.name, "reconcile", now, finished_at=now)
         return [replace(failed, error=reason(run.name, error, settings.secrets))]
-    if run.rows_source is not None and rows == run.rows_source - run.rows_repeated:
+    if run.rows_source is None or rows == run.rows_source - run.rows_repeated:
         return []
+    return reconcile_table(table, settings, warehouse, progress)
+
+
+def reconcile_table(
+    table: PostgresTable, settings: Settings, warehouse: Warehouse, progress: Progress
+) -> list[TableRun]:
+    """Loads what differs between the keys of the source and those that the loads show."""
+    raw = read_raw_table(table, warehouse)
+    if not raw.has_whole_number_key:
+        keys = load_table(SourceKeys(table), settings, warehouse, progress)
+        if keys.status == "failed":
+            return [keys]
     due = Reconciliation(table, raw, warehouse.query, settings.minimum_share)
-    return [extract_table(due, settings, warehouse, progress)]
+    return [load_table(due, settings, warehouse, progress)]
 
 
-def extract_table(
-    table: Table, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool = False
+def load_table(
+    read: Read, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool = False
 ) -> TableRun:
-    """Loads one table and tells its progress; every fault but Ctrl-C ends up in the result's `error`."""
+    """Loads one table and reports its progress; every fault but Ctrl-C ends up in the result's `error`."""
+    table = read.table
     progress.started(table.full_name)
-    run = TableRun(table.source, table.name, table.mode, datetime.now(UTC))
+    run = TableRun(table.source.name, table.name, read.mode, datetime.now(UTC))
     try:
-        attempt = partial(load, table, run, settings, warehouse, progress, accepted=accepted)
+        attempt = partial(load, read, run, settings, warehouse, progress, accepted=accepted)
         run = retried(run.name, settings.retry_seconds, attempt)
     except Exception as error:
         if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):
-            raise KeyboardInterrupt from error  # ADBC and dlt wrap it in errors of theirs
+            raise KeyboardInterrupt from error  # ADBC and dlt wrap it in errors of their own
         log.debug("traceback of %s", run.name, exc_info=True)
         run = replace(run, error=reason(run.name, error, settings.secrets))
     run = replace(run, finished_at=datetime.now(UTC))
@@ -152,57 +166,57 @@ def extract_table(
 
 
 def load(
-    table: Table, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool
+    read: Read, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool
 ) -> TableRun:
     """Reads the table and loads it in one load; returns the run with its counts.
 
-    What is `accepted` is read from its beginning into a new raw table; the old one is kept under another name.
+    A table that is `accepted` is read from its beginning into a new raw table; the old one keeps its rows under
+    another name.
 
     Raises:
         ExtractError: if the source, its contract or the count of what was loaded is not as expected.
         Exception: whatever dlt raises when the warehouse fails.
     """
-    dataset = table.dataset
-    pipeline = warehouse.pipeline(dataset, table.name)
+    table = read.table
+    pipeline = warehouse.pipeline(table.dataset, table.name)
     try:
         state = {} if accepted else stored_state(pipeline, table)
-        close_plan(table, state, warehouse)
-        with table.read(settings, state, warehouse.limits) as reading:
+        close_plan(read, state, warehouse)
+        with read.open(settings, state, warehouse.limits) as reading:
             if accepted:
-                start_anew(table, warehouse)
-                pipeline.drop()  # its copy of what the warehouse has forgotten
-                pipeline = warehouse.pipeline(dataset, table.name)
+                restart_table(table, warehouse)
+                pipeline.drop()  # its copy of what the warehouse no longer has
+                pipeline = warehouse.pipeline(table.dataset, table.name)
             else:
                 check_columns(table, reading, pipeline, warehouse.limits)
-                check_share(table, reading, settings.minimum_share, warehouse)
+                check_share(read, reading, settings.minimum_share, warehouse)
                 check_clock(table, warehouse)
             landed = Count()
-            source = dlt_source(table, reading, landed, progress, warehouse.limits)
+            source = dlt_source(read, reading, landed, progress, warehouse.limits)
             info = pipeline.run(source, loader_file_format="parquet")
     except Exception:
-        pipeline.drop()  # what it holds of this load must not be taken for the next attempt's
+        pipeline.drop()  # what it has of this load must not be taken for that of the next attempt
         raise
     (load_id,) = info.loads_ids
-    if table.mode == "range":  # the load is whole: a fault that passes must not have it made again
-        retried("the warehouse", settings.retry_seconds, partial(hold, table, load_id, warehouse))
-    compare_counts(table, f"{dataset}.{table.name}", load_id, landed.rows, warehouse)
+    if read.mode == "range":  # the load is complete: a passing fault must not cause a second one
+        retried("the warehouse", settings.retry_seconds, partial(hold_load, table, load_id, warehouse))
+    compare_counts(read, table.name, load_id, landed.rows, warehouse)
     if reading.rows_dead_letter:
-        letters = f"{dataset}.{dead_letter_table(table.name)}"
-        compare_counts(table, letters, load_id, reading.rows_dead_letter, warehouse)
-    set_aside = [*reading.set_aside, *still_waiting(table, load_id, warehouse)]
+        compare_counts(read, table.dead_letters, load_id, reading.rows_dead_letter, warehouse)
+    notes = [*reading.notes, *waiting_note(read, load_id, warehouse)]
     return replace(
         run,
-        status="partial" if set_aside else "ok",
+        status="partial" if notes else "ok",
         rows_source=reading.rows_source,
         rows_repeated=reading.rows_repeated,
         rows_landed=landed.rows,
         rows_loaded=landed.rows,
         rows_deleted=reading.rows_deleted,
         rows_dead_letter=reading.rows_dead_letter,
-        set_aside=len(set_aside),
+        set_aside=len(notes),
         watermark=reading.watermark,
         load_id=load_id,
-        error="; ".join(set_aside) or None,
+        error="; ".join(notes) or None,
     )
 
 
@@ -217,27 +231,28 @@ def stored_state(pipeline: Any, table: Table) -> State:
     return state
 
 
-def compare_counts(table: Table, relation: str, load_id: str, landed: int, warehouse: Warehouse) -> None:
-    """Compares what was landed with what the warehouse has.
+def compare_counts(read: Read, name: str, load_id: str, landed: int, warehouse: Warehouse) -> None:
+    """Compares what was landed with what a raw table of the warehouse has of the load.
 
-    A load that adds to its table and lost rows is no completed one: nobody reads it, and the next run goes on from
+    A load that was appended and lost rows is marked as not completed: nobody reads it, and the next run goes on from
     the watermark before it. One that replaced its table is all there is, and stays.
 
     Raises:
         ExtractError: with both counts and the query, if they differ.
     """
-    sql = f"select count(*) from {relation} where _dlt_load_id = '{load_id}'"
+    dataset = read.table.dataset
+    sql = f'select count(*) from {dataset}."{name}" where _dlt_load_id = {literal(load_id)}'
     ((loaded,),) = warehouse.query(sql)
     if loaded != landed:
-        if not table.replaces:
-            warehouse.execute(f"update {table.dataset}._dlt_loads set status = 1 where load_id = '{load_id}'")
+        if not read.replaces:
+            warehouse.execute(f"update {dataset}._dlt_loads set status = 1 where load_id = {literal(load_id)}")
         raise ExtractError(
-            f"{relation}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
+            f"{dataset}.{name}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
         )
 
 
 def check_clock(table: Table, warehouse: Warehouse) -> None:
-    """Refuses to load while this machine's clock is behind the last load's: ids are times, and models go by them.
+    """Refuses to load while this machine's clock is behind the last load's: ids are times, and models rely on them.
 
     Raises:
         ExtractError: with both times.
@@ -245,55 +260,53 @@ def check_clock(table: Table, warehouse: Warehouse) -> None:
     if (table.dataset, "_dlt_loads") not in warehouse.tables():
         return
     ((last,),) = warehouse.query(
-        f"select max(load_id) from {table.dataset}._dlt_loads where schema_name = '{table.name}'"
+        f"select max(load_id) from {table.dataset}._dlt_loads where schema_name = {literal(table.name)}"
     )
     now = datetime.now(UTC)
     if last and now.timestamp() <= float(last):
         raise ExtractError(
             f"{table.full_name}: expected a clock that is ahead of the last load's time, "
             f"{datetime.fromtimestamp(float(last), UTC):%Y-%m-%d %H:%M:%S} UTC, this machine's says "
-            f"{now:%Y-%m-%d %H:%M:%S}; set it right. Nothing was loaded"
+            f"{now:%Y-%m-%d %H:%M:%S}; correct the clock. Nothing was loaded"
         )
 
 
-def still_waiting(table: Table, load_id: str, warehouse: Warehouse) -> list[str]:
-    """Returns a line where rows that did not fit in an earlier load still do not, or were not read again."""
-    if table.replaces or (table.dataset, dead_letter_table(table.name)) not in warehouse.tables():
-        return []
-    raw = raw_table(table, warehouse)
-    ((keys,),) = warehouse.query(
-        f"select count(*) from ({raw.waiting} and letters._dlt_load_id < '{load_id}') as waiting"
-    )
-    if not keys:
-        return []
-    return [
-        f"{table.full_name}: {keys:,} rows that did not fit before still wait in {raw.dead_letters}; mend "
-        f"them at the source, or read them again: python -m extract replay --source {table.source} "
-        f"--table {table.name} --dead-letters"
-    ]
+def waiting_note(read: Read, load_id: str, warehouse: Warehouse) -> Iterator[str]:
+    """Yields a note if dead letters of earlier loads were neither loaded nor deleted since."""
+    table = read.table
+    if table.replaces or (table.dataset, table.dead_letters) not in warehouse.tables():
+        return
+    raw = read_raw_table(table, warehouse)
+    ((keys,),) = warehouse.query(f"select count(*) from ({raw.waiting_letters(before=load_id)}) as waiting")
+    if keys:
+        yield (
+            f"{table.full_name}: {keys:,} dead letters of earlier loads wait in "
+            f"{table.dataset}.{table.dead_letters}; correct these rows at the source, or read them "
+            "again: python -m extract replay "
+            f"--source {table.source.name} --table {table.name} --dead-letters"
+        )
 
 
-def start_anew(table: Table, warehouse: Warehouse) -> None:
-    """Makes the table's next load its first; what it held stays under a name that tells until when it was in use."""
-    dataset, existing = table.dataset, warehouse.tables()
-    if (dataset, table.name) not in existing:
+def restart_table(table: Table, warehouse: Warehouse) -> None:
+    """Makes the table's next load its first; the old rows stay under a name that says until when it was in use.
+
+    dlt's `refresh` drops the rows, and forgets the state only in the course of the next load: a load that fails in
+    between would go on from the old watermark in an empty table.
+    """
+    existing = warehouse.tables()
+    if (table.dataset, table.name) not in existing:
         return
     suffix = f"until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
-    kept = f"{table.name}_{suffix}"
-    letters = dead_letter_table(table.name)  # of rows that the new load reads, if the source still has them
+    renamed = [name for name in (table.name, table.dead_letters) if (table.dataset, name) in existing]
     warehouse.execute(
-        f"alter table {dataset}.{table.name} rename to {kept}",
-        *(
-            [f"alter table {dataset}.{letters} rename to {letters}_{suffix}"]
-            if (dataset, letters) in existing
-            else []
-        ),
-        f"delete from {dataset}._dlt_version where schema_name = '{table.name}'",
-        f"delete from {dataset}._dlt_pipeline_state where pipeline_name = '{dataset}_{table.name}'",
+        *(f'alter table {table.dataset}."{name}" rename to "{name}_{suffix}"' for name in renamed),
+        f"delete from {table.dataset}._dlt_version where schema_name = {literal(table.name)}",
+        f"delete from {table.dataset}._dlt_pipeline_state"
+        f" where pipeline_name = {literal(f'{table.dataset}_{table.name}')}",
     )
     log.warning(
-        "%s.%s: loaded anew; what it held is kept as %s.%s. Its models are to be built with --full-refresh",
-        table.source, table.name, dataset, kept,
+        "%s: loaded from the beginning; its old rows are kept as %s.%s_%s. Build its models with --full-refresh",
+        table.full_name, table.dataset, table.name, suffix,
     )  # fmt: skip
 
 
@@ -304,21 +317,17 @@ class Count:
     rows: int = 0
 
 
-def dlt_source(table: Table, reading: Reading, landed: Count, progress: Progress, limits: Limits) -> Any:
+def dlt_source(read: Read, reading: Reading, landed: Count, progress: Progress, limits: Limits) -> Any:
     """Returns the reading as a dlt source: a schema of the table's name with it and the table of its dead letters."""
     import dlt
     from dlt.extract import DltSource
 
-    dead_letters = dlt.mark.make_hints(
-        table_name=dead_letter_table(table.name),
-        write_disposition="append",
-        columns=cast("Any", {name: text_of(length) for name, length in DEAD_LETTER_TEXTS.items()}),
-    )
+    table = read.table
 
     @dlt.resource(
         name=table.name,
-        write_disposition="replace" if table.replaces else "append",
-        columns=column_hints(reading, limits),
+        write_disposition="replace" if read.replaces else "append",
+        columns=column_hints(table, reading, limits),
     )
     def rows() -> Iterator[pa.Table]:
         # The first piece has no rows: a load without any is a load too, with its id, state and schema.
@@ -328,30 +337,44 @@ def dlt_source(table: Table, reading: Reading, landed: Count, progress: Progress
             progress.advanced(batch.num_rows)
             yield pa.Table.from_batches([batch])
         for batch in reading.dead_letters:
-            yield dlt.mark.with_hints(pa.Table.from_batches([batch]), dead_letters, create_table_variant=True)
+            letters = dlt.mark.make_hints(
+                table_name=table.dead_letters, write_disposition="append", columns=letter_hints(batch.schema)
+            )
+            yield dlt.mark.with_hints(pa.Table.from_batches([batch]), letters, create_table_variant=True)
         dlt.current.resource_state().update(reading.state)
 
     return DltSource(dlt.Schema(table.name), table.name, [rows()])
 
 
-def text_of(characters: int) -> dict[str, Any]:
+def text_hint(characters: int) -> dict[str, Any]:
     """Returns dlt's column of a text of so many characters at most."""
     return {"data_type": "text", "precision": characters * BYTES_PER_CHARACTER}
 
 
-def column_hints(reading: Reading, limits: Limits) -> dict[str, Any]:
-    """Returns what Arrow's types do not tell dlt: texts' lengths, timestamps without a zone, dist and sort."""
+def type_hints(schema: pa.Schema) -> defaultdict[str, Any]:
+    """Returns what dlt does not take from Arrow's types: that a timestamp has no zone."""
     hints: defaultdict[str, Any] = defaultdict(dict)
-    for name, characters in reading.text_lengths.items():
-        if limits.text is None or characters * BYTES_PER_CHARACTER <= limits.text:
-            hints[name] |= text_of(characters)
-    for column in reading.schema:
+    for column in schema:
         if pa.types.is_timestamp(column.type) and column.type.tz is None:
             hints[column.name] |= {"data_type": "timestamp", "timezone": False}
-    if reading.dist:
-        hints[reading.dist]["cluster"] = True  # dlt's word for DISTKEY
-    if reading.sort:
-        hints[reading.sort]["sort"] = True
+    return hints
+
+
+def letter_hints(schema: pa.Schema) -> dict[str, Any]:
+    """Returns dlt's hints for the table of dead letters."""
+    return type_hints(schema) | {name: text_hint(length) for name, length in DEAD_LETTER_TEXTS.items()}
+
+
+def column_hints(table: Table, reading: Reading, limits: Limits) -> dict[str, Any]:
+    """Returns dlt's hints for the raw table: lengths of texts, timestamps without a zone, dist and sort."""
+    hints = type_hints(reading.schema)
+    for name, characters in reading.text_lengths.items():
+        if limits.text is None or characters * BYTES_PER_CHARACTER <= limits.text:
+            hints[name] |= text_hint(characters)
+    if table.dist:
+        hints[table.dist]["cluster"] = True  # dlt's word for DISTKEY
+    if table.sort:
+        hints[table.sort]["sort"] = True
     return hints
 
 
@@ -399,5 +422,5 @@ def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
     except Exception as error:
         if not any("already exists" in str(cause) for cause in causes(error)):
             raise
-        # The first runs of two sources made the tables at the same moment; they are there now, the rows are not.
+        # The first runs of two sources made the tables at the same moment; they exist now, the rows do not.
         pipeline.run()

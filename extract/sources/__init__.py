@@ -1,7 +1,21 @@
-"""One module per source, each with its tables as data."""
+"""One module per kind of source, and the read that every run makes of a table."""
 
-from extract.reading import Table
-from extract.sources import api, parquet
-from extract.sources.postgres import table as postgres
+from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, Table
+from extract.reading import Read
+from extract.sources.api import ApiRead
+from extract.sources.parquet import ParquetRead
+from extract.sources.postgres.read import PostgresRead
 
-TABLES: tuple[Table, ...] = (*api.TABLES, *parquet.TABLES, *postgres.TABLES)
+
+def own_read(table: Table, declarations: Declarations) -> Read:
+    """Returns the read that every run makes of a table."""
+    match table:
+        case PostgresTable():
+            return PostgresRead(table)
+        case ApiTable():
+            return ApiRead(table)
+        case ParquetTable():
+            siblings = [other.name for other in declarations.tables if other.source == table.source]
+            return ParquetRead(table, tuple(siblings))
+        case _:
+            raise AssertionError(table)

@@ -1,12 +1,10 @@
-"""Employees API → `raw_api.funcionario`.
+"""An API that returns one value for each id → `raw_<source>.<table>`.
 
-    GET <EMPLOYEES_API_URL>?id=1, 2, 3 … → the whole list, proved to its end → one atomic replace
+    GET <URL>?id=1, 2, 3 … → the whole list, with proof of its end → one atomic replace
 
-    python -m extract run --source api
-
-The API has no list and no "changed at": the only way to know the employees is to ask for each id, and the
-only way to know who left is to compare whole lists. So the whole list is one snapshot that replaces the last
-one, or nothing at all: one id that cannot be read would otherwise look like an employee who left.
+The API has no list and no time of change. The only way to know the employees is to ask for each id, and the only way
+to know who left is to compare whole lists. So the whole list is one snapshot that replaces the last one, or nothing
+is: an id that cannot be read would otherwise look like an employee who left.
 """
 
 from collections import deque
@@ -19,8 +17,9 @@ from urllib.parse import urljoin
 
 import pyarrow as pa
 
+from extract.declarations import ApiTable
 from extract.errors import ExtractError
-from extract.reading import Limits, Reading, State, TableName
+from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import ApiSettings, Settings
 
 if TYPE_CHECKING:
@@ -30,35 +29,28 @@ UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, t
 
 
 @dataclass(frozen=True)
-class Endpoint(TableName):
-    """An endpoint that answers one id with one name in plain text."""
+class ApiRead(OwnRead):
+    """The read that every run makes of an endpoint."""
 
-    name: str
-    path: str = ""  # from EMPLOYEES_API_URL on, as a link on that page would name it; empty: that address itself
-    column: str = "nome"  # what the raw table calls the name
-    length: int = 100  # characters of a name at most, as in silver
-    source: str = "api"
-    key: str = "id"
-    mode: str = "snapshot"
-    replaces: bool = True
+    table: ApiTable
 
     @contextmanager
-    def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  a snapshot needs no memory, names have few letters
-        """Walks the ids until the end is proved and gives the whole list as one batch.
+    def open(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  a snapshot needs no state, a value is short
+        """Walks the ids to the end of the list and gives the whole list as one batch.
 
         Raises:
-            ExtractError: naming the id, the URL and what came, if any id cannot be read; if the end is not
-                proved within the upper bound; or if there is no employee at all.
+            ExtractError: naming the id, the URL and the answer, if an id cannot be read; if the end is not proved
+                before the upper bound; or if no id is known.
         """
-        assert settings.api  # noqa: S101  read_settings gives what a source needs
-        names = walk(self, settings.api)
-        schema = pa.schema([pa.field("id", pa.int64(), False), pa.field(self.column, pa.string(), False)])  # noqa: FBT003
-        batch = pa.record_batch([list(names), list(names.values())], schema=schema)
-        yield Reading(schema, iter([batch]), rows_source=len(names), text_lengths={self.column: self.length})
+        table = self.table
+        values = walk(table, settings.of(table.source, ApiSettings))
+        schema = pa.schema([pa.field("id", pa.int64(), False), pa.field(table.column, pa.string(), False)])  # noqa: FBT003
+        batch = pa.record_batch([list(values), list(values.values())], schema=schema)
+        yield Reading(schema, iter([batch]), rows_source=len(values), text_lengths={table.column: table.length})
 
 
-def client(api: ApiSettings, attempts: int) -> "requests.Client":
-    """Returns what asks the API: each attempt is over within `api.timeout`, whatever comes in that time."""
+def make_client(api: ApiSettings, attempts: int) -> "requests.Client":
+    """Returns a client; each attempt ends within `api.timeout`, whatever arrives in that time."""
     from dlt.sources.helpers import requests  # with dlt, which takes its time
 
     from extract.sources.deadline import DeadlineAdapter
@@ -73,15 +65,14 @@ def client(api: ApiSettings, attempts: int) -> "requests.Client":
     )
 
 
-def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
+def walk(table: ApiTable, api: ApiSettings) -> dict[int, str]:
     """Returns the name of every id from 1 on, in the order of the ids.
 
     The end is proved by `api.misses` consecutive unknown ids. `api.concurrency` requests are in flight at once: each
     answer lets the next id be asked for, over a connection that stays open; a `Retry-After` is waited for.
     """
-    asking = client(api, api.attempts)
-    url = urljoin(api.url, endpoint.path)
-    table = f"api.{endpoint.name}"
+    asking = make_client(api, api.attempts)
+    url = urljoin(api.url, table.path)
     names: dict[int, str] = {}
     last_known = 0
     asked: deque[tuple[int, Future[str | None]]] = deque()
@@ -89,7 +80,7 @@ def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
         try:
             for ahead in range(1, api.max_id + 2 * api.concurrency):
                 if ahead <= api.max_id:
-                    asked.append((ahead, pool.submit(ask, asking, endpoint, api, ahead)))
+                    asked.append((ahead, pool.submit(ask, asking, table, api, ahead)))
                 if ahead < 2 * api.concurrency or not asked:  # one answer that is late leaves the others work to do
                     continue
                 employee, answer = asked.popleft()
@@ -99,21 +90,21 @@ def walk(endpoint: Endpoint, api: ApiSettings) -> dict[int, str]:
                 elif employee - last_known >= api.misses:
                     if not names:
                         raise ExtractError(
-                            f"{table}: no name at all: ids 1 to {employee} are unknown to {url}; "
-                            "check EMPLOYEES_API_URL. The last snapshot stays"
+                            f"{table.full_name}: no name at all: ids 1 to {employee} are unknown to {url}; "
+                            "check {table.source.settings}_URL. The last snapshot stays"
                         )
                     return names
         finally:
             for _, answer in asked:
                 answer.cancel()
     raise ExtractError(
-        f"{table}: the end of the list is not proved: id {last_known} is known and the walk stops at "
-        f"EMPLOYEES_API_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; raise it. "
+        f"{table.full_name}: the end of the list is not proved: id {last_known} is known and the walk stops at "
+        f"{table.source.settings}_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; raise it. "
         "The last snapshot stays"
     )
 
 
-def ask(client: "requests.Client", endpoint: Endpoint, api: ApiSettings, employee: int) -> str | None:
+def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: int) -> str | None:
     """Returns the name of one id, or None for an id nobody has.
 
     Raises:
@@ -121,8 +112,8 @@ def ask(client: "requests.Client", endpoint: Endpoint, api: ApiSettings, employe
     """
     from dlt.sources.helpers import requests
 
-    url = urljoin(api.url, endpoint.path)
-    asked = f"api.{endpoint.name}: id {employee} ({url}?id={employee})"
+    url = urljoin(api.url, table.path)
+    asked = f"{table.full_name}: id {employee} ({url}?id={employee})"
     kept = "The last snapshot stays"
     try:
         # A redirection would carry the key to wherever it leads.
@@ -151,7 +142,7 @@ def ask(client: "requests.Client", endpoint: Endpoint, api: ApiSettings, employe
     name = name.strip()
     if name == UNKNOWN_ID:
         return None
-    if fault := what_is_no_name(name, content_type(response), endpoint.length):
+    if fault := invalid_name_reason(name, content_type(response), table.length):
         raise ExtractError(f"{asked}: expected a name in plain text, got {fault}. {kept}")
     return name
 
@@ -161,7 +152,7 @@ def content_type(response: "requests.Response") -> str:
     return response.headers.get("Content-Type", "").lower()
 
 
-def what_is_no_name(text: str, kind: str, longest: int) -> str | None:
+def invalid_name_reason(text: str, kind: str, longest: int) -> str | None:
     """Returns what the text is if it cannot be a person's name, else None."""
     if not text:
         return "an empty body"
@@ -174,6 +165,3 @@ def what_is_no_name(text: str, kind: str, longest: int) -> str | None:
     if len(text) > longest:
         return f"{len(text)} characters where {longest} are the most: {text[:60]!r}…"
     return None
-
-
-TABLES = (Endpoint("funcionario"),)

@@ -7,12 +7,13 @@ import posixpath
 from datetime import date
 from pathlib import Path
 
+from extract.declarations import Declarations, ParquetTable
 from extract.errors import ExtractError
 from extract.places import writable
-from extract.sources.parquet import TABLES, Drop, DropFile
+from extract.sources.parquet import Drop, DropFile, ParquetRead
 
 
-def put_file(file: Path, drop: str, day: date) -> str:
+def put_file(file: Path, drop: str, day: date, declarations: Declarations) -> str:
     """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns where it is then.
 
     A file that is there already is replaced: the next run reads it again.
@@ -23,14 +24,16 @@ def put_file(file: Path, drop: str, day: date) -> str:
     """
     if not file.is_file():
         raise ExtractError(f"{file}: no such file: expected a Parquet file to put into the drop")
-    table = next((table for table in TABLES if table.name == file.stem.lower()), None)
+    tables = [table for table in declarations.tables if isinstance(table, ParquetTable)]
+    table = next((table for table in tables if table.name == file.stem.lower()), None)
     if table is None or file.suffix.lower() != ".parquet":
-        expected = ", ".join(f"{table.name}.parquet" for table in TABLES)
+        expected = ", ".join(f"{table.name}.parquet" for table in tables)
         raise ExtractError(
             f"{file}: the name says which table it is: expected {expected}, got {file.name}; rename it"
         )
     try:
-        table.check(Drop.open(str(file.absolute().parent)), DropFile(file.name))
+        read = ParquetRead(table, tuple(table.name for table in tables))
+        read.check(Drop.open(str(file.absolute().parent)), DropFile(file.name))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     fs, root = writable(drop)

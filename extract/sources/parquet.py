@@ -24,21 +24,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from extract.declarations import ParquetTable
 from extract.errors import ExtractError
-from extract.reading import Limits, Reading, State, TableName
-from extract.settings import Settings
+from extract.reading import Limits, OwnRead, Reading, State
+from extract.settings import DropSettings, Settings
+from extract.types import arrow_type, characters
 
 REJECTED = "_rejected"
 LONGEST_PATH = 1024  # bytes, S3's limit for a key
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that every file of a table must have."""
-
-    name: str
-    type: pa.DataType
-    length: int | None = None  # characters at most, for text
 
 
 @dataclass(frozen=True)
@@ -72,31 +65,26 @@ class DropFile:
 
 
 @dataclass(frozen=True)
-class DropTable(TableName):
-    """A table of the drop and the columns of its files."""
+class ParquetRead(OwnRead):
+    """The read that every run makes of a table of the drop; `declared` are the names of all tables of its source."""
 
-    name: str
-    columns: tuple[Column, ...]
-    source: str = "parquet"
-    key: str = "id"
-    mode: str = "files"
-    replaces: bool = False
+    table: ParquetTable
+    declared: tuple[str, ...]
 
     @contextmanager
-    def read(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  lengths are declared
+    def open(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  lengths are declared
         """Gives the rows of the files that were not read yet.
 
         `state["files"]` maps the path of each file that was read to its fingerprint and number of rows.
-        `rows_source` counts the rows of all good files that the drop ever had, each as it was last.
+        `rows_source` counts the rows of all files that were ever loaded, each as it was last.
 
         Raises:
-            ExtractError: if the drop cannot be listed or holds no file at all.
+            ExtractError: if the drop cannot be listed or has no file at all.
         """
-        assert settings.drop  # noqa: S101  read_settings gives what a source needs
-        drop = Drop.open(settings.drop.url)
+        drop = Drop.open(settings.of(self.table.source, DropSettings).url)
         seen: dict[str, dict[str, Any]] = dict(state.get("files", {}))
         files, faults = self.choose(drop.files())
-        set_aside = [drop.reject(file, fault) for file, fault in faults]
+        notes = [drop.reject(file, fault) for file, fault in faults]
         fresh: list[DropFile] = []
         for file in files:
             try:
@@ -105,25 +93,35 @@ class DropTable(TableName):
                     seen[file.path] = {"fingerprint": fingerprint, "rows": self.check(drop, file)}
                     fresh.append(file)
             except ExtractError as error:
-                set_aside.append(drop.reject(file, str(error)))
+                notes.append(drop.reject(file, str(error)))
             except OSError as error:
-                set_aside.append(f"parquet: {file.path}: cannot be read: {error}; the next run tries again")
+                notes.append(f"parquet: {file.path}: cannot be read: {error}; the next run tries again")
         yield Reading(
             schema=self.raw_schema,
             batches=(batch for file in fresh for batch in self.batches(drop, file)),
             rows_source=sum(file["rows"] for file in seen.values()),
             state={"files": seen},
             watermark=max((file.folder for file in files), default=None),
-            text_lengths={c.name: c.length for c in self.columns if c.length} | {"_file_path": LONGEST_PATH},
-            set_aside=tuple(set_aside),
+            text_lengths=self.lengths | {"_file_path": LONGEST_PATH},
+            notes=tuple(notes),
         )
 
     @property
     def raw_schema(self) -> pa.Schema:
         """The columns of the files, then the path and date of the file each row came from."""
-        return pa.schema(
-            [*((c.name, c.type) for c in self.columns), ("_file_path", pa.string()), ("_file_date", pa.date32())]
-        )
+        columns = [(column.name, arrow_type(column.data_type)) for column in self.table.columns]
+        return pa.schema([*columns, ("_file_path", pa.string()), ("_file_date", pa.date32())])
+
+    @property
+    def declared_schema(self) -> pa.Schema:
+        """The columns that every file must have."""
+        return pa.schema(list(self.raw_schema)[:-2])
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The most characters of each text that has a limit."""
+        lengths = {column.name: characters(column.data_type) for column in self.table.columns}
+        return {name: length for name, length in lengths.items() if length}
 
     def choose(self, found: Sequence[DropFile]) -> tuple[list[DropFile], list[tuple[DropFile, str]]]:
         """Returns the files of this table, and those in the wrong place or of a wrong name with what is wrong.
@@ -131,13 +129,13 @@ class DropTable(TableName):
         Raises:
             ExtractError: if there is no file for this table.
         """
-        declared = [table.name for table in TABLES]
+        declared = self.declared
         twins = Counter((file.folder, file.table) for file in found if file.path.lower().endswith(".parquet"))
         files: list[DropFile] = []
         faults: list[tuple[DropFile, str]] = []
         for file in found:
             # What belongs to no table is told of once, with the first one.
-            if file.table != self.name and (file.table in declared or self.name != declared[0]):
+            if file.table != self.table.name and (file.table in declared or self.table.name != declared[0]):
                 continue
             try:
                 _ = file.day
@@ -151,7 +149,7 @@ class DropTable(TableName):
                     (
                         file,
                         f"no table is called {file.table!r}: expected {', '.join(declared)}; rename it, or "
-                        "declare the table in extract/sources/parquet.py",
+                        "declare the table",
                     )
                 )
             elif twins[file.folder, file.table] > 1:
@@ -166,8 +164,8 @@ class DropTable(TableName):
                 files.append(file)
         if not files and not faults:
             raise ExtractError(
-                f"parquet.{self.name}: no file in the drop: expected at least one "
-                f"<PARQUET_DROP>/<YYYY-MM-DD>/{self.name}.parquet; check PARQUET_DROP"
+                f"{self.table.full_name}: no file in the drop: expected at least one "
+                f"<PARQUET_DROP>/<YYYY-MM-DD>/{self.table.name}.parquet; check {self.table.source.settings}_DROP"
             )
         return files, faults
 
@@ -180,63 +178,67 @@ class DropTable(TableName):
         """
         if drop.size(file) == 0:
             raise ExtractError("expected a Parquet file, got 0 bytes")
-        keys: list[pa.Array] = []
+        keys: list[pa.Table] = []
         try:
             with drop.parquet(file) as parquet:
                 self.check_columns(parquet.schema_arrow)
                 for batch in parquet.iter_batches():
                     batch.validate(full=True)  # of a text its UTF-8 too
                     self.check_values(batch)
-                    keys.append(batch[self.key].cast(self.raw_schema.field(self.key).type))
+                    keys.append(self.key_of(batch))
                 if parquet.metadata.num_rows == 0:
                     raise ExtractError("expected the whole table, got a file without rows")
         except (pa.ArrowException, OSError) as error:
             if not said_by_arrow(error):
                 raise
             raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
-        return self.check_key(pa.chunked_array(keys))
+        return self.check_key(pa.concat_tables(keys))
 
     def check_columns(self, schema: pa.Schema) -> None:
         """Raises ExtractError unless the file has the declared columns, each of a type that fits, and no other."""
         faults = []
-        for column in self.columns:
+        for column in self.declared_schema:
             if (times := schema.names.count(column.name)) != 1:
                 faults.append(f"column {column.name} is {f'there {times} times' if times else 'missing'}")
             elif not fits(actual := schema.field(column.name).type, column.type):
                 faults.append(f"column {column.name}: expected {column.type}, got {actual}")
-        declared = [column.name for column in self.columns]
+        declared = self.declared_schema.names
         faults += [f"column {name} is not declared" for name in schema.names if name not in declared]
         if faults:
-            expected = ", ".join(f"{c.name} {c.type}" for c in self.columns)
+            expected = ", ".join(f"{column.name} {column.type}" for column in self.declared_schema)
             raise ExtractError(f"{'; '.join(faults)}; expected the columns {expected}")
 
     def check_values(self, batch: pa.RecordBatch) -> None:
         """Raises ExtractError for a value that is missing and for a text longer than its column."""
-        for column in self.columns:
-            if missing := batch[column.name].null_count:
-                raise ExtractError(f"column {column.name}: expected a value in every row, got {missing} without")
-            if column.length:
-                longest = pc.max(pc.utf8_length(batch[column.name].cast(pa.string()))).as_py() or 0
-                if longest > column.length:
-                    raise ExtractError(
-                        f"column {column.name}: expected at most {column.length} characters, got {longest}"
-                    )
+        for name in self.declared_schema.names:
+            if missing := batch[name].null_count:
+                raise ExtractError(f"column {name}: expected a value in every row, got {missing} without")
+        for name, length in self.lengths.items():
+            longest = pc.max(pc.utf8_length(batch[name].cast(pa.string()))).as_py() or 0
+            if longest > length:
+                raise ExtractError(f"column {name}: expected at most {length} characters, got {longest}")
 
-    def check_key(self, keys: pa.ChunkedArray) -> int:
-        """Returns the number of keys; raises ExtractError for one that is there twice."""
-        counts = pc.value_counts(keys)
-        if len(counts) < len(keys):
-            most = max(counts, key=lambda count: count["counts"].as_py())
-            raise ExtractError(
-                f"column {self.key}: expected each value once, got {most['values']} in {most['counts']} rows"
-            )
-        return len(keys)
+    def key_of(self, batch: pa.RecordBatch) -> pa.Table:
+        """Returns the columns of the key, in the types of the raw table."""
+        columns = {name: batch[name].cast(self.raw_schema.field(name).type) for name in self.table.key}
+        return pa.table(columns) if columns else pa.table({"row": pa.nulls(batch.num_rows)})
+
+    def check_key(self, keys: pa.Table) -> int:
+        """Returns the number of rows; raises ExtractError for a key that occurs twice."""
+        if self.table.key:
+            counts = keys.group_by(list(self.table.key)).aggregate([([], "count_all")])
+            if counts.num_rows < keys.num_rows:
+                most = counts.sort_by([("count_all", "descending")]).slice(0, 1).to_pylist()[0]
+                times = most.pop("count_all")
+                key, value = ", ".join(most), ", ".join(map(str, most.values()))
+                raise ExtractError(f"column {key}: expected each value once, got {value} in {times} rows")
+        return int(keys.num_rows)
 
     def batches(self, drop: "Drop", file: DropFile) -> Iterator[pa.RecordBatch]:
         """Gives the rows of one file in the shape of `raw_schema`."""
         with drop.parquet(file) as parquet:
-            for batch in parquet.iter_batches(columns=[column.name for column in self.columns]):
-                columns = [batch[column.name].cast(column.type) for column in self.columns]
+            for batch in parquet.iter_batches(columns=self.declared_schema.names):
+                columns = [batch[column.name].cast(column.type) for column in self.declared_schema]
                 path = pa.repeat(file.path, batch.num_rows)
                 day = pa.repeat(pa.scalar(file.day), batch.num_rows)
                 yield pa.record_batch([*columns, path, day], schema=self.raw_schema)
@@ -280,10 +282,10 @@ class Drop:
         try:
             self.fs.invalidate_cache()
             if not self.fs.isdir(self.root):
-                raise ExtractError(f"parquet: no folder {self.root}: expected the drop; check PARQUET_DROP")
+                raise ExtractError(f"parquet: no folder {self.root}: expected the drop; check its setting")
             found = self.fs.find(self.root, detail=True)
         except OSError as error:
-            raise ExtractError(f"parquet: {self.root} cannot be listed: {error}; check PARQUET_DROP") from error
+            raise ExtractError(f"parquet: {self.root} cannot be listed: {error}; check its setting") from error
         paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
         return [
             DropFile(path, str(info.get("ETag", "")).strip('"') or None)
@@ -327,6 +329,3 @@ class Drop:
         except OSError as error:
             return f"parquet: {file.path}: {reason} (not copied: {error})"
         return f"parquet: {file.path}: {reason} (copied to {copy[len(self.root) + 1 :]})"
-
-
-TABLES = (DropTable("categoria", (Column("id", pa.int64()), Column("nome_categoria", pa.string(), length=100))),)

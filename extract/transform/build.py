@@ -5,35 +5,19 @@ Importing dbt costs seconds of CPU and parsing one more, so one process does all
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from extract.declarations import Table
 from extract.errors import ExtractError, advice, causes
+from extract.transform.lineage import Layers, Models, count_layers, find_models
 from extract.warehouse.targets import Warehouse
 
 
 class DbtError(ExtractError):
     """A dbt command that could not do its work at all."""
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Rows of one table in each layer; None where it has no such model."""
-
-    bronze: int | None
-    silver: int | None
-    rejected: int | None
-
-
-@dataclass(frozen=True)
-class Models:
-    """What to select one table's rows of each layer from, as far as it has such a model and the model is built."""
-
-    bronze: str | None = None  # without the rows that the source has no more
-    silver: str | None = None
-    rejected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,7 @@ class BuildResult:
 
 def build(
     warehouse: Warehouse,
-    tables: Collection[str],
+    tables: Collection[Table],
     on_node: Callable[[str], None],
     *,
     full_refresh: bool = False,
@@ -86,8 +70,8 @@ def build(
         command += ["--full-refresh"] if full_refresh and not failed else []
         results = [*invoke(runner, "source", "freshness").results, *invoke(runner, *command).results]
         counts = Counter(str(result.status) for result in results)
-        built = models(manifest, tables, warehouse)
-        outcome = BuildResult(dict(counts), tuple(messages(results)), built, layers(built, warehouse))
+        built = find_models(manifest, tables, warehouse)
+        outcome = BuildResult(dict(counts), tuple(messages(results)), built, count_layers(built, warehouse))
         if not outcome.ok:
             return outcome
         # --no-compile: the page takes the compiled SQL from the manifest that the build has just written.
@@ -150,7 +134,7 @@ def messages(results: Iterable[Any]) -> Iterable[str]:
             yield f"{result.status} {f'{source}.' if source else ''}{name}: {text}"
 
 
-def parse_models(tables: Collection[str], warehouse: Warehouse) -> dict[str, Models]:
+def parse_models(tables: Collection[Table], warehouse: Warehouse) -> dict[str, Models]:
     """Returns the models of each table, of a project that is parsed for it.
 
     Raises:
@@ -158,36 +142,4 @@ def parse_models(tables: Collection[str], warehouse: Warehouse) -> dict[str, Mod
     """
     from dbt.cli.main import dbtRunner
 
-    return models(invoke(dbtRunner(), "parse"), tables, warehouse)
-
-
-def models(manifest: Any, tables: Collection[str], warehouse: Warehouse) -> dict[str, Models]:
-    """Returns the models of each table, which are named after their layer, as far as they are built."""
-    existing = warehouse.tables()
-    built = {
-        node.name: node
-        for node in manifest.nodes.values()
-        if node.relation_name and (node.schema, node.alias) in existing
-    }
-    found = {}
-    for table in tables:
-        bronze, silver, rejected = (
-            built[name].relation_name if name in built else None
-            for name in (f"bronze_{table}", f"silver_{table}", f"silver_{table}_rejeitada")
-        )
-        if bronze and "excluida_em" in built[f"bronze_{table}"].columns:
-            bronze = f"(select * from {bronze} where excluida_em is null) as present"
-        found[table] = Models(bronze, silver, rejected)
-    return found
-
-
-def layers(models: Mapping[str, Models], warehouse: Warehouse) -> dict[str, Layers]:
-    """Returns the rows of each table's models."""
-    counts = {}
-    for table, layer in models.items():
-        columns = ", ".join(
-            f"(select count(*) from {relation})" if relation else "null"
-            for relation in (layer.bronze, layer.silver, layer.rejected)
-        )
-        counts[table] = Layers(*warehouse.query(f"select {columns}")[0])
-    return counts
+    return find_models(invoke(dbtRunner(), "parse"), tables, warehouse)

@@ -1,216 +1,194 @@
-"""What a raw table holds now: SQL that is the same on every engine."""
+"""What a raw table contains now, as SQL that is the same on every engine.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+Only completed loads count: rows of a load that was stopped midway do not exist for anybody. A load's id is a time, so
+a later load has a greater id.
+"""
 
-from extract.reading import Table, dead_letter_table
-from extract.sql import literal, loaded_name
+from dataclasses import dataclass
+
+from extract.declarations import DELETED, Table
+from extract.reading import letter_key
+from extract.sql import literal, quote
 from extract.warehouse.targets import Warehouse
 
-BASE_LOADS = 200  # looked at: as many as there may be ranges of a first load
+WHOLE_NUMBERS = ("smallint", "integer", "bigint")
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table and the one of its dead letters, if there is any yet.
-
-    Only completed loads count: rows of a load that was stopped midway are not there for anybody.
-    """
+    """A raw table, and whether it has dead letters; with `until`, as it was after that load."""
 
     table: Table
     has_dead_letters: bool = False
-    key_type: str = "bigint"  # a dead letter has its key as text
-    base_loads: tuple[str, ...] = ()  # completed loads with most of the rows, no two of which have a key in common
-    has_other_loads: bool = True  # whether a load beside those, or a deletion, tells of keys too
+    key_types: tuple[str, ...] = ()  # of the key's columns, in the warehouse's names
+    letters_have_types: bool = True  # False if all dead letters have their key as text alone, as they once did
+    until: str | None = None
 
     @property
-    def dataset(self) -> str:
-        """The schema."""
-        return self.table.dataset
+    def name(self) -> str:
+        """The name for people."""
+        return f"{self.table.dataset}.{self.table.name}"
 
     @property
     def relation(self) -> str:
-        """The table's name in SQL."""
-        return f"{self.dataset}.{self.table.name}"
-
-    @property
-    def key(self) -> str:
-        """The key's name in SQL."""
-        return loaded_name(self.table.key)
+        """The raw table in SQL."""
+        return self.table.relation
 
     @property
     def dead_letters(self) -> str:
-        """The name in SQL of the table of its dead letters."""
-        return f"{self.dataset}.{dead_letter_table(self.table.name)}"
+        """The table of dead letters in SQL."""
+        return f"{self.table.dataset}.{quote(self.table.dead_letters)}"
+
+    @property
+    def key(self) -> str:
+        """The columns of the key in SQL, with commas between."""
+        return ", ".join(map(quote, self.table.key))
+
+    @property
+    def has_key(self) -> str:
+        """The condition that no column of the key is null."""
+        return f"({' and '.join(f'{quote(name)} is not null' for name in self.table.key) or '1 = 0'})"
+
+    @property
+    def has_whole_number_key(self) -> bool:
+        """True if the key is one column of whole numbers."""
+        return len(self.key_types) == 1 and self.key_types[0].lower() in WHOLE_NUMBERS
 
     @property
     def completed_loads(self) -> str:
         """A query of the ids of its completed loads."""
-        return f"select load_id from {self.dataset}._dlt_loads where schema_name = '{self.table.name}' and status = 0"
+        until = f" and load_id <= {literal(self.until)}" if self.until else ""
+        return (
+            f"select load_id from {self.table.dataset}._dlt_loads"
+            f" where schema_name = {literal(self.table.name)} and status = 0{until}"
+        )
 
     @property
     def last_load(self) -> str:
         """A query of the id of its last completed load."""
-        return self.completed_loads.replace("select load_id", "select max(load_id)")
+        return self.completed_loads.replace("select load_id", "select max(load_id)", 1)
+
+    @property
+    def is_completed(self) -> str:
+        """The condition that a row is of a completed load."""
+        return f"_dlt_load_id in ({self.completed_loads})"
+
+    @property
+    def is_of_last_load(self) -> str:
+        """The condition that a row is of the last completed load."""
+        return f"_dlt_load_id = ({self.last_load})"
+
+    @property
+    def letter_keys(self) -> str:
+        """A query of the key and the load of every dead letter, with the key's columns named as in the raw table."""
+        columns = [f"{letter_key(n)} as {quote(name)}" for n, name in enumerate(self.table.key)]
+        if self.has_whole_number_key:
+            typed = f"{letter_key(0)}, " if self.letters_have_types else ""
+            columns = [f"coalesce({typed}cast(key as {self.key_types[0]})) as {quote(self.table.key[0])}"]
+        return f"select {', '.join([*columns, '_dlt_load_id'])} from {self.dead_letters}"
+
+    @property
+    def versions(self) -> str:
+        """A query of every key in every completed load, and whether the load deletes it.
+
+        The row of a dead letter exists at the source. Its load also deletes the key, which takes out the version that
+        was loaded before.
+        """
+        query = (
+            f"select {self.key}, _dlt_load_id, case when {DELETED} then 1 else 0 end as {DELETED}"
+            f" from {self.relation} where {self.is_completed} and {self.has_key}"
+        )
+        if self.has_dead_letters:
+            query += (
+                f" union all select {self.key}, _dlt_load_id, 0 from ({self.letter_keys}) as letters"
+                f" where {self.is_completed} and {self.has_key}"
+            )
+        return query
 
     @property
     def current_keys(self) -> str:
-        """A query of the keys that the source has, as far as the loads tell: `key`, each once.
+        """A query of the keys that the source has, as far as the loads show: each once.
 
-        A key that was deleted and came back is there again; one whose row does not fit is there too.
+        A key that was deleted and came back exists. So does one whose row is a dead letter.
         """
-        key = self.key
-        completed = f"{key} is not null and _dlt_load_id in ({self.completed_loads})"
-        live = (
-            f"select {key} as key, _dlt_load_id as load from {self.relation} where {completed} and _deleted is null"
-        )
-        if self.has_dead_letters:
-            live += (
-                f" union all select cast(key as {self.key_type}), _dlt_load_id from {self.dead_letters}"
-                f" where key is not null and _dlt_load_id in ({self.completed_loads})"
-            )
-        # Deletions are few: only their keys are looked up among all others.
-        deletions = (
-            f"select {key} as key, max(_dlt_load_id) as load from {self.relation} where {completed} and _deleted"
-            " group by 1"
-        )
         return (
-            f"select distinct key from ({live}) as live where key not in (select deletions.key"
-            f" from ({deletions}) as deletions left join (select key, max(load) as load from ({live}) as live"
-            f" where key in (select key from ({deletions}) as deletions) group by key) as versions"
-            " on deletions.key = versions.key where versions.load is null or versions.load < deletions.load)"
+            f"select {self.key} from ({self.versions}) as versions group by {self.key}"
+            f" having max(case when {DELETED} = 0 then _dlt_load_id end)"
+            f" >= coalesce(max(case when {DELETED} = 1 then _dlt_load_id end), '')"
         )
 
     @property
     def rows_without_key(self) -> str:
-        """A query of the number of rows without a key in the last load, which holds all of them."""
-        counts = [f"(select count(*) from {self.relation} where {self.key} is null and {self._in_last_load})"]
+        """A query of the number of rows without a key in the last load, which has all of them."""
+        counts = [f"(select count(*) from {self.relation} where {self.is_of_last_load} and not {self.has_key})"]
         if self.has_dead_letters:
-            counts.append(f"(select count(*) from {self.dead_letters} where key is null and {self._in_last_load})")
+            letters = f"({self.letter_keys}) as letters"
+            counts.append(f"(select count(*) from {letters} where {self.is_of_last_load} and not {self.has_key})")
         return f"select {' + '.join(counts)}"
 
     @property
     def keys_of_bronze(self) -> str:
-        """A query of the keys of the rows that bronze takes: the column `key`."""
-        key = self.key
+        """A query of the keys of the rows that bronze takes; of a table without a key, one constant for each row."""
         if self.table.mode == "files":
             # The newest file is the current state; one that was put again replaces its earlier content.
-            newest = f"select max(_file_date) from {self.relation} where _dlt_load_id in ({self.completed_loads})"
-            return (
-                f"select distinct {key} as key from {self.relation} as files"
-                f" where _file_date = ({newest}) and _dlt_load_id = ({self._last_of_file})"
+            newest = f"select max(_file_date) from {self.relation} where {self.is_completed}"
+            rows = (
+                f"from {self.relation} as files"
+                f" where _file_date = ({newest}) and _dlt_load_id = ({self._last_load_of_file})"
             )
-        if self.table.replaces:
-            return f"select distinct {key} as key from {self.relation}"
-        return self.current_keys
-
-    @property
-    def rows_of_bronze(self) -> str:
-        """A query of the number of rows that bronze takes."""
-        keys = f"(select count(*) from ({self.keys_of_bronze}) as keys)"
-        return f"select {keys}" if self.table.replaces or self.table.mode == "files" else self.rows_of_source
+        elif self.table.replaces:
+            rows = f"from {self.relation}"
+        else:
+            return self.current_keys
+        return f"select distinct {self.key} {rows}" if self.table.key else f"select 1 as row_count {rows}"
 
     @property
     def rows_of_source(self) -> str:
-        """A query of the number of rows that the source held at the last load, as far as the loads tell."""
+        """A query of the number of rows that the source had at the last load, as far as the loads show."""
         if self.table.mode == "files":
-            return f"select count(*) from {self.relation} as files where _dlt_load_id = ({self._last_of_file})"
+            return f"select count(*) from {self.relation} as files where _dlt_load_id = ({self._last_load_of_file})"
         if self.table.replaces:
             counts = [f"(select count(*) from {self.relation})"]
             if self.has_dead_letters:
-                counts.append(f"(select count(*) from {self.dead_letters} where {self._in_last_load})")
+                counts.append(f"(select count(*) from {self.dead_letters} where {self.is_of_last_load})")
             return f"select {' + '.join(counts)}"
-        return f"select ({self.number_of_keys}) + ({self.rows_without_key})"
+        return f"select (select count(*) from ({self.current_keys}) as keys) + ({self.rows_without_key})"
 
-    @property
-    def number_of_keys(self) -> str:
-        """A query of the number of `current_keys`, where no load has a key twice.
+    def waiting_letters(self, before: str = "") -> str:
+        """Returns a query of the keys of dead letters whose row no later load has brought or deleted.
 
-        The base loads' rows are counted, which costs a scan; what the other loads, dead letters and deletions change
-        about that is looked up by their keys, which are few. Distinct keys of all rows would cost a hash of all.
+        With `before`, a load's id, of those whose last dead letter is of an earlier load.
         """
-        loads = ", ".join(map(literal, self.base_loads)) or "''"  # a load's id is never empty
-        base = (
-            f"select {self.key} as key, _dlt_load_id as load from {self.relation} where _dlt_load_id in ({loads})"
-            f" and {self.key} is not null and _deleted is null"
-        )
-        if not (self.has_other_loads or self.has_dead_letters):
-            return f"select count(*) from ({base}) as base"
-        completed = f"{self.key} is not null and _dlt_load_id in ({self.completed_loads})"
-        changes = (
-            f"select {self.key} as key, case when _deleted is null then _dlt_load_id end as live,"
-            f" case when _deleted then _dlt_load_id end as dead from {self.relation}"
-            f" where {completed} and (_deleted or _dlt_load_id not in ({loads}))"
-        )
-        if self.has_dead_letters:
-            changes += (
-                f" union all select cast(key as {self.key_type}), _dlt_load_id, null from {self.dead_letters}"
-                f" where key is not null and _dlt_load_id in ({self.completed_loads})"
-            )
-        changed = f"select key, max(live) as live, max(dead) as dead from ({changes}) as changes group by key"
+        key = [quote(name) for name in self.table.key]
+        older = f" having max(_dlt_load_id) < {literal(before)}" if before else ""
+        same_key = " and ".join(f"letters.{name} = versions.{name}" for name in key)
         return (
-            f"select (select count(*) from ({base}) as base) + (select coalesce(sum("
-            "case when changed.dead is null or changed.live >= changed.dead or base.load >= changed.dead"
-            " then 1 else 0 end - case when base.key is not null then 1 else 0 end), 0)"
-            f" from ({changed}) as changed left join (select key, load from ({base}) as base"
-            f" where key in (select key from ({changes}) as changes)) as base on changed.key = base.key)"
+            f"select {', '.join(f'letters.{name}' for name in key)}"
+            f" from (select {self.key}, max(_dlt_load_id) as _dlt_load_id from ({self.letter_keys}) as letters"
+            f" where {self.is_completed} and {self.has_key} group by {self.key}{older}) as letters"
+            f" left join (select {self.key}, _dlt_load_id from {self.relation} where {self.is_completed}) as versions"
+            f" on {same_key} and versions._dlt_load_id > letters._dlt_load_id where versions._dlt_load_id is null"
         )
 
     @property
-    def waiting(self) -> str:
-        """A query of the keys of dead letters whose row no later completed load has brought or deleted."""
-        return (
-            f"select distinct key from {self.dead_letters} as letters where key is not null"
-            f" and _dlt_load_id in ({self.completed_loads}) and not exists (select 1 from {self.relation} as rows"
-            f" where cast(rows.{self.key} as varchar) = letters.key and rows._dlt_load_id > letters._dlt_load_id"
-            f" and rows._dlt_load_id in ({self.completed_loads}))"
-        )
-
-    @property
-    def _last_of_file(self) -> str:
+    def _last_load_of_file(self) -> str:
         return (
             f"select max(_dlt_load_id) from {self.relation} as same where same._file_path = files._file_path"
-            f" and _dlt_load_id in ({self.completed_loads})"
+            f" and {self.is_completed}"
         )
 
-    @property
-    def _in_last_load(self) -> str:
-        return f"_dlt_load_id = ({self.last_load})"
 
-
-def raw_table(table: Table, warehouse: Warehouse) -> RawTable:
+def read_raw_table(table: Table, warehouse: Warehouse) -> RawTable:
     """Returns the raw table as the warehouse has it."""
-    letters = dead_letter_table(table.name)
-    raw = RawTable(table)
-    key_types = dict(
-        warehouse.query(
-            f"select table_name, data_type from information_schema.columns where table_schema = '{raw.dataset}'"
-            f" and (table_name = '{table.name}' and column_name = {literal(raw.key.strip(chr(34)))}"
-            f" or table_name = '{letters}' and column_name = 'key')"
-        )
+    rows = warehouse.query(
+        "select table_name, column_name, data_type from information_schema.columns"
+        f" where table_schema = {literal(table.dataset)}"
+        f" and table_name in ({literal(table.name)}, {literal(table.dead_letters)})"
     )
-    if table.name in key_types and not (table.replaces or table.mode == "files"):
-        loads = warehouse.query(
-            f"select _dlt_load_id, count(live), count(*) - count(live), min(live), max(live) from ("
-            f"select _dlt_load_id, case when _deleted is null then {raw.key} end as live"
-            f" from {raw.relation} where {raw.key} is not null and _dlt_load_id in ({raw.completed_loads})) as told"
-            f" group by 1 order by 2 desc, 1 limit {BASE_LOADS + 1}"
-        )
-        base = apart([(load_id, first, last) for load_id, live, _, first, last in loads[:BASE_LOADS] if live])
-        has_others = len(loads) > len(base) or any(deleted for _, _, deleted, _, _ in loads)
-        raw = replace(raw, base_loads=base, has_other_loads=has_others)
-    return replace(raw, has_dead_letters=letters in key_types, key_type=key_types.get(table.name, "bigint"))
-
-
-def apart(loads: Sequence[tuple[str, Any, Any]]) -> tuple[str, ...]:
-    """Returns the ids of loads whose keys lie apart from those of all that are returned before them.
-
-    `loads` are ids with the least and the greatest key. Only whole numbers have the same order everywhere: of loads
-    with other keys the first is returned alone.
-    """
-    chosen: list[tuple[str, Any, Any]] = []
-    for load_id, first, last in loads:
-        if not chosen or (isinstance(first, int) and all(last < low or high < first for _, low, high in chosen)):
-            chosen.append((load_id, first, last))
-    return tuple(load_id for load_id, _, _ in chosen)
+    types = {(relation, column): data_type for relation, column, data_type in rows}
+    return RawTable(
+        table,
+        has_dead_letters=(table.dead_letters, "key") in types,
+        key_types=tuple(types[table.name, name] for name in table.key if (table.name, name) in types),
+        letters_have_types=(table.dead_letters, letter_key(0)) in types,
+    )

@@ -17,7 +17,7 @@ DLT = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",  # what it tries again is no error yet, and what fails is told in one line
     "RUNTIME__INTERCEPT_SIGNALS": "false",  # dlt forgets one that arrives in the last part of its work
-    "SCHEMA__NAMING": "sql_ci_v1",  # names as in the source, in lower case as Redshift keeps them
+    "SCHEMA__NAMING": "extract.warehouse.naming",
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
     "NORMALIZE__DATA_WRITER__FILE_MAX_BYTES": str(512 * 1024**2),  # of 64 MB to 1 GB, as COPY likes them
     "DESTINATION__REPLACE_STRATEGY": "insert-from-staging",  # atomic on DuckDB and, without TRUNCATE, on Redshift

@@ -1,8 +1,8 @@
 """Columns as PostgreSQL's catalogue describes them, and which of their values a warehouse can hold.
 
 PostgreSQL's types are wider than any warehouse's: dates reach from 4713 BC to infinity, a numeric may be NaN, a text
-may have a gigabyte. A row with such a value is not changed to fit: the condition that finds it is SQL, so that the
-source sets it aside in the same snapshot, as it is.
+may have a gigabyte. A row with such a value is a dead letter. The condition that finds it is SQL, so that the source
+itself separates these rows in the same snapshot.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from extract.sql import literal, quote
 
 # PostgreSQL's types that arrive in Arrow as they are (read in ADBC's postgresql driver, type map).
 NATIVE = {
-    "int2", "int4", "int8", "float4", "float8", "bool", "date", "timestamp", "timestamptz",
+    "int2", "int4", "int8", "float8", "bool", "date", "timestamp", "timestamptz",
     "text", "varchar", "bpchar", "bytea",
 }  # fmt: skip
 
@@ -28,17 +28,32 @@ YEARS = {
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column as PostgreSQL's catalogue describes it."""
+    """A column as PostgreSQL's catalogue describes it, and its name in raw."""
 
     name: str
+    loaded: str
     kind: str  # pg_type.typname
-    modifier: int  # pg_attribute.atttypmod, -1 where the type has none
+    modifier: int  # pg_attribute.atttypmod, -1 if the type has none
+
+    @property
+    def sql(self) -> str:
+        """The column's name at the source in SQL."""
+        return quote(self.name)
+
+    @property
+    def value(self) -> str:
+        """The value to read: the column itself, or its text if Arrow has no type for all of its values.
+
+        A real becomes the double with the same decimal digits: 3.14 is 3.14 and not 3.140000104904175.
+        """
+        if self.kind == "float4":
+            return f"{self.sql}::text::float8"
+        return self.sql if self.kind in NATIVE else f"{self.sql}::text"
 
     @property
     def expression(self) -> str:
-        """What to select: the column itself, or its text where Arrow has no type that holds it whole."""
-        name = quote(self.name)
-        return name if self.kind in NATIVE else f"{name}::text as {name}"
+        """The value under the column's name in raw."""
+        return f"{self.value} as {quote(self.loaded)}"
 
     @property
     def length(self) -> int | None:
@@ -55,7 +70,7 @@ class SourceColumn:
 
     def field(self, arrived: pa.Schema) -> pa.Field:
         """Returns the column's field in Arrow: numeric(p, s) is a decimal again, all else as it arrived."""
-        return pa.field(self.name, self.decimal or arrived.field(self.name).type)
+        return pa.field(self.loaded, self.decimal or arrived.field(self.loaded).type)
 
     def faults(self, limits: Limits) -> list[tuple[str, str]]:
         """Returns the conditions under which a value does not fit, each with what is expected instead."""
@@ -68,7 +83,7 @@ class SourceColumn:
             return [(f"{name} = 'NaN'", f"{expected} a {self.decimal}, got NaN")]
         if self.kind == "bytea" and limits.binary:
             return [(f"octet_length({name}) > {limits.binary}", f"{expected} {limits.binary:,} bytes at most")]
-        is_text = self.kind in ("text", "varchar", "bpchar") or self.kind not in NATIVE
+        is_text = self.kind in ("text", "varchar", "bpchar") or self.kind not in {*NATIVE, "float4"}
         if is_text and limits.text and (self.length is None or self.length * 4 > limits.text):
             return [(f"octet_length({name}::text) > {limits.text}", f"{expected} {limits.text:,} bytes at most")]
         return []

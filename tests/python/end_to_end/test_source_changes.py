@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from extract.checks.audit import audit
-from extract.sources.postgres.table import TABLES
 from extract.transform.build import Models
 from tests.python.helpers import ROOT
+from tests.python.helpers.declared import VENDA
 from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
 from tests.python.helpers.killed_runs import COLUMNS, TOLD
 from tests.python.helpers.world import World
@@ -119,7 +119,7 @@ def test_loads_and_silver_tell_what_the_source_has(
         (*row, None if row[-1] > 0 else "valor_nao_positivo") for row in truth
     ]
     with duckdb.connect(str(world.warehouse)) as connection:
-        found = audit(TABLES, {"venda": BUILT}, DuckDBWarehouse(connection))  # type: ignore[arg-type]
+        found = audit([VENDA], {"postgres.venda": BUILT}, DuckDBWarehouse(connection))  # type: ignore[arg-type]
     assert [one for one in found if not one.ok] == []
     assert len(found) == 4
 

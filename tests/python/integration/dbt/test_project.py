@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from extract.sources import TABLES
 from tests.python.helpers import ROOT
+from tests.python.helpers.declared import DEMO
 from tests.python.helpers.project import Project
 
 
@@ -99,6 +99,6 @@ def test_the_tests_of_whole_layers_go_by_every_table_that_is_loaded() -> None:
     with_rejected = {path.stem for path in (ROOT / "models/silver").glob("*_rejeitada.sql")}
 
     assert {(table["source"], table["name"], table["key"]) for table in listed} == {
-        (table.source, table.name, table.key) for table in TABLES
+        (table.source.name, table.name, *table.key) for table in DEMO.tables
     }
     assert {f"silver_{table['name']}_rejeitada" for table in listed if table["rejected"]} == with_rejected

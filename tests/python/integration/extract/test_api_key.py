@@ -10,7 +10,8 @@ from dlt.sources.helpers import requests
 
 from extract.errors import ExtractError, SettingsError
 from extract.settings import ApiSettings, read_settings
-from extract.sources.api import TABLES, ask
+from extract.sources.api import ask
+from tests.python.helpers.declared import API, FUNCIONARIO
 
 KEY = "chave-muito-secreta"
 
@@ -45,9 +46,8 @@ def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | Non
 
 
 def settings(url: str, key: str) -> ApiSettings:
-    api = read_settings(["api"], {"EMPLOYEES_API_URL": url, "EMPLOYEES_API_KEY": key}).api
-    assert api
-    return api
+    read = read_settings([API], {"EMPLOYEES_API_URL": url, "EMPLOYEES_API_KEY": key})
+    return read.of(API, ApiSettings)
 
 
 def client() -> requests.Client:
@@ -57,23 +57,23 @@ def client() -> requests.Client:
 @pytest.mark.parametrize(("key", "sent"), [(KEY, KEY), ("", None)])
 def test_the_key_is_sent_where_there_is_one(key: str, sent: str | None) -> None:
     with server() as (url, keys):
-        assert ask(client(), TABLES[0], settings(url, key), 1) == "Conceição"
+        assert ask(client(), FUNCIONARIO, settings(url, key), 1) == "Conceição"
     assert keys == [sent]
 
 
 def test_a_redirection_does_not_carry_the_key_away() -> None:
     redirected = pytest.raises(ExtractError, match="got HTTP 302")
     with server() as (elsewhere, stolen), server(redirect_to=elsewhere) as (url, _), redirected:
-        ask(client(), TABLES[0], settings(url, KEY), 1)
+        ask(client(), FUNCIONARIO, settings(url, KEY), 1)
     assert stolen == []
 
 
 def test_the_key_is_a_secret() -> None:
     environment = {"EMPLOYEES_API_URL": "https://api.example.com", "EMPLOYEES_API_KEY": KEY}
-    read = read_settings(["api"], environment)
+    read = read_settings([API], environment)
     assert KEY not in repr(read)
     assert read.secrets == (KEY,)
     with pytest.raises(SettingsError) as error:
-        read_settings(["api"], environment | {"EMPLOYEES_API_KEY": f"{KEY}\r\nx: y"})
+        read_settings([API], environment | {"EMPLOYEES_API_KEY": f"{KEY}\r\nx: y"})
     assert "EMPLOYEES_API_KEY" in str(error.value)
     assert KEY not in str(error.value)

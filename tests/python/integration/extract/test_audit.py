@@ -10,12 +10,10 @@ import pytest
 
 import extract.load.runner
 from extract.checks.audit import Comparison, audit, last_loads
-from extract.sources.postgres.table import TABLES
 from extract.transform.build import Models
+from tests.python.helpers.declared import VENDA
 from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
 from tests.python.helpers.world import World
-
-(VENDA,) = TABLES
 
 # Two loads: four sales, then one that is new, one that is corrected and one that is gone.
 LOADED = """
@@ -35,7 +33,8 @@ create table bronze.venda as
 create table silver.venda as from bronze.venda where venda > 15;
 create table silver.rejeitada as from bronze.venda where venda <= 15;
 """  # noqa: E501  a table
-MODELS = Models("bronze.venda", "silver.venda", "silver.rejeitada")
+DECLARED = (("bronze", "venda"), ("silver", "venda"), ("silver", "rejeitada"))
+MODELS = Models("bronze.venda", "silver.venda", "silver.rejeitada", declared=DECLARED)
 RELATIONS = {"bronze_venda": "venda", "silver_venda": "venda", "silver_venda_rejeitada": "rejeitada"}
 
 
@@ -44,7 +43,7 @@ class Warehouse(DuckDBWarehouse):
 
     def audited(self, models: Models = MODELS) -> list[Comparison]:
         """What the audit says of the sales."""
-        return audit([VENDA], {"venda": models}, self)  # type: ignore[arg-type]
+        return audit([VENDA], {"postgres.venda": models}, self)  # type: ignore[arg-type]
 
     def differences(self, change: str) -> list[tuple[str, int, int, list[tuple[Any, ...]]]]:
         """What the audit finds after a change, each with what its query shows."""
@@ -132,16 +131,16 @@ def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize(
     ("gone", "what"),
     [
-        ("table raw_postgres.venda", "raw_postgres.venda is there"),
-        ("table ops.extract_runs", "ops.extract_runs is there"),
-        ("table bronze.venda", "bronze.venda is there"),
-        ("table silver.rejeitada", "silver.rejeitada is there"),
+        ("table raw_postgres.venda", "raw_postgres.venda exists"),
+        ("table ops.extract_runs", "ops.extract_runs exists"),
+        ("table bronze.venda", "bronze.venda exists"),
+        ("table silver.rejeitada", "silver.rejeitada exists"),
     ],
 )
 def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) -> None:
     warehouse.query(f"drop {gone}")
     there = {"bronze": "bronze.venda", "silver": "silver.venda", "rejected": "silver.rejeitada"}
-    found = warehouse.audited(Models(**{layer: name for layer, name in there.items() if name not in gone}))
+    found = warehouse.audited(Models(**{k: name for k, name in there.items() if name not in gone}, declared=DECLARED))
     assert [one.what for one in found if not one.ok] == [
         what, *(["bronze = silver"] if gone == "table silver.rejeitada" else []),
     ]  # fmt: skip

@@ -14,11 +14,12 @@ from time import monotonic
 import pytest
 
 from extract.errors import ExtractError, PassingError
-from extract.settings import ApiSettings, read_settings
-from extract.sources.api import TABLES, walk
+from extract.settings import ApiSettings, PostgresSettings, read_settings
+from extract.sources.api import walk
 from extract.sources.postgres.session import session
 from extract.sources.postgres.stream import Stream
 from redshift_standin.certificates import certificate
+from tests.python.helpers.declared import FUNCIONARIO, POSTGRES
 from tests.python.helpers.world import World
 
 DEADLINE = 0.3  # seconds that an answer has
@@ -58,7 +59,7 @@ def asked(url: str) -> str:
     settings = ApiSettings(url=url, concurrency=2, misses=1, max_id=10, timeout=DEADLINE, attempts=2)
     begun = monotonic()
     with pytest.raises(ExtractError) as refused:
-        walk(TABLES[0], settings)
+        walk(FUNCIONARIO, settings)
     assert monotonic() - begun < BOUND
     return str(refused.value)
 
@@ -92,8 +93,7 @@ def test_a_database_that_lets_nobody_in(world: World, monkeypatch: pytest.Monkey
 
 
 def test_a_session_that_stands_still_is_left_behind(world: World) -> None:
-    settings = read_settings(["postgres"]).postgres
-    assert settings
+    settings = read_settings([POSTGRES]).of(POSTGRES, PostgresSettings)
     stream = Stream("venda", ["select pg_sleep(1000)"], lambda: session(settings), silence=0.5, patience=0.5)
     with closing(world.server.connect(world.environment["SOURCE_POSTGRES_DATABASE"])) as watching:
         watching.autocommit = True

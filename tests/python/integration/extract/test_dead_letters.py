@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-import extract.sources
 from extract.reading import Limits
-from extract.sources.postgres.table import PostgresTable
 from extract.warehouse import targets
+from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import World
 
 
@@ -124,8 +123,8 @@ def test_a_row_that_fitted_once_does_not_stay_as_it_was(world: World) -> None:
 
 
 def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="cursor", cursor="data_venda", lag=timedelta(days=1))
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("venda", "id_venda", "cursor", cursor="data_venda", lag=timedelta(days=1))
+    declare(monkeypatch, table)
     world.execute("insert into public.venda (id_venda, data_venda) values (3, 'infinity')")
     world.run("postgres")
     world.execute("insert into public.venda (id_venda, data_venda) values (4, '2024-01-03')")

@@ -2,8 +2,7 @@
 
 import pytest
 
-import extract.sources
-from extract.sources.postgres.table import PostgresTable
+from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import World
 
 COMMAND = "To accept what changed and load the table anew: python -m extract run --accept postgres.venda"
@@ -62,8 +61,8 @@ def test_a_name_that_is_no_table_is_refused_before_anything_is_read(world: World
 
 
 def test_a_new_column_can_be_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="xmin", new_columns="refuse")
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("venda", "id_venda", "xmin", new_columns="refuse")
+    declare(monkeypatch, table)
     world.run("postgres")
     world.execute("alter table public.venda add loja integer")
     outcome = world.run("postgres")

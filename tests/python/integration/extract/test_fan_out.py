@@ -12,16 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import extract.load.runner
-import extract.sources
-from extract.load.fan_out import KeyRange, Plan, Planning, plan_of
+from extract.declarations import PostgresTable
+from extract.load.fan_out import PlanRead, RangeRead
 from extract.options import parser
 from extract.reading import Limits
 from extract.settings import read_settings
-from extract.sources.postgres.table import PostgresTable
+from extract.sources.postgres.plan import Plan
+from tests.python.helpers.declared import FUNCIONARIO, POSTGRES, declare, postgres_table
 from tests.python.helpers.killed_runs import COLUMNS, TOLD
 from tests.python.helpers.world import Outcome, World
 
-VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
+VENDA = postgres_table("venda", "id_venda", "xmin")
 TABLE = ("--source", "postgres", "--table", "venda")
 PLAN = "select watermark from ops.extract_runs where mode = 'plan' order by load_id"
 RANGES = """
@@ -203,14 +204,14 @@ def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monke
 
 def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]:
     """The values of the last column of each range's rows, without a warehouse."""
-    read = read_settings(["postgres"])
-    with Planning(table, ranges).read(read, {}, Limits()) as reading:
+    read = read_settings([POSTGRES])
+    with PlanRead(table, ranges).open(read, {}, Limits()) as reading:
         assert [batch.num_rows for batch in reading.batches] == []
-        plan = plan_of(json.loads(json.dumps(reading.state)))  # as dlt keeps it
+        plan = Plan.from_state(json.loads(json.dumps(reading.state)))  # as dlt keeps it
     assert plan
     values = []
     for number in range(1, ranges + 1):
-        with KeyRange(table, plan, number).read(read, {}, Limits()) as reading:
+        with RangeRead(table, plan, number).open(read, {}, Limits()) as reading:
             rows = [value for batch in reading.batches for value in batch["venda"].to_pylist()]
             assert reading.rows_source == len(rows)
             values.append(sorted(rows))
@@ -383,8 +384,8 @@ def test_a_number_that_the_plan_does_not_have_is_refused(world: World) -> None:
 
 
 def test_only_a_table_whose_rows_have_ids_is_planned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = PostgresTable("venda", key="id_venda", mode="full")
-    monkeypatch.setattr(extract.sources, "TABLES", (*extract.sources.api.TABLES, full))
+    full = postgres_table("venda", "id_venda", "full")
+    declare(monkeypatch, FUNCIONARIO, full)
     for source, table in (("api", "funcionario"), ("postgres", "venda")):
         outcome = world.main(["plan", "--source", source, "--table", table, "--ranges", "2"])
         assert outcome.code == 2

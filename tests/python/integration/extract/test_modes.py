@@ -11,17 +11,14 @@ from dlt.pipeline.state_sync import compress_state, decompress_state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import extract.sources
-from extract.reading import Limits, Table
+from extract.reading import Limits
 from extract.settings import read_settings
-from extract.sources.postgres.table import XID_RANGE, PostgresTable, why_ids_do_not_tell, written_between
+from extract.sources.postgres.read import XID_RANGE, new_rows, written_between, xmin_unusable_reason
+from extract.sources.postgres.snapshot import open_snapshot
+from tests.python.helpers.declared import POSTGRES, declare, postgres_table
 from tests.python.helpers.world import World
 
-VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
-
-
-def declare(monkeypatch: pytest.MonkeyPatch, *tables: Table) -> None:
-    monkeypatch.setattr(extract.sources, "TABLES", tables)
+VENDA = postgres_table("venda", "id_venda", "xmin")
 
 
 def ids(world: World, load: str = "") -> list[int | None]:
@@ -38,7 +35,7 @@ def loads_of(world: World, mode: str) -> list[tuple[list[int]]]:
 
 
 def test_full_replaces_the_whole_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="full"))
+    declare(monkeypatch, postgres_table("venda", "id_venda", "full"))
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1; insert into public.venda (id_venda) values (3)")
     world.run("postgres")
@@ -47,7 +44,7 @@ def test_full_replaces_the_whole_table(world: World, monkeypatch: pytest.MonkeyP
 
 
 def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="full"))
+    declare(monkeypatch, postgres_table("venda", "id_venda", "full"))
     world.run("postgres")
     world.execute("delete from public.venda")
     monkeypatch.setenv("MINIMUM_SHARE", "0")
@@ -56,7 +53,7 @@ def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.Monke
 
 
 def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=2))
+    declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=2))
     world.execute("insert into public.venda (id_venda) select generate_series(3, 10)")
     world.run("postgres")
     world.execute("insert into public.venda (id_venda) values (11), (null)")
@@ -68,7 +65,7 @@ def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPa
 
 def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lag = timedelta(days=3)
-    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="data_venda", lag=lag))
+    declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="data_venda", lag=lag))
     world.execute("insert into public.venda (id_venda, data_venda) values (3, '2024-01-05'), (4, null)")
     world.run("postgres")
     world.execute("insert into public.venda (id_venda, data_venda) values (5, '2024-01-01'), (6, '2024-01-03')")
@@ -82,7 +79,7 @@ def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.
 def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0))
+    declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0))
     world.execute("insert into public.venda (id_venda) values (9)")
     world.run("postgres")
     world.execute("delete from public.venda")
@@ -162,8 +159,8 @@ def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World,
 def test_ids_of_another_timeline_are_not_believed() -> None:
     now = {"relations": ["1"], "unwritten": [], "database": "system 7, timeline 2"}
     before = now | {"database": "system 7, timeline 1"}
-    assert why_ids_do_not_tell(10, 20, now, now) is None
-    assert why_ids_do_not_tell(10, 20, before, now) == (
+    assert xmin_unusable_reason(10, 20, now, now) is None
+    assert xmin_unusable_reason(10, 20, before, now) == (
         "the database is system 7, timeline 2, that of the last run was system 7, timeline 1"
     )
 
@@ -224,7 +221,7 @@ def test_a_large_table_is_read_in_ranges_at_once(world: World, monkeypatch: pyte
     world.execute("insert into public.venda select g, 1, 1, '2024-01-01', g from generate_series(3, 20000) g")
     monkeypatch.setattr("extract.sources.postgres.snapshot.RANGE_BYTES", 200_000)
     monkeypatch.setenv("SOURCE_POSTGRES_READERS", "3")
-    with VENDA.snapshot(read_settings(["postgres"]), Limits()) as snapshot:
+    with open_snapshot(VENDA, read_settings([POSTGRES]), Limits()) as snapshot:
         parts = snapshot.parts()
         with world.sales, world.sales.cursor() as cursor:
             cursor.execute("delete from public.venda where id_venda = 1")  # after the snapshot: no reader sees it
@@ -237,9 +234,9 @@ def test_a_large_table_is_read_in_ranges_at_once(world: World, monkeypatch: pyte
 
 @pytest.mark.parametrize("since", [10**12, -XID_RANGE])
 def test_xmin_of_another_cluster_or_age_falls_back_to_the_whole_table(world: World, since: int) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="xmin")
-    with table.snapshot(read_settings(["postgres"], world.environment), Limits()) as snapshot:
-        condition, _, _ = table.what_is_new(snapshot, {"xmin": since})
+    table = postgres_table("venda", "id_venda", "xmin")
+    with open_snapshot(table, read_settings([POSTGRES], world.environment), Limits()) as snapshot:
+        condition, _, _ = new_rows(snapshot, {"xmin": since})
     assert condition == "true"
 
 
@@ -255,7 +252,7 @@ def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) 
         connection.execute("update raw_postgres._dlt_pipeline_state set state = ?", [compress_state(state)])
     outcome = world.run("postgres")
 
-    assert "postgres.venda: read whole: its transaction ids are at" in outcome.output
+    assert "postgres.venda: read as a whole: its transaction ids are at" in outcome.output
     assert ids(world, "last") == [1, 2]
 
 
@@ -272,20 +269,6 @@ def test_xmin_takes_a_row_if_it_was_written_since_across_wrap_around(
     with world.sales.cursor() as cursor:
         cursor.execute("select " + written_between(since, upper, f"{row % XID_RANGE}::bigint"))
         assert cursor.fetchone() == (since <= row,)
-
-
-@pytest.mark.parametrize(
-    ("declared", "message"),
-    [
-        ({"mode": "cursor", "cursor": "x"}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
-        ({"mode": "cursor"}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
-        ({"mode": "full", "cursor": "x", "lag": 1}, "`cursor` and `lag` go with the mode cursor, and it needs both"),
-        ({"mode": "xmin", "key": ""}, "a table needs a key"),
-    ],
-)
-def test_a_table_that_cannot_work_is_refused_when_it_is_declared(declared: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        PostgresTable(**({"name": "t", "key": "id"} | declared))  # type: ignore[arg-type]
 
 
 TYPES: Sequence[tuple[str, str, str]] = (

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import extract.sources
 from extract.load.reconcile import Reconciliation
 from extract.reading import Limits
 from extract.settings import read_settings
-from extract.sources.postgres.table import PostgresTable
+from extract.sources.postgres.snapshot import open_snapshot
 from extract.warehouse.raw_tables import RawTable
+from tests.python.helpers.declared import POSTGRES, declare, postgres_table
 from tests.python.helpers.world import World
 
-VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
+VENDA = postgres_table("venda", "id_venda", "xmin")
 
 
 def raw_events(world: World) -> list[tuple[Any, ...]]:
@@ -78,8 +78,8 @@ def test_a_table_that_was_emptied(world: World) -> None:
 
 
 def test_on_demand_it_finds_what_the_counts_hide(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0)
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0)
+    declare(monkeypatch, table)
     world.execute("update public.venda set id_venda = id_venda + 10")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 11; insert into public.venda (id_venda) values (3)")
@@ -111,7 +111,7 @@ def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
 
 def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.execute("alter table public.venda alter id_venda type text")
-    monkeypatch.setattr(extract.sources, "TABLES", (VENDA,))
+    declare(monkeypatch, VENDA)
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = '1'")
     outcome = world.run("postgres")
@@ -145,10 +145,11 @@ def test_whatever_the_keys_exactly_the_differences_are_found(
         if common | gone:
             rows = values(common | gone)
             raw.execute(f"insert into raw_postgres.chaves select id, null, '1' from (values {rows}) v(id)")
-        table = PostgresTable("chaves", key="id", mode="xmin")
-        due = Reconciliation(table, RawTable(table), lambda sql: raw.execute(sql).fetchall())
-        with table.snapshot(read_settings(["postgres"], world.environment), Limits()) as snapshot:
-            assert due.differences(snapshot) == (sorted(gone), sorted(missing))
+        table = postgres_table("chaves", "id", "xmin")
+        due = Reconciliation(table, RawTable(table, key_types=("bigint",)), lambda sql: raw.execute(sql).fetchall())
+        with open_snapshot(table, read_settings([POSTGRES], world.environment), Limits()) as snapshot:
+            expected = tuple([(key,) for key in sorted(keys)] for keys in (gone, missing))
+            assert due.compare_ranges(snapshot) == expected
 
 
 @pytest.mark.parametrize("first", [1, 2500, 2**40])

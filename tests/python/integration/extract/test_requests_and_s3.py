@@ -14,10 +14,11 @@ from s3fs import S3FileSystem
 from extract.errors import ExtractError
 from extract.reading import Limits
 from extract.settings import ApiSettings, read_settings
-from extract.sources.api import TABLES, Endpoint, walk
+from extract.sources.api import ApiRead, walk
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult
 from sandbox.sources.api import NOT_CORRECT, Answer, serve
+from tests.python.helpers.declared import API, FUNCIONARIO
 from tests.python.helpers.world import World
 
 
@@ -33,7 +34,7 @@ def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
         return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
 
     with serve(answer) as url:
-        assert list(walk(TABLES[0], settings(url, 4))) == list(range(1, 9))
+        assert list(walk(FUNCIONARIO, settings(url, 4))) == list(range(1, 9))
 
 
 def test_there_are_never_more() -> None:
@@ -51,7 +52,7 @@ def test_there_are_never_more() -> None:
                 at_once -= 1
 
     with serve(answer) as url:
-        walk(TABLES[0], settings(url, 3))
+        walk(FUNCIONARIO, settings(url, 3))
     assert most <= 3
 
 
@@ -66,17 +67,18 @@ def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
         return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
 
     with serve(answer) as url:
-        assert list(walk(TABLES[0], settings(url, 2))) == list(range(1, 9))
+        assert list(walk(FUNCIONARIO, settings(url, 2))) == list(range(1, 9))
 
 
 def test_another_endpoint_has_its_own_address_and_column() -> None:
     with serve(lambda number: Answer(b"Gerente" if number == 1 else NOT_CORRECT.encode())) as url:
         address, _, path = url.rpartition("/")
-        read = read_settings(["api"], {"EMPLOYEES_API_URL": f"{address}/employees"})
-        with Endpoint("cargo", path=path, column="cargo").read(read, {}, Limits()) as reading:
+        read = read_settings([API], {"EMPLOYEES_API_URL": f"{address}/employees"})
+        cargo = replace(FUNCIONARIO, name="cargo", path=path, column="cargo")
+        with ApiRead(cargo).open(read, {}, Limits()) as reading:
             assert [row for batch in reading.batches for row in batch.to_pylist()] == [{"id": 1, "cargo": "Gerente"}]
         missing = pytest.raises(ExtractError, match=f"^api.cargo: id 1 .{address}/nowhere.id=1.: .* got HTTP 404")
-        with missing, Endpoint("cargo", path="nowhere").read(read, {}, Limits()):
+        with missing, ApiRead(replace(cargo, path="nowhere")).open(read, {}, Limits()):
             pass
 
 
@@ -85,7 +87,7 @@ def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
     with serve(lambda number: answers.pop(0) if number == 1 else Answer(NOT_CORRECT.encode())) as url:
-        assert walk(TABLES[0], replace(settings(url, 1), attempts=2)) == {1: "Ana"}
+        assert walk(FUNCIONARIO, replace(settings(url, 1), attempts=2)) == {1: "Ana"}
     assert waits == [7]
 
 

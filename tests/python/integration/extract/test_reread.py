@@ -3,13 +3,12 @@
 import pytest
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-import extract.sources
 from extract.errors import ExtractError
-from extract.load.backfill import planned
-from extract.sources.postgres.table import PostgresTable
+from extract.load.backfill import split_range
+from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import Outcome, World
 
-VENDA = PostgresTable("venda", key="id_venda", mode="xmin", date="data_venda")
+VENDA = postgres_table("venda", "id_venda", "xmin", date="data_venda")
 
 
 def backfill(world: World, first: str, last: str) -> Outcome:
@@ -41,8 +40,8 @@ def test_by_date_in_ranges(world: World) -> None:
 def test_of_a_timestamp_the_last_day_is_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    table = PostgresTable("hora", key="id", mode="xmin", date="feita_em")
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("hora", "id", "xmin", date="feita_em")
+    declare(monkeypatch, table)
     world.execute(
         f"create table public.hora (id integer, feita_em {kind});"
         " insert into public.hora values (1, '2024-01-31 23:59:59.999999+00'), (2, '2024-02-01 00:00+00'),"
@@ -68,8 +67,8 @@ def test_which_range_is_read_is_told(world: World) -> None:
 def test_by_key_and_what_was_changed_behind_the_loaders_back_arrives(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0)
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0)
+    declare(monkeypatch, table)
     world.run("postgres")
     world.execute("update public.venda set venda = 11 where id_venda = 1")
     world.run("postgres")
@@ -128,21 +127,23 @@ def test_the_table_goes_on_from_where_it_was(world: World) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "message"),
     [
-        ("2024-01-01", "x", "expected two dates YYYY-MM-DD or two whole numbers, got '2024-01-01' and 'x'"),
-        ("5", "2024-01-01", "expected two dates YYYY-MM-DD or two whole numbers, got '5' and '2024-01-01'"),
+        ("2024-01-01", "x", "expected two values of the same kind, got '2024-01-01' and 'x'"),
+        ("5", "2024-01-01", "expected two values of the same kind, got '5' and '2024-01-01'"),
         ("2024-02-01", "2024-01-01", "expected a first value that is not above the last, got 2024-02-01"),
         ("9", "8", "expected a first value that is not above the last, got 9 and 8"),
     ],
 )
 def test_a_range_that_is_none_is_refused(first: str, last: str, message: str) -> None:
     with pytest.raises(ExtractError, match=r"postgres\.venda: ") as refused:
-        planned(VENDA, first, last)
+        split_range(VENDA, first, last)
     assert message in str(refused.value)
 
 
 def test_a_table_without_a_date_is_not_read_by_dates() -> None:
-    with pytest.raises(ExtractError, match="has no date to go by; give two keys"):
-        planned(PostgresTable("venda", key="id_venda", mode="xmin"), "2024-01-01", "2024-01-02")
+    with pytest.raises(
+        ExtractError, match="the declaration names no date; declare date: <column>, or give two values"
+    ):
+        split_range(postgres_table("venda", "id_venda", "xmin"), "2024-01-01", "2024-01-02")
 
 
 @pytest.mark.parametrize("source", ["api", "parquet"])

@@ -7,9 +7,8 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-import extract.sources
-from extract.sources.postgres.table import PostgresTable
 from redshift_standin.postgres import PostgresServer
+from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import World
 
 
@@ -22,7 +21,7 @@ def unencoded(
     with closing(postgres_server.connect("postgres")) as connection:
         connection.autocommit = True
         connection.cursor().execute(f"create database {name} encoding 'SQL_ASCII' locale 'C' template template0")
-    monkeypatch.setattr(extract.sources, "TABLES", (PostgresTable("cliente", key="id", mode="xmin"),))
+    declare(monkeypatch, postgres_table("cliente", "id", "xmin"))
     monkeypatch.setenv("SOURCE_POSTGRES_DATABASE", name)
     monkeypatch.setenv("RETRY_SECONDS", "60")  # what a person has to mend is not tried again
     with closing(postgres_server.connect(name)) as connection:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-import extract.sources
 from extract.__main__ import main
-from extract.sources.postgres.table import PostgresTable
 from tests.python.helpers import ROOT
+from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 
 SALES = """
@@ -174,8 +173,8 @@ def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
 def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = PostgresTable("venda", key="id_venda", mode="full")
-    monkeypatch.setattr(extract.sources, "TABLES", (table,))
+    table = postgres_table("venda", "id_venda", "full")
+    declare(monkeypatch, table)
     shop.run("--accept", "postgres.venda")
     shop.sell("delete from public.venda where id_venda > 98; update public.venda set data_venda = 'infinity'"
               " where id_venda = 1")  # fmt: skip
