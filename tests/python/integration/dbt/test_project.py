@@ -23,7 +23,7 @@ def today_in_sao_paulo() -> date:
 
 
 def today_of(project: Project, today: str) -> date:
-    result = project.dbt("show", "--inline", "select {{ hoje() }} as hoje", "--output", "json", today=today)
+    result = project.dbt("show", "--inline", "select {{ today() }} as today", "--output", "json", today=today)
     assert result.success, result.exception
     return result.result.results[0].agate_table.rows[0][0]
 
