@@ -125,9 +125,7 @@ def test_log_has_statements_and_results_and_no_secret(folder: Path) -> None:
 
 @pytest.mark.usefixtures("attempts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_next_attempt_completes_a_build_that_was_stopped(
-    folder: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_next_attempt_completes_a_stopped_build(folder: Path, tmp_path: Path, number: signal.Signals) -> None:
     raw = new_warehouse(folder)
     stopped, next_one = (Container(raw.path, tmp_path / "artifacts", tmp_path / f"disk{n}") for n in range(2))
     for container in (stopped, next_one):  # parsed once for the whole module
