@@ -20,7 +20,7 @@ loaded as (
 
 ),
 
--- the newest file is the current state; a file that was put again replaces its earlier content
+-- the newest file is the current state; the latest load of a file replaces its earlier loads
 current_state as (
 
     select *
@@ -38,7 +38,7 @@ select
     cast(_file_date as date) as _file_date,
     cast(load_id as varchar(64)) as _dlt_load_id,
     carregado_em
-from current_state as categoria -- Redshift wants an alias before qualify
+from current_state as categoria -- Redshift requires an alias before qualify
 qualify row_number() over (
     partition by id
     order by load_id desc, _file_path desc, nome_categoria nulls last

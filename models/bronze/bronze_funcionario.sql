@@ -4,7 +4,7 @@ with loads as (
 
 ),
 
--- each load is the whole list: only the last one counts
+-- each load has all employees: only the last one counts
 last_snapshot as (
 
     select
@@ -23,5 +23,5 @@ select
     cast(nome as varchar(400)) as nome,
     cast(load_id as varchar(64)) as _dlt_load_id,
     carregado_em
-from last_snapshot as funcionario -- Redshift wants an alias before qualify
+from last_snapshot as funcionario -- Redshift requires an alias before qualify
 qualify row_number() over (partition by id order by nome nulls last) = 1

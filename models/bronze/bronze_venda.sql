@@ -1,7 +1,7 @@
--- Only loads newer than what this table holds are read: delete+insert then replaces the sales they bring again.
--- It cannot replace rows without a key, because a null matches nothing. Each load holds all of those that the
--- source has, so the hook takes the old ones out and the last completed load, even one with none, says what is true.
--- A sale that the source has no more is a version too, with a key alone: the sale keeps its last values and is marked.
+-- A build reads only loads that are newer than those of this table; delete+insert replaces the sales that they contain.
+-- It cannot replace rows without a key, because null matches nothing. Each load contains all rows without a key that the
+-- source has, so the hook deletes the old ones, and those of the last completed load are inserted.
+-- A deletion at the source is a version too, with a key only: the sale keeps its last values and is marked as deleted.
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -40,7 +40,7 @@ last_load as (
 
 ),
 
--- Two joins by the load's id, the sort key, and no OR over both: so the engines skip the blocks of other loads.
+-- Two joins by the load id, which is the sort key, instead of one with OR: the engines skip the blocks of other loads.
 arrived as (
 
     select
@@ -118,7 +118,7 @@ versions as (
 latest as (
 
     select *
-    from versions as version -- Redshift wants an alias before qualify
+    from versions as version -- Redshift requires an alias before qualify
     qualify
         id_venda is null
         or row_number() over (
