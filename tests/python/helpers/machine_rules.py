@@ -32,9 +32,9 @@ def faults(definition: Mapping[str, Any], containers: Mapping[str, set[str]]) ->
     if definition.get("TimeoutSeconds", 0) < longest:
         yield f"TimeoutSeconds: expected the {longest} of all attempts or more"
     if [name for name, state in all_states(definition["States"]) if state.get("Next") == "Failed"] != [
-        "Tell what failed"
+        "Report the failures"
     ]:
-        yield "Failed: expected to be reached by Tell what failed alone"
+        yield "Failed: expected to be reached by Report the failures alone"
 
 
 def all_states(states: States) -> Iterator[tuple[str, Mapping[str, Any]]]:

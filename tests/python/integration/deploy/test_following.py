@@ -115,15 +115,15 @@ def two_sources_at_once() -> History:
     branches = {}
     for index, source in enumerate(("api", "postgres")):
         begun = history.add("MapIterationStarted", map_started, mapIterationStartedEventDetails={"index": index})
-        taken = history.entered("Pass", "Take a source", begun, source=source, command=["run"])
-        left = history.exited("Pass", "Take a source", taken)
+        taken = history.entered("Pass", "Prepare the source", begun, source=source, command=["run"])
+        left = history.exited("Pass", "Prepare the source", taken)
         loading = history.entered("Task", "Load the source", left, source=source)
         branches[source] = history.add("TaskScheduled", loading)
     cause = json.dumps(TASK | {"Containers": [{"Name": "pipeline", "ExitCode": 1}]})
     failed = history.add(
         "TaskFailed", branches["postgres"], taskFailedEventDetails={"error": "States.TaskFailed", "cause": cause}
     )
-    history.entered("Wait", "Give the source time", failed)
+    history.entered("Wait", "Wait to retry the source", failed)
     succeeded = history.add("TaskSucceeded", branches["api"])
     done = history.exited("Task", "Load the source", succeeded)
     over = history.add("MapIterationSucceeded", done)
@@ -142,7 +142,7 @@ def test_each_step_says_which_source_it_is_about() -> None:
             "Load the source (postgres)",
             "failed: States.TaskFailed: Essential container exited, exit code 1",
         ),
-        ("Give the source time (postgres)", "waits"),
+        ("Wait to retry the source (postgres)", "waits"),
         ("Load the source (api)", "done"),
         ("Build", "started"),
     ]

@@ -50,8 +50,8 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
     ("change", "expected"),
     [
         (mistake("Build.Next", "Publish"), "Publish: nothing of that name"),
-        (mistake("Did all go well?.Choices.0.Next", "Tell what failed"), "All went well: never reached"),
-        (mistake("Did all go well?.Default", ...), "Did all go well?: expected a Default"),
+        (mistake("Did everything succeed?.Choices.0.Next", "Report the failures"), "Succeeded: never reached"),
+        (mistake("Did everything succeed?.Default", ...), "Did everything succeed?: expected a Default"),
         (mistake("Extract.Next", ...), "Extract: expected either Next or End"),
         (mistake("Extract.ItemProcessor.States.Build", {"Type": "Succeed"}), "Build: twice"),
         (mistake("Build.Retry.0.BackoffRate", 0.5), "Build: Retry: BackoffRate below 1"),
@@ -67,7 +67,7 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
         (mistake("Build.Resource", "arn:aws:states:::lambda:invoke"), "lambda:invoke is not allowed"),
         (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Name", "dbt"), "Overrides: no container dbt"),
         (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Environment", []), "expected RUN_ID"),
-        (mistake("Build.Next", "Failed"), "Failed: expected to be reached by Tell what failed alone"),
+        (mistake("Build.Next", "Failed"), "Failed: expected to be reached by Report the failures alone"),
     ],
 )
 def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], expected: str) -> None:
@@ -86,9 +86,9 @@ def test_both_kinds_of_tasks_judge_their_end_alike() -> None:
 
 def test_another_attempt_begins_when_the_lock_of_a_killed_one_has_ended() -> None:
     states = json.loads(definition())["States"]
-    wait = states["Extract"]["ItemProcessor"]["States"]["Give the source time"]["Seconds"]
+    wait = states["Extract"]["ItemProcessor"]["States"]["Wait to retry the source"]["Seconds"]
     seconds = [Jsonata(wait.strip("{% }")).evaluate(None, {"extractAttempts": attempts}) for attempts in (1, 2)]
-    assert EXPIRY.total_seconds() <= states["Give the build time"]["Seconds"]
+    assert EXPIRY.total_seconds() <= states["Wait to retry the build"]["Seconds"]
     assert EXPIRY.total_seconds() <= seconds[0] < seconds[1]
 
 

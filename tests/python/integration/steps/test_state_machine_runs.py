@@ -318,7 +318,7 @@ def test_of_two_executions_started_at_once_one_goes_on(tmp_path: Path) -> None:
 def test_an_execution_fails_even_where_it_cannot_tell_it(tmp_path: Path) -> None:
     with machine(tasks_of('case "$*" in build) exit 2;; esac', tmp_path)) as pipeline:
         definition = json.loads(pipeline.client.describe_state_machine(stateMachineArn=pipeline.arn)["definition"])
-        tell = definition["States"]["Tell what failed"]
+        tell = definition["States"]["Report the failures"]
         tell["Arguments"]["TopicArn"] += "-gone"
         tell["Retry"][0]["MaxAttempts"] = 1
         pipeline.client.update_state_machine(stateMachineArn=pipeline.arn, definition=json.dumps(definition))
