@@ -1,4 +1,4 @@
-"""Executions of the project's state machine, with tasks that a test makes up or the pipeline itself."""
+"""Executions of the project's state machine, with the tasks of a test or with the pipeline itself."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from sandbox.aws.execution import deployed
 
 @dataclass(frozen=True)
 class Ended:
-    """How an execution ended, what it did and what it told."""
+    """How an execution ended, its events and the messages that it published."""
 
     status: str
     error: str
@@ -25,7 +25,7 @@ class Ended:
 
     @property
     def states(self) -> list[str]:
-        """The names of the states it entered, in order."""
+        """The names of the states that it entered, in order."""
         return [
             event["stateEnteredEventDetails"]["name"] for event in self.events if "stateEnteredEventDetails" in event
         ]
@@ -44,7 +44,7 @@ class Machine:
         return self.client.start_execution(stateMachineArn=self.arn, name=name, input=given)["executionArn"]
 
     def ended(self, arn: str, within: float = 60) -> Ended:
-        """Waits for the execution's end; fails where the interpreter itself broke."""
+        """Waits until the execution has ended; fails if the interpreter itself failed."""
         self.until(lambda: self.client.describe_execution(executionArn=arn)["status"] != "RUNNING", within)
         described = self.client.describe_execution(executionArn=arn)
         events = self.client.get_execution_history(executionArn=arn)["events"]
@@ -54,7 +54,7 @@ class Machine:
             described.get("error", ""),
             described.get("cause", ""),
             events,
-            list(self.told(events)),
+            list(self.messages(events)),
         )
 
     def run(self, given: str = "{}", name: str = "run-1") -> Ended:
@@ -63,22 +63,22 @@ class Machine:
 
     @property
     def commands(self) -> list[tuple[str, ...]]:
-        """The commands that tasks were started with, those of a stage by name."""
+        """The commands of the tasks, ordered by stage and name."""
         stages = ("plan", "range", "backfill", "run", "build")
         commands = [task.command for task in self.cluster.tasks.values()]
         return sorted(commands, key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
     def until(condition: Any, within: float = 60) -> None:
-        """Waits until a condition is true; fails where it is not in time."""
+        """Waits until a condition is true; fails after `within` seconds."""
         end = monotonic() + within
         while not condition():
             assert monotonic() < end, "not in time"
             sleep(0.02)
 
     @staticmethod
-    def told(events: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-        """Gives what was published to the topic."""
+    def messages(events: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+        """Yields what was published to the topic."""
         asked = None
         for event in events:
             scheduled = event.get("taskScheduledEventDetails")
@@ -90,7 +90,7 @@ class Machine:
 
 
 def tasks_of(script: str, folder: Path) -> Cluster:
-    """Both task definitions as a shell script, which has the command in `$*` and its files in the folder."""
+    """Both task definitions as a shell script, which gets the command in `$*` and runs in the folder."""
     task = TaskDefinition(
         state_machine.CONTAINER,
         ("/bin/sh", "-c", f"cd {folder}; {script}", "pipeline"),
@@ -101,7 +101,7 @@ def tasks_of(script: str, folder: Path) -> Cluster:
 
 @contextmanager
 def machine(cluster: Cluster, *, timeouts: Mapping[str, int] | None = None, settle: int = 0) -> Iterator[Machine]:
-    """The state machine with its waits cut short, and the time-outs of some states in seconds."""
+    """The state machine with short waits, and with the timeouts of some states in seconds."""
     definition = json.loads(state_machine.definition())
     shorten(definition["States"], timeouts or {}, settle)
     with deployed(cluster, json.dumps(definition)) as (client, arn):
@@ -109,7 +109,7 @@ def machine(cluster: Cluster, *, timeouts: Mapping[str, int] | None = None, sett
 
 
 def shorten(states: dict[str, Any], timeouts: Mapping[str, int], settle: int) -> None:
-    """Cuts every wait short, and sets the time-outs of some states."""
+    """Shortens every wait, and sets the timeouts of some states."""
     for name, state in states.items():
         if state["Type"] == "Wait":
             state["Seconds"] = settle
