@@ -1,7 +1,7 @@
 """Executions of the project's state machine, with the tasks of a test or with the pipeline itself."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from sandbox.aws import state_machine
-from sandbox.aws.ecs import Cluster, TaskDefinition
+from sandbox.aws.ecs import Cluster, Task, TaskDefinition
 from sandbox.aws.execution import deployed
 
 
@@ -22,6 +22,7 @@ class Ended:
     cause: str
     events: list[dict[str, Any]]
     messages: list[dict[str, str]]
+    commands: list[tuple[str, ...]]
 
     @property
     def states(self) -> list[str]:
@@ -55,6 +56,9 @@ class Machine:
             described.get("cause", ""),
             events,
             list(self.messages(events)),
+            self.sort_commands(
+                task for task in self.cluster.tasks.values() if task.environment["RUN_ID"] == described["name"]
+            ),
         )
 
     def run(self, given: str = "{}", name: str = "run-1") -> Ended:
@@ -63,10 +67,14 @@ class Machine:
 
     @property
     def commands(self) -> list[tuple[str, ...]]:
-        """The commands of the tasks, ordered by stage and name."""
+        """The commands of all tasks, ordered by stage and name."""
+        return self.sort_commands(self.cluster.tasks.values())
+
+    @staticmethod
+    def sort_commands(tasks: Iterable[Task]) -> list[tuple[str, ...]]:
+        """Returns the commands of tasks, ordered by stage and name."""
         stages = ("plan", "range", "backfill", "run", "build")
-        commands = [task.command for task in self.cluster.tasks.values()]
-        return sorted(commands, key=lambda command: (stages.index(command[0]), command))
+        return sorted((task.command for task in tasks), key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
     def until(condition: Any, within: float = 60) -> None:
@@ -114,7 +122,7 @@ def shorten(states: dict[str, Any], timeouts: Mapping[str, int], settle: int) ->
         if state["Type"] == "Wait":
             state["Seconds"] = settle
         for retrier in state.get("Retry", ()):
-            retrier["IntervalSeconds"] = 1
+            retrier |= {"IntervalSeconds": 1, "BackoffRate": 1}
         if name in timeouts:
             state["TimeoutSeconds"] = timeouts[name]
         if "ItemProcessor" in state:
