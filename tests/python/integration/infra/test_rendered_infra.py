@@ -97,7 +97,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "region": infra.environment("loader")["AWS_REGION"],
     }
     assert len(values["subnets"]) == 3
-    assert json.loads(state_machine.rendered(state_machine.TEMPLATE.read_text(), values)) == deployed
+    assert json.loads(state_machine.render(state_machine.TEMPLATE.read_text(), values)) == deployed
 
 
 # --- who may do what in the database ---

@@ -15,7 +15,7 @@ from jsonata.jsonata import Jsonata
 from extract.options import parser
 from extract.settings import SOURCES
 from extract.warehouse.lock import EXPIRY
-from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, rendered
+from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, render
 from tests.python.helpers import missing
 from tests.python.helpers.machine_rules import faults
 
@@ -118,20 +118,18 @@ def test_the_template_uses_every_value() -> None:
 
 
 def test_a_list_is_rendered_as_json_and_a_string_unchanged() -> None:
-    assert (
-        rendered('{"a": "${a}", "b": ${jsonencode(b)}}', {"a": "x", "b": ["y", "z"]}) == '{"a": "x", "b": ["y","z"]}'
-    )
+    assert render('{"a": "${a}", "b": ${jsonencode(b)}}', {"a": "x", "b": ["y", "z"]}) == '{"a": "x", "b": ["y","z"]}'
 
 
 @pytest.mark.parametrize("form", ["${upper(a)}", "%{ if a }", "$${a}", "${a} {%{'b': 1}%}"])
 def test_an_unsupported_template_form_is_refused(form: str) -> None:
     with pytest.raises(ValueError, match=r"expected \$\{name\} or \$\{jsonencode\(name\)\}, got"):
-        rendered(form, {"a": "x"})
+        render(form, {"a": "x"})
 
 
 def test_a_name_without_a_value_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no value for \$\{b\}, expected one of a"):
-        rendered("${b}", {"a": "x"})
+        render("${b}", {"a": "x"})
 
 
 @pytest.fixture
