@@ -51,7 +51,7 @@ _TASK_FAILED = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
 
 @contextmanager
 def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
-    """Runs Step Functions and SNS in this process while entered, with `cluster` as ECS; yields the former's client.
+    """Runs Step Functions and SNS in this process, with `cluster` as ECS; yields a Step Functions client.
 
     Meanwhile every boto3 client of this process uses the stand-ins. Tasks that still run at the end are stopped.
     """
