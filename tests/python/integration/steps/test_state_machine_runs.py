@@ -233,9 +233,9 @@ def test_of_two_executions_started_at_the_same_time_one_continues(tmp_path: Path
 def test_an_execution_fails_even_if_it_cannot_publish_the_failure(tmp_path: Path) -> None:
     with machine(tasks_of('case "$*" in build) exit 2;; esac', tmp_path)) as pipeline:
         definition = json.loads(pipeline.client.describe_state_machine(stateMachineArn=pipeline.arn)["definition"])
-        tell = definition["States"]["Report the failures"]
-        tell["Arguments"]["TopicArn"] += "-gone"
-        tell["Retry"][0]["MaxAttempts"] = 1
+        report = definition["States"]["Report the failures"]
+        report["Arguments"]["TopicArn"] += "-gone"
+        report["Retry"][0]["MaxAttempts"] = 1
         pipeline.client.update_state_machine(stateMachineArn=pipeline.arn, definition=json.dumps(definition))
         ended = pipeline.run()
     assert (ended.status, ended.error, ended.messages) == ("FAILED", "BuildFailed", [])
