@@ -85,12 +85,21 @@ def seed(folder: Path, mistake: Mistake) -> None:
     file.write_text(text.replace(mistake.right, mistake.wrong, 1))
 
 
-def remove_other_runs(tests: Path) -> None:
-    """Removes the runs of the tests that report none of the mistakes: each run takes seconds."""
-    for file in tests.glob("*.tftest.hcl"):
+def merge_runs(tests: Path) -> None:
+    """Merges the tests that report the mistakes into one run per configuration, because each run takes seconds."""
+    head, asserts, others = "", "", ""
+    for file in sorted(tests.glob("*.tftest.hcl")):
         head, *runs = re.split(r"^(?=run )", file.read_text(), flags=re.MULTILINE)
-        kept = [run for run in runs if any(mistake.report in run for mistake in MISTAKES)]
-        file.write_text(head + "".join(kept)) if kept else file.unlink()
+        for run in runs:
+            if not any(mistake.report in run for mistake in MISTAKES):
+                continue
+            if "\n  variables {" in run:
+                others += run
+            else:
+                asserts += "".join(re.findall(r"^  assert \{.*?^  \}\n", run, re.MULTILINE | re.DOTALL))
+        file.unlink()
+    merged = f'{head}run "default" {{\n  command = apply\n\n{asserts}}}\n\n{others}'
+    (tests / "merged.tftest.hcl").write_text(merged)
 
 
 def check(folder: Path, terraform: str, checkov: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +122,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_tests_of_terraform_find_each_mistake(pristine: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pristine, tmp_path / "infra")
-    remove_other_runs(folder / "tests")
+    merge_runs(folder / "tests")
     for mistake in MISTAKES:
         seed(folder, mistake)
     done = check(folder, TERRAFORM, NOTHING)

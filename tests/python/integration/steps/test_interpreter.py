@@ -85,10 +85,10 @@ def test_an_error_of_an_iteration_reaches_the_catch_of_its_map(tmp_path: Path) -
 def test_an_unknown_parameter_fails_the_task(tmp_path: Path) -> None:
     states = """{"QueryLanguage": "JSONata", "StartAt": "Run", "States": {"Run": {"Type": "Task", "End": true,
         "Resource": "arn:aws:states:::ecs:runTask.sync",
-        "Arguments": {"Cluster": "c", "TaskDefinition": "t", "Comand": ["true"]}}}}"""
+        "Arguments": {"Cluster": "c", "TaskDefinition": "t", "Commands": ["true"]}}}}"""
     described = run(states, tmp_path)
     assert described["status"] == "FAILED"
-    assert 'Unknown parameter in input: "Comand"' in described["cause"]
+    assert 'Unknown parameter in input: "Commands"' in described["cause"]
 
 
 def test_an_unknown_container_is_not_started(tmp_path: Path) -> None:
