@@ -46,12 +46,8 @@ locals {
   bucket_arns = { for name, bucket in aws_s3_bucket.this : name => bucket.arn }
   # The key is usable only through the service that encrypts with it.
   use_key = {
-    for service, name in { s3 = "Buckets", secretsmanager = "Secrets", sns = "Topic", sqs = "Queue" } : service => {
-      Sid                     = "UseKeyFor${name}"
-      Action                  = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource                = [aws_kms_key.this.arn]
-      Condition               = { StringEquals = { "kms:ViaService" = "${service}.${var.region}.amazonaws.com" } }
-    }
+    for service, name in { s3 = "Buckets", secretsmanager = "Secrets", sns = "Topic", sqs = "Queue" } :
+    service => { Sid = "UseKeyFor${name}", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [aws_kms_key.this.arn], Condition = { StringEquals = { "kms:ViaService" = "${service}.${var.region}.amazonaws.com" } } }
   }
   sign_in = {
     Sid      = "SignInToRedshift"
