@@ -19,8 +19,7 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata
 
 from sandbox.aws.ecs import Cluster, TaskDefinition, TaskNotStartedError
 from sandbox.aws.execution import deployed
-from sandbox.aws.state_machine import definition
-from tests.python.helpers.machine_run import Machine, tasks_of
+from tests.python.helpers.machine_run import Machine, machine, tasks_of
 
 CHANGED = "moto's interpreter has changed: review the corrections in sandbox/aws/step_functions.py"
 
@@ -66,8 +65,8 @@ def test_the_corrections_are_still_needed() -> None:
 
 def run(states: str, folder: Path, script: str = "true") -> dict[str, str]:
     """Runs a test's own state machine; returns the answer of DescribeExecution at its end."""
-    with deployed(tasks_of(script, folder), states) as (client, machine):
-        execution = client.start_execution(stateMachineArn=machine, name="e", input="{}")["executionArn"]
+    with deployed(tasks_of(script, folder), states) as (client, arn):
+        execution = client.start_execution(stateMachineArn=arn, name="e", input="{}")["executionArn"]
         Machine.until(lambda: client.describe_execution(executionArn=execution)["status"] != "RUNNING")
         return dict(client.describe_execution(executionArn=execution))
 
@@ -114,8 +113,8 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: p
 
 def test_nothing_runs_or_starts_after_the_interpreter_has_stopped(tmp_path: Path) -> None:
     cluster = tasks_of("touch begun; exec sleep 600", tmp_path)
-    with deployed(cluster, definition()) as (client, machine):
-        client.start_execution(stateMachineArn=machine, name="e", input='{"sources": ["api"]}')
+    with machine(cluster) as pipeline:
+        pipeline.start('{"sources": ["api"]}')
         Machine.until((tmp_path / "begun").exists)
     assert [task.exit_code for task in cluster.tasks.values()] == [143]
     with pytest.raises(TaskNotStartedError, match="starts no more tasks"):
