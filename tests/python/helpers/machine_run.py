@@ -12,6 +12,14 @@ from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskDefinition
 from sandbox.aws.execution import deployed
 
+# The commands of the tasks, and an input that has ranges
+API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
+BUILD = ("build",)
+TABLE = ("--source", "postgres", "--table", "venda")
+PLAN = ("plan", *TABLE, "--ranges", "3")
+RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
+FAN_OUT = '{"fan_out": {"table": "venda", "ranges": 3}}'
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -5,14 +5,19 @@ from uuid import uuid4
 
 import pytest
 
-from tests.python.helpers.machine_run import Machine, machine, tasks_of
-
-API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
-BUILD = ("build",)
-TABLE = ("--source", "postgres", "--table", "venda")
-PLAN = ("plan", *TABLE, "--ranges", "3")
-RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
-FAN_OUT = '{"fan_out": {"table": "venda", "ranges": 3}}'
+from tests.python.helpers.machine_run import (
+    API,
+    BUILD,
+    FAN_OUT,
+    PARQUET,
+    PLAN,
+    POSTGRES,
+    RANGES,
+    TABLE,
+    Machine,
+    machine,
+    tasks_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +38,7 @@ def instant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         ('{"sources": ["postgres"], ' + FAN_OUT[1:], [PLAN, *RANGES, POSTGRES, BUILD]),
         (
             '{"backfill": {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}}',
-            [
-                (
-                    "backfill",
-                    "--source",
-                    "postgres",
-                    "--table",
-                    "venda",
-                    "--from",
-                    "2026-01-01",
-                    "--to",
-                    "2026-01-31",
-                ),
-                BUILD,
-            ],
+            [("backfill", *TABLE, "--from", "2026-01-01", "--to", "2026-01-31"), BUILD],
         ),
     ],
 )

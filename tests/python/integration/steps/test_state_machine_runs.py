@@ -7,14 +7,7 @@ import pytest
 
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskNotStartedError
-from tests.python.helpers.machine_run import machine, tasks_of
-
-API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
-BUILD = ("build",)
-TABLE = ("--source", "postgres", "--table", "venda")
-PLAN = ("plan", *TABLE, "--ranges", "3")
-RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
-FAN_OUT = '{"fan_out": {"table": "venda", "ranges": 3}}'
+from tests.python.helpers.machine_run import API, BUILD, FAN_OUT, PARQUET, PLAN, POSTGRES, RANGES, machine, tasks_of
 
 LOG = (
     "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
