@@ -90,7 +90,7 @@ clean:  ## Remove the demo (sources and warehouse) and everything built; with an
 
 image-check: $(READY)  ## Lint the Dockerfile; where there is Docker or buildah, build the image and run the pipeline in it
 	$(BIN)/hadolint Dockerfile
-	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python -m deploy check-image
+	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
 plan: $(READY)  ## What `make deploy` would change in AWS; docs/aws.md begins at an empty account
 	@$(SETTINGS) $(BIN)/python -m deploy plan
