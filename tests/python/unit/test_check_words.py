@@ -12,7 +12,7 @@ CHECK = Path(__file__).parents[2] / "lint" / "check_words.py"
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """An empty git repository."""
-    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607
     return tmp_path
 
 
@@ -21,7 +21,7 @@ def check(repository: Path, name: str, content: bytes) -> tuple[int, str]:
     file = repository / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-    subprocess.run(["git", "add", "--all"], cwd=repository, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=repository, check=True)  # noqa: S607
     done = subprocess.run([sys.executable, CHECK], cwd=repository, check=False, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
