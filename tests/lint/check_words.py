@@ -48,7 +48,7 @@ def find_words(text: str) -> Iterator[tuple[int, str, str]]:
     for found in PATTERN.finditer(text):
         if any(start <= found.start() < end for start, end in names):
             continue
-        assert found.lastindex  # noqa: S101  one group for each word
+        assert found.lastindex  # one group for each word
         instead = list(WORDS.values())[found.lastindex - 1]
         yield text.count("\n", 0, found.start()) + 1, " ".join(found.group().split()), instead
 
