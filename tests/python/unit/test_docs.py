@@ -80,6 +80,19 @@ def test_every_document_is_in_the_list() -> None:
     assert set(ROOT.glob("docs/**/*.md")) - listed == {index}
 
 
+def test_the_reasons_are_those_of_the_model() -> None:
+    reason = re.compile(r"(?m)^\| `([a-z_]+)` \|")
+    described = reason.findall((ROOT / "models/silver/_silver__docs.md").read_text())
+    assert len(described) > 5
+    assert reason.findall((ROOT / "docs/reference/reasons.md").read_text()) == described
+
+
+def test_the_alarms_are_those_of_terraform() -> None:
+    defined = re.findall(r"(?m)^    ([a-z-]+) = \{$", (ROOT / "infra/monitoring.tf").read_text())
+    assert len(defined) > 5
+    assert re.findall(r"(?m)^\| `([a-z-]+)` \|", (ROOT / "docs/operations/alarms.md").read_text()) == defined
+
+
 def test_the_readme_has_at_most_150_lines() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
