@@ -16,6 +16,7 @@ DOCUMENTS = sorted(
         ROOT / "packages/redshift-standin/README.md",
     ]
 )
+WRITTEN_BY_USERS = {"infra/terraform.tfvars", "infra/.terraform.lock.hcl"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAKE = re.compile(r"\bmake ((?:[A-Z_]+=\S+ )*)([a-z][a-z-]*)")
 
@@ -72,6 +73,20 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
 def test_make_targets_exist(document: Path) -> None:
     named = {target for _, target in MAKE.findall(code(document))}
     assert named - targets() == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_named_files_exist(document: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", document.read_text())
+    folders = "extract|models|macros|seeds|snapshots|tests|packages|sandbox|deploy|infra|bench|requirements|docs"
+    named = {span for span in spans if re.fullmatch(rf"({folders})/[\w./-]+", span)} - WRITTEN_BY_USERS
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+def test_documents_named_elsewhere_exist() -> None:
+    listed = ["git", "grep", "--only-matching", "--no-filename", "--extended-regexp", r"\bdocs/[A-Za-z/-]+\.md"]
+    named = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    assert [path for path in sorted(set(named)) if not (ROOT / path).is_file()] == []
 
 
 def test_every_document_is_in_the_list() -> None:
