@@ -1,4 +1,4 @@
-# The same targets serve people and CI. `make` alone prints what there is.
+# People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
 .PHONY: help run run-stepfunctions test extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
@@ -56,13 +56,15 @@ docs: $(READY)  ## Build the docs site as one HTML file and say where it is
 docs-serve: docs  ## Serve the docs site on http://127.0.0.1:8080
 	@$(SETTINGS) $(BIN)/dbt docs serve --host 127.0.0.1 --port 8080
 
-lint: $(READY)  ## ruff, mypy and sqlfluff
+lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python tests/lint/check_words.py
 
-format: $(READY)  ## Mend what the linters can mend
+format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models tests/data
@@ -77,14 +79,14 @@ bench: .venv/.bench  ## Measure speed and memory on this machine, beside other t
 infra-check: .venv-infra/.ready  ## Terraform: format, validity, tests with mocks, checkov; no account, nothing is applied
 	@TERRAFORM=$(TERRAFORM) infra/check
 
-lock: $(READY)  ## Write the lock files anew from requirements/*.in
-	for set in dev runtime container infra bench peers; do \
+lock: $(READY)  ## Upgrade the lock files in requirements/ from the dependency groups in pyproject.toml
+	for group in dev runtime container infra bench peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --no-strip-extras --upgrade requirements/$$set.in -o requirements/$$set.txt \
-	    $$(case $$set in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
+	    --no-header --no-annotate --no-strip-extras --upgrade --group $$group -o requirements/$$group.txt \
+	    $$(case $$group in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
 	done
 
-clean:  ## Remove the demo (sources and warehouse) and everything built; with an .env, the warehouse stays
+clean:  ## Remove the demo and everything built; with an .env, the warehouse stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m sandbox clean
 	rm -rf target logs $(if $(wildcard .env),,.local)
 

@@ -192,7 +192,7 @@ def test_a_landing_that_is_not_there_or_anothers(redshift: RedshiftTarget, exami
     s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
     mark = b'{"target": "dev", "host": "dev.example", "database": "dev"}'
     s3.put_object(Bucket=LANDING, Key="landing/_target.json", Body=mark)
-    anothers = examine()["landing"]
+    foreign = examine()["landing"]
     s3.delete_object(Bucket=LANDING, Key="landing/_target.json")
-    assert not anothers.ok
-    assert "got that of target dev in dev.example/dev: the settings of two targets are mixed up" in anothers.found
+    assert not foreign.ok
+    assert "got that of target dev in dev.example/dev: the settings of two targets are mixed up" in foreign.found
