@@ -50,10 +50,12 @@ create cast (varbyte as bytea) without function as implicit;
 -- Names longer than PostgreSQL's 63 bytes, by the short forms that names.py gives them.
 create schema rs;
 create table rs.names (short text primary key, whole text not null);
+create function rs.long_name(text) returns text language sql stable as $$
+    select coalesce((select n.whole from rs.names n where n.short = $1), $1)
+$$;
+-- Without a subquery of its own, so that PostgreSQL inlines it: catalogue queries call it for every row.
 create function rs.whole(text) returns text language sql stable as $$
-    select case
-        when $1 like '%~____________' then coalesce((select n.whole from rs.names n where n.short = $1), $1) else $1
-    end
+    select case when $1 like '%~____________' then rs.long_name($1) else $1 end
 $$;
 create function rs.whole_text(body text) returns text language plpgsql stable as $$
 declare

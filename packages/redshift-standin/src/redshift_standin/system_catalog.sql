@@ -37,8 +37,9 @@ begin
         rs.own_columns(relation::regclass, 'c'), added, rest
     );
 end $$;
+-- Without a subquery, so that PostgreSQL inlines it.
 create function rs.hidden(namespace oid) returns bool language sql stable as $$
-    select namespace in (select n.oid from pg_namespace n where n.nspname in ('rs', 'rs_catalog', 'rs_information_schema'))
+    select namespace in ('rs'::regnamespace, 'rs_catalog'::regnamespace, 'rs_information_schema'::regnamespace)
 $$;
 
 call rs.show_catalog('pg_namespace', '', 'where not rs.hidden(c.oid)');
