@@ -5,7 +5,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.lateral import expand
+from redshift_standin.lateral import expand_aliases
 from redshift_standin.pytest_plugin import Redshift
 
 
@@ -65,4 +65,4 @@ def test_they_see_what_the_transaction_has_made(redshift: Redshift) -> None:
     ],
 )
 def test_a_statement_without_them_is_left_as_it_is(statement: str) -> None:
-    assert expand(statement, lambda _: False) == statement
+    assert expand_aliases(statement, lambda _: False) == statement

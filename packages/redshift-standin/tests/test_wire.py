@@ -90,7 +90,7 @@ def test_a_failure_of_the_stand_in_is_an_error_and_not_the_end(
         raise IndexError("nothing there")
 
     monkeypatch.setattr(wire, "rewrite", fail)
-    with pytest.raises(psycopg2.Error, match="stand-in: it has failed at this statement"):
+    with pytest.raises(psycopg2.Error, match="stand-in: internal error in this statement"):
         redshift.execute("select 1")
     monkeypatch.undo()
     assert redshift.execute(
@@ -218,7 +218,7 @@ def test_a_database_of_another_version_is_not_used(redshift: Redshift, postgres_
         cursor.execute("comment on schema rs is 'older'")
         try:
             with (
-                pytest.raises(StandInError, match="another version of it: `make clean`"),
+                pytest.raises(StandInError, match="created by another version of it: remove it with `make clean`"),
                 RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, ""),
             ):
                 pass

@@ -115,7 +115,7 @@ def faults(sql: str) -> list[str]:
 
 def wrong_types(sql: str) -> Iterator[tuple[str, str]]:
     """Gives each type of a cast that Redshift has not or that needs a length there."""
-    for found, _ in type_names.named(sql):
+    for found, _ in type_names.find_types(sql):
         kind = found["name"]
         if kind == "double" and re.match(r"\s+precision\b", found.string[found.end() :]):
             continue

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redshift_standin.errors import RedshiftError, not_faithful
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.text import code
 
 _STATEMENT = re.compile(
@@ -72,8 +72,8 @@ def parse(statement: str) -> Copy:
     """
     found = _STATEMENT.fullmatch(re.sub(r"/\*.*?\*/|;\s*\Z", "", statement, flags=re.DOTALL).strip())
     if not found:
-        raise not_faithful("COPY other than from 's3://bucket/prefix'")
-    options = _authorised(found["options"])
+        raise not_implemented("COPY other than from 's3://bucket/prefix'")
+    options = _take_role(found["options"])
     values: dict[str, Any] = {"format": "text", "delimiter": "|"}
 
     def take(pattern: str) -> re.Match[str] | None:
@@ -98,12 +98,12 @@ def parse(statement: str) -> Copy:
         values["ignore_header"] = int(header[1])
     rest = _WITHOUT_EFFECT.sub(" ", options).split()
     if rest:
-        raise not_faithful(f"COPY with {' '.join(rest)}")
+        raise not_implemented(f"COPY with {' '.join(rest)}")
     columns = tuple(name.strip().strip('"').lower() for name in (found["columns"] or "").split(",") if name.strip())
     return Copy(found["table"], columns, found["bucket"], found["key"], **values)
 
 
-def _authorised(options: str) -> str:
+def _take_role(options: str) -> str:
     """Returns the options without the role.
 
     Raises:
@@ -111,7 +111,7 @@ def _authorised(options: str) -> str:
     """
     found = _ROLE.search(options)
     if not found and re.search(r"\b(credentials|access_key_id|secret_access_key)\b", options, re.IGNORECASE):
-        raise not_faithful("COPY with keys in its text (give IAM_ROLE)")
+        raise not_implemented("COPY with keys in its text (give IAM_ROLE)")
     if not found:
         raise RedshiftError("22023", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE")
     role = found["role"] or found["credentials"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from redshift_standin import copy_files
 from redshift_standin.copy import Column, Copy, describe_query, parse, target_columns
-from redshift_standin.errors import RedshiftError, unforeseen
-from redshift_standin.load_errors import rejected
+from redshift_standin.errors import RedshiftError, internal_error
+from redshift_standin.load_errors import parse_rejection
 from redshift_standin.protocol import error_fields
 from redshift_standin.upstream import Upstream
 
@@ -21,7 +21,7 @@ async def run(sql: str, upstream: Upstream, s3_endpoint: str) -> bytes:
     """
     copy = parse(sql)
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
-    async with upstream.alone() as answers:
+    async with upstream.exclusive() as answers:
         await upstream.send(b"Q", copy_files.stdin_statement(copy, columns).encode() + b"\0", own=True)
         return await _stream(copy, columns, upstream, answers, s3_endpoint)
 
@@ -40,7 +40,7 @@ async def _stream(
                     await upstream.send(b"d", chunk)
                 await upstream.send(b"c")
             except Exception as error:  # noqa: BLE001 - PostgreSQL waits for the rest of the rows
-                unreadable = error if isinstance(error, RedshiftError) else unforeseen(error)
+                unreadable = error if isinstance(error, RedshiftError) else internal_error(error)
                 await upstream.send(b"f", b"stand-in\0")
         elif kind == b"C":
             tag = body
@@ -48,7 +48,7 @@ async def _stream(
             fields = error_fields(body)
             if unreadable and fields["C"] == _GIVEN_UP:
                 raise unreadable
-            if place := rejected(fields):
+            if place := parse_rejection(fields):
                 raise await asyncio.to_thread(copy_files.load_error, copy, s3, columns, place)
             raise RedshiftError(fields["C"], fields["M"])
         elif kind == b"Z":

@@ -5,11 +5,11 @@ import re
 from typing import Any
 
 _NAME = "(?:\0\\d+\0|\\w+)"
-REMEMBERED = " /*rs:"  # begins the comment that `remembered` returns
+REMEMBERED = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
 
 
-def attributes(masked: str) -> tuple[str, dict[str, Any]]:
+def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     """Returns a masked CREATE TABLE, VIEW or MATERIALIZED VIEW without Redshift's attributes, and these.
 
     The keys are those of `rs.props` in catalog.sql: relation, diststyle, distkey, sort (names), interleaved, encode
@@ -31,19 +31,19 @@ def attributes(masked: str) -> tuple[str, dict[str, Any]]:
     if style := take(r"\bdiststyle\s+(all|even|key|auto)\b"):
         found["diststyle"] = style[1].upper()
     if dist := take(rf"\bdistkey\s*\(\s*({_NAME})\s*\)"):
-        found |= {"diststyle": "KEY", "distkey": _folded(dist[1])}
+        found |= {"diststyle": "KEY", "distkey": _fold(dist[1])}
     if keys := take(r"\b(compound|interleaved)?\s*sortkey\s*\(([^)]*)\)"):
-        found["sort"] = [_folded(column) for column in keys[2].split(",")]
+        found["sort"] = [_fold(column) for column in keys[2].split(",")]
         if (keys[1] or "").lower() == "interleaved":
             found["interleaved"] = 1
     take(r"\bsortkey\s+auto\b")
     take(r"\bencode\s+auto\b")
     if encoded := re.findall(rf"[(,]\s*({_NAME})\s+(?:[^,(]|\([^)]*\))*?\bencode\s+(\w+)", head, _FLAGS):
-        found["encode"] = {_folded(column): encoding.lower() for column, encoding in encoded}
+        found["encode"] = {_fold(column): encoding.lower() for column, encoding in encoded}
     take(r"\bencode\s+\w+")
     for word in ("distkey", "sortkey"):
         if column := re.search(rf"[(,]\s*({_NAME})[^,]*?\b{word}\b", head, _FLAGS):
-            key = _folded(column[1])
+            key = _fold(column[1])
             attribute: dict[str, Any] = {"diststyle": "KEY", "distkey": key} if word == "distkey" else {"sort": [key]}
             found |= attribute
             take(rf"\b{word}\b")
@@ -63,7 +63,7 @@ def attributes(masked: str) -> tuple[str, dict[str, Any]]:
     # Redshift checks no key: rows that PostgreSQL would refuse must come in here too.
     if not query:
         head = _NO_LENGTH.sub(r"\1varchar(256)", head)
-        head, keys_found = _without_keys(head)
+        head, keys_found = _take_keys(head)
         if keys_found:
             found["keys"] = keys_found
     if found and (
@@ -71,7 +71,7 @@ def attributes(masked: str) -> tuple[str, dict[str, Any]]:
             rf"\s*create\b.*?\b(?:table|view)\s+(?:if\s+not\s+exists\s+)?((?:{_NAME}\.)*{_NAME})", head, _FLAGS
         )
     ):
-        found["relation"] = _folded(name[1].rpartition(".")[2])
+        found["relation"] = _fold(name[1].rpartition(".")[2])
     return head + body, found
 
 
@@ -92,7 +92,7 @@ _COLUMN_KEY = re.compile(
 )
 
 
-def _without_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
+def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
     """Returns the columns of a CREATE TABLE without its keys, and these as `rs.constraints` reads them."""
     keys: list[dict[str, Any]] = []
 
@@ -100,13 +100,13 @@ def _without_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
         groups = match.groupdict()
         key: dict[str, Any] = {
             "type": (groups["kind"] or "foreign")[0].lower(),
-            "columns": [_folded(column) for column in groups["columns"].split(",")],
+            "columns": [_fold(column) for column in groups["columns"].split(",")],
         }
         if groups.get("name"):
-            key["name"] = _folded(groups["name"])
+            key["name"] = _fold(groups["name"])
         if groups.get("target"):
-            key["target"] = [_folded(part) for part in groups["target"].split(".")]
-            key["referenced"] = [_folded(column) for column in (groups["referenced"] or "").split(",") if column]
+            key["target"] = [_fold(part) for part in groups["target"].split(".")]
+            key["referenced"] = [_fold(column) for column in (groups["referenced"] or "").split(",") if column]
         keys.append(key)
         return groups.get("before") or " "
 
@@ -116,16 +116,16 @@ def _without_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
     return head, keys
 
 
-def added_column(masked: str) -> str:
+def rewrite_added_column(masked: str) -> str:
     """Returns a masked ALTER TABLE without Redshift's attributes of a column that it adds."""
     return re.sub(r"\bencode\s+\w+", " ", _NO_LENGTH.sub(r"\1varchar(256)", masked), flags=_FLAGS)
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.strip().lower()
 
 
-def remembered(found: dict[str, Any]) -> str:
+def attributes_comment(found: dict[str, Any]) -> str:
     """Returns the comment by which catalog.sql's event trigger learns a relation's attributes."""
     return f"{REMEMBERED}{_json(found)}*/" if found else ""
 

@@ -84,7 +84,7 @@ class History:
                     query_type(executed.text), "failed" if error else "success",
                     executed.started.replace(tzinfo=None), ended.replace(tzinfo=None),
                     elapsed.microseconds + elapsed.seconds * 1_000_000, executed.label or "default",
-                    _storable(executed.text), error and _storable(error),
+                    _without_nul(executed.text), error and _without_nul(error),
                 ),
             )  # fmt: skip
             if detail:
@@ -98,13 +98,13 @@ class History:
             " error_code, error_message, raw_line, raw_field_value) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 query_id, detail.file[:256], detail.line, column.name, column.type if column.name else "",
-                "" if column.length is None else str(column.length), detail.code, _storable(detail.reason[:512]),
-                _storable(detail.raw_line.rstrip("\r\n")[:1024]), _storable(detail.raw_value[:1024]),
+                "" if column.length is None else str(column.length), detail.code, _without_nul(detail.reason[:512]),
+                _without_nul(detail.raw_line.rstrip("\r\n")[:1024]), _without_nul(detail.raw_value[:1024]),
             ),
         )  # fmt: skip
 
 
-def _storable(text: str) -> str:
+def _without_nul(text: str) -> str:
     """Returns text without the one character that PostgreSQL's has no place for."""
     return text.replace("\0", "")
 

@@ -14,7 +14,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from redshift_standin.ddl import REMEMBERED
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import outside, statements
+from redshift_standin.text import change_code, statements
 
 _MARK = "\0\\d+\0"
 _NAME = f"(?:{_MARK}|\\w+)"
@@ -35,20 +35,20 @@ class LateViews:
             cursor.execute("select relname from rs.late_views")
             self._names = {name for (name,) in cursor.fetchall()}
 
-    def created(self, script: str) -> str:
+    def rewrite(self, script: str) -> str:
         """Returns a rewritten query string in which late-binding views are made by late_views.sql.
 
         Raises:
             RedshiftError: for one that reads a relation without naming its schema.
         """
         for old, new in _RENAMED.findall(script):
-            if _bare(old) in self._names:
-                self._names.add(_bare(new))
+            if _unqualified(old) in self._names:
+                self._names.add(_unqualified(new))
         if '"lbv"' not in script:
             return script
-        return ";\n".join(self._created(statement) for statement in statements(script))
+        return ";\n".join(self._rewrite_statement(statement) for statement in statements(script))
 
-    def _created(self, statement: str) -> str:
+    def _rewrite_statement(self, statement: str) -> str:
         create, _, remembered = statement.partition(REMEMBERED)
         if '"lbv"' not in remembered:
             return statement
@@ -61,15 +61,15 @@ class LateViews:
             parts.append(str(bool(found["replaces"])))
             return "\0;\0".join((found["name"], found["columns"] or "", found["query"]))
 
-        name, columns, query = outside(create, cut).split("\0;\0")
+        name, columns, query = change_code(create, cut).split("\0;\0")
         _refuse_unqualified(query)
-        self._names.add(_bare(name))
+        self._names.add(_unqualified(name))
         texts = [
             "'" + text.replace("'", "''") + "'" for text in (name, columns, query, remembered.removesuffix("*/"))
         ]
         return f"call rs.create_late_view({texts[0]}, {parts[0]}, {', '.join(texts[1:])})"
 
-    def freshen(self, sql: str) -> str | None:
+    def refresh_query(self, sql: str) -> str | None:
         """Returns the query that brings up to date what a statement may read, None where there is nothing."""
         text = sql.lower()
         found = self._names if _ALL in text else {name for name in self._names if name in text}
@@ -79,7 +79,7 @@ class LateViews:
         return f"select rs.freshen(array[{names}])"
 
 
-def _bare(name: str) -> str:
+def _unqualified(name: str) -> str:
     return name.rpartition(".")[2].strip().strip('"').lower()
 
 

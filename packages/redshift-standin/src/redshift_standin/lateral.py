@@ -13,13 +13,13 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.ddl import REMEMBERED
-from redshift_standin.errors import not_faithful
+from redshift_standin.errors import not_implemented
 from redshift_standin.text import code, statements
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # that it does not know a statement is no news here
 
 
-def expand(script: str, has_column: Callable[[str], bool]) -> str:
+def expand_aliases(script: str, has_column: Callable[[str], bool]) -> str:
     """Returns the statements of a query string for PostgreSQL with their lateral aliases replaced by what they mean.
 
     `has_column` is asked with a query of one column; it answers whether there is such a column.
@@ -29,21 +29,21 @@ def expand(script: str, has_column: Callable[[str], bool]) -> str:
     """
     if "select" not in code(script):
         return script
-    return ";\n".join(_expanded(statement, has_column) for statement in statements(script))
+    return ";\n".join(_expand_statement(statement, has_column) for statement in statements(script))
 
 
-def _expanded(statement: str, has_column: Callable[[str], bool]) -> str:
+def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
     statement, mark, remembered = statement.partition(REMEMBERED)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-        if not sum(_expand_one(select, has_column) for select in list(inner_first(tree))):
+        if not sum(_expand_select(select, has_column) for select in list(inner_first(tree))):
             return statement + mark + remembered
     except (SqlglotError, RecursionError):
         return statement + mark + remembered  # PostgreSQL will say what it thinks of it
     try:
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
     except SqlglotError as error:
-        raise not_faithful(f"lateral aliases in this statement ({error})") from error
+        raise not_implemented(f"lateral aliases in this statement ({error})") from error
 
 
 def inner_first(node: exp.Expr) -> Iterator[exp.Select]:
@@ -54,7 +54,7 @@ def inner_first(node: exp.Expr) -> Iterator[exp.Select]:
         yield node
 
 
-def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
+def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> int:
     """Expands the aliases of one select; returns how many it has replaced."""
     aliases: dict[str, exp.Expr] = {}
     known: dict[str, bool] = {}

@@ -59,20 +59,20 @@ class LoadError(RedshiftError):
         self.detail = detail
 
 
-def load_failed(table: str, detail: LoadErrorDetail) -> LoadError:
+def load_failure(table: str, detail: LoadErrorDetail) -> LoadError:
     """Returns the error of a COPY that met a row which does not fit; the row itself is in the system table."""
     name = table.rpartition(".")[2].strip('"')
     message = f"Load into table '{name}' failed.  Check 'sys_load_error_detail' system table for details."
     return LoadError(message, detail)
 
 
-def scan_failed(text: str, detail: LoadErrorDetail) -> LoadError:
+def scan_failure(text: str, detail: LoadErrorDetail) -> LoadError:
     """Returns the error of a COPY that met a columnar file which does not fit the table."""
     return LoadError(f"Spectrum Scan Error. {text}", detail)
 
 
 @dataclass(frozen=True)
-class Rejected:
+class Rejection:
     """Where PostgreSQL stopped: the record's number in the whole COPY, the column's name, the value, the SQLSTATE."""
 
     record: int
@@ -81,7 +81,7 @@ class Rejected:
     sqlstate: str
 
 
-def rejected(fields: dict[str, str]) -> Rejected | None:
+def parse_rejection(fields: dict[str, str]) -> Rejection | None:
     """Returns where an error of PostgreSQL's stopped a COPY, None for one that is about no record.
 
     `fields` are those of its ErrorResponse by their letters: C the state, c the column, W the context.
@@ -89,7 +89,7 @@ def rejected(fields: dict[str, str]) -> Rejected | None:
     found = _CONTEXT.search(fields.get("W", ""))
     if not found or fields["C"][:2] not in {"22", "23"}:
         return None
-    return Rejected(int(found["line"]), found["column"] or fields.get("c", ""), found["value"] or "", fields["C"])
+    return Rejection(int(found["line"]), found["column"] or fields.get("c", ""), found["value"] or "", fields["C"])
 
 
 def reason(column: Column, value: str, sqlstate: str) -> tuple[int, str]:

@@ -23,7 +23,7 @@ _ON = re.compile(
 _REFUSED = ("by source", "by target", "do nothing", "default values", "overriding", "returning")
 
 
-def merge(masked: str) -> str:
+def rewrite_merge(masked: str) -> str:
     """Returns a masked MERGE as PostgreSQL is to run it.
 
     Raises:
@@ -44,7 +44,7 @@ def merge(masked: str) -> str:
         raise _syntax_error(word.split()[0].upper())
     if clauses == "remove duplicates":
         alias = found["alias"] or found["source"]
-        return _without_duplicates(found["target"], found["source"], alias, rest["condition"])
+        return _remove_duplicates(found["target"], found["source"], alias, rest["condition"])
     kinds = re.findall(r"\bwhen (not )?matched then (update set|delete|insert)\b", clauses)
     if len(kinds) != len(re.findall(r"\bwhen (?:not )?matched\b", clauses)) or [
         bool(kind[0]) for kind in kinds
@@ -58,7 +58,7 @@ def merge(masked: str) -> str:
     return masked
 
 
-def _without_duplicates(target: str, source: str, alias: str, condition: str) -> str:
+def _remove_duplicates(target: str, source: str, alias: str, condition: str) -> str:
     """The simplified mode: a matched row of the target, with its duplicates, gives way to the source's."""
     using = source if alias == source else f"{source} as {alias}"
     return (

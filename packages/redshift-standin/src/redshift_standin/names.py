@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from psycopg2 import extensions
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import HIDDEN, standard
+from redshift_standin.text import HIDDEN, to_standard
 
 LONGEST = 127  # bytes
 _KEPT = 63  # bytes that PostgreSQL keeps
@@ -46,38 +46,38 @@ def fold(sql: str) -> tuple[str, dict[str, str]]:
     """
     found: dict[str, str] = {}
 
-    def named(name: str) -> str:
+    def shorten(name: str) -> str:
         name = name.lower()
         brief = short(name)
         if brief != name:
             found[brief] = name
         return brief
 
-    def bare(code: str) -> str:
-        def one(match: re.Match[str]) -> str:
-            brief = named(match[0])
+    def shorten_bare(code: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            brief = shorten(match[0])
             return match[0] if brief == match[0].lower() else f'"{brief}"'
 
-        return _BARE.sub(one, code)
+        return _BARE.sub(replace, code)
 
-    def quoted(token: str) -> str:
+    def shorten_quoted(token: str) -> str:
         if _CATALOGUES.fullmatch(token.lower()):
             return token[1:-1]
-        return '"' + named(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
+        return '"' + shorten(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
 
-    def in_class(match: re.Match[str]) -> str:
-        return "'" + parts(match[1]) + "'"
+    def convert_class(match: re.Match[str]) -> str:
+        return "'" + convert(match[1]) + "'"
 
-    def parts(text: str) -> str:
+    def convert(text: str) -> str:
         place, out = 0, ""
         for hidden in HIDDEN.finditer(text):
-            out += bare(text[place : hidden.start()])
+            out += shorten_bare(text[place : hidden.start()])
             escaped = out[-1:] in ("e", "E") and not out[-2:-1].isalnum()  # E'…', which PostgreSQL reads as it is
-            out += standard(hidden[0]) if hidden[0][0] == "'" and not escaped else quoted(hidden[0])
+            out += to_standard(hidden[0]) if hidden[0][0] == "'" and not escaped else shorten_quoted(hidden[0])
             place = hidden.end()
-        return out + bare(text[place:])
+        return out + shorten_bare(text[place:])
 
-    return _AS_CLASS.sub(in_class, parts(sql)), found
+    return _AS_CLASS.sub(convert_class, convert(sql)), found
 
 
 class Names:

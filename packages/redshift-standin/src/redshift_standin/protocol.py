@@ -33,7 +33,7 @@ def error_fields(body: bytes) -> dict[str, str]:
     return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
 
 
-def data_row(body: bytes) -> Iterator[str | None]:
+def row_values(body: bytes) -> Iterator[str | None]:
     """Gives the values of a DataRow in text."""
     place = 2
     while place < len(body):

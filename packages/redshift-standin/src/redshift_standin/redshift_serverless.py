@@ -33,7 +33,7 @@ def serve(
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
             operation = self.headers["X-Amz-Target"].rsplit(".", 1)[-1]
-            status, answer = answered(operation, asked, self.headers.get("Authorization", ""))
+            status, answer = answer_request(operation, asked, self.headers.get("Authorization", ""))
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -44,7 +44,7 @@ def serve(
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Says nothing."""
 
-    def answered(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
+    def answer_request(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
         if asked.get("workgroupName") != WORKGROUP:
             message = f"Workgroup {asked.get('workgroupName')} not found"
             return 400, {"__type": "ResourceNotFoundException", "message": message}

@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
-from redshift_standin.errors import RedshiftError, not_faithful
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.text import words
 
 _NOT_SUPPORTED = "0A000"
@@ -71,7 +71,7 @@ def refuse(statement: str) -> bool:
         if re.search(pattern, text):
             raise RedshiftError(sqlstate, message)
     if _HERE_NOT.match(text):
-        raise not_faithful(" ".join(text.split()[:2]).upper().removesuffix(" ("))
+        raise not_implemented(" ".join(text.split()[:2]).upper().removesuffix(" ("))
     kind = _OBJECT.match(text)
     if first not in _COMMANDS or (kind and kind["object"] not in _OBJECTS):
         raise RedshiftError(_SYNTAX, f'syntax error at or near "{(kind["object"] if kind else first).upper()}"')
@@ -86,7 +86,7 @@ def refuse(statement: str) -> bool:
             raise RedshiftError(_NOT_SUPPORTED, why)
     _refuse_calls(calls, FUNCTIONS)
     if re.search(r"\barray \(", text):
-        raise not_faithful("ARRAY()")
+        raise not_implemented("ARRAY()")
     if calls & LEADER_FUNCTIONS.keys() and _reads_or_writes_tables(statement):
         raise RedshiftError(
             _NOT_SUPPORTED, "Specified types or functions (one per INFO message) not supported on Redshift tables."
@@ -112,7 +112,7 @@ def _reads_or_writes_tables(statement: str) -> bool:
     try:
         tree = sqlglot.parse_one(statement, read="redshift", error_level=ErrorLevel.RAISE)
     except (SqlglotError, RecursionError) as error:
-        raise not_faithful("a function of the leader node in this statement") from error
+        raise not_implemented("a function of the leader node in this statement") from error
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     return not isinstance(tree, exp.Query) or any(table.db or table.name.lower() not in ctes for table in tables)
@@ -121,4 +121,4 @@ def _reads_or_writes_tables(statement: str) -> bool:
 def absent_function(message: str) -> RedshiftError | None:
     """Returns the stand-in's error in the place of PostgreSQL's for a function that Redshift has."""
     found = re.match(r'function (?:rs\.)?"?(\w+)', message)
-    return not_faithful(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None
+    return not_implemented(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None

@@ -14,14 +14,14 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
 from redshift_standin import ddl
-from redshift_standin.errors import not_faithful
-from redshift_standin.merge import merge
-from redshift_standin.qualify import without_qualify
+from redshift_standin.errors import not_implemented
+from redshift_standin.merge import rewrite_merge
+from redshift_standin.qualify import rewrite_qualify
 from redshift_standin.refusals import refuse
-from redshift_standin.super_paths import has_paths, without_paths
-from redshift_standin.text import code, outside, statements
-from redshift_standin.type_names import with_types
-from redshift_standin.utility import utility
+from redshift_standin.super_paths import has_paths, rewrite_paths
+from redshift_standin.text import change_code, code, statements
+from redshift_standin.type_names import check_types
+from redshift_standin.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
 
@@ -57,10 +57,10 @@ def rewrite(sql: str) -> str:
     Raises:
         RedshiftError: what Redshift would answer, or `stand-in: …` where it cannot be done faithfully.
     """
-    return ";\n".join(statement(one) for one in statements(sql)) or sql
+    return ";\n".join(rewrite_statement(one) for one in statements(sql)) or sql
 
 
-def statement(sql: str) -> str:
+def rewrite_statement(sql: str) -> str:
     """Returns one statement as PostgreSQL is to run it.
 
     Raises:
@@ -68,42 +68,42 @@ def statement(sql: str) -> str:
     """
     text = code(sql)
     if text.startswith("show "):
-        return show(sql)
-    if (done := utility(sql, text)) is not None:
+        return rewrite_show(sql)
+    if (done := rewrite_utility(sql, text)) is not None:
         return done
     of_the_catalogue = refuse(sql)
-    sql = with_types(sql)
+    sql = check_types(sql)
     remembered = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
     ):
         # The names among the attributes are marks: they travel at the end, to be put back with the others.
-        sql = outside(sql, lambda masked: "\0;\0".join(map_attributes(masked)))
+        sql = change_code(sql, lambda masked: "\0;\0".join(take_attributes(masked)))
         sql, _, remembered = sql.partition("\0;\0")
     sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
     if text.startswith("merge "):
-        sql = outside(sql, merge)
+        sql = change_code(sql, rewrite_merge)
     elif re.match(r"(grant|revoke|alter default privileges)\b", text):
         # PostgreSQL has one kind of role, which needs no word before its name.
-        sql = outside(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
+        sql = change_code(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
     elif text.startswith("create role "):
         sql += " noinherit"  # which tells a role from a group in the catalogue
     elif text.startswith("alter table "):
-        sql = outside(sql, ddl.added_column)
-    sql = outside(sql, simple)
+        sql = change_code(sql, ddl.rewrite_added_column)
+    sql = change_code(sql, replace_words)
     text = code(sql)
     if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
-        sql = through_a_tree(sql)
+        sql = rewrite_tree(sql)
     return sql + remembered
 
 
-def map_attributes(masked: str) -> tuple[str, str]:
+def take_attributes(masked: str) -> tuple[str, str]:
     """Returns a masked CREATE without Redshift's attributes, and the comment that remembers them."""
-    changed, taken = ddl.attributes(masked)
-    return changed, ddl.remembered(taken)
+    changed, taken = ddl.split_attributes(masked)
+    return changed, ddl.attributes_comment(taken)
 
 
-def simple(masked: str) -> str:
+def replace_words(masked: str) -> str:
     """Returns masked code with names, types and words changed that mean the same wherever they stand."""
     names = "|".join(_FUNCTIONS)
     masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
@@ -142,7 +142,7 @@ class _FunctionsAsTheyAre(Redshift):
         FUNCTIONS: ClassVar = {name: RedshiftParser.FUNCTIONS[name] for name in ("DECODE", "NVL2")}
 
 
-def through_a_tree(sql: str) -> str:
+def rewrite_tree(sql: str) -> str:
     """Returns a statement by way of sqlglot's tree.
 
     Raises:
@@ -151,15 +151,17 @@ def through_a_tree(sql: str) -> str:
     try:
         tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
         if tree.find(exp.Command):
-            raise not_faithful("a statement that sqlglot only passes on")
+            raise not_implemented("a statement that sqlglot only passes on")
         return (
-            without_qualify(without_paths(tree)).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+            rewrite_qualify(rewrite_paths(tree))
+            .transform(_rewrite_listagg)
+            .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
     except SqlglotError as error:
-        raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
+        raise not_implemented(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
 
-def _node(node: exp.Expression) -> exp.Expression:
+def _rewrite_listagg(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
         return _listagg(node.this.expressions, node.expression.sql("postgres"))
     if (
@@ -179,7 +181,7 @@ def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
     return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
-def show(sql: str) -> str:
+def rewrite_show(sql: str) -> str:
     """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
@@ -190,14 +192,14 @@ def show(sql: str) -> str:
     found = _SHOW.match(sql)
     if not found:
         return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
-    names = [_unquoted(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
+    names = [_unquote(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
     kind, like = found["kind"].lower(), found["like"]
     matching = f"like {like}" if like else "is not null"
     limit = f" limit {found['limit']}" if found["limit"] else ""
     if kind == "schemas":
         return f"select * from rs.show_schemas where schema_name {matching}{limit}"
     if len(names) < (1 if kind == "tables" else 2):
-        raise not_faithful(f"SHOW {kind.upper()} without the schema of what it is to show")
+        raise not_implemented(f"SHOW {kind.upper()} without the schema of what it is to show")
     if kind == "grants":
         return (
             f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'{limit}"
@@ -210,5 +212,5 @@ def show(sql: str) -> str:
     )
 
 
-def _unquoted(name: str) -> str:
+def _unquote(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

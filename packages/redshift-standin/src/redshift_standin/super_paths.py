@@ -21,7 +21,7 @@ def has_paths(text: str) -> bool:
     )
 
 
-def without_paths(tree: exp.Expr) -> exp.Expr:
+def rewrite_paths(tree: exp.Expr) -> exp.Expr:
     """Returns a tree in which PostgreSQL knows every path."""
     for select in list(tree.find_all(exp.Select)):
         sources = {table.alias_or_name for table in select.find_all(exp.Table)}

@@ -10,7 +10,7 @@ HIDDEN = re.compile(
 _MARK = re.compile("\0(\\d+)\0")
 
 
-def outside(sql: str, change: Callable[[str], str]) -> str:
+def change_code(sql: str, change: Callable[[str], str]) -> str:
     r"""Returns `sql` after `change` was made to its code alone.
 
     Strings, quoted names, dollar quotes and comments are marks of the form `\0n\0` meanwhile, and come back
@@ -30,15 +30,15 @@ _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-def standard(literal: str) -> str:
+def to_standard(literal: str) -> str:
     """Returns a string of Redshift's as one that PostgreSQL reads alike: its plain strings know no escapes."""
     if "\\" not in literal:
         return literal
 
-    def meant(found: re.Match[str]) -> str:
+    def unescape(found: re.Match[str]) -> str:
         return chr(int(found[1], 8)) if found[1][0] in "01234567" else _ESCAPES.get(found[1], found[1])
 
-    value = _ESCAPE.sub(lambda found: meant(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
+    value = _ESCAPE.sub(lambda found: unescape(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
     return f"E'{value.replace(chr(0), chr(92) * 2)}'" if "\0" in value else f"'{value}'"
 
 
@@ -51,21 +51,21 @@ def code(sql: str) -> str:
         found = " ".join(_MARK.sub(" ", masked).lower().split())
         return masked
 
-    outside(sql, keep)
+    change_code(sql, keep)
     return found
 
 
 def plain(sql: str) -> str:
     """Returns a statement in lower case, as long as it was: comments as blanks, `x` for what is in quotes."""
 
-    def emptied(found: re.Match[str]) -> str:
+    def blank_out(found: re.Match[str]) -> str:
         quote = found[0][0]
         if quote in "/-":
             return " " * len(found[0])
         quote = '"' if quote == '"' else "'"
         return quote + "x" * (len(found[0]) - 2) + quote
 
-    emptied_sql = HIDDEN.sub(emptied, sql)
+    emptied_sql = HIDDEN.sub(blank_out, sql)
     return emptied_sql.lower() if len(emptied_sql.lower()) == len(sql) else emptied_sql
 
 
@@ -79,7 +79,7 @@ def statements(sql: str) -> list[str]:
     """Returns the statements of a script, without those that are only white space or comments."""
     parts: list[str] = []
     cut = "\0;\0"  # no mark: those are numbers
-    outside_parts = outside(sql, lambda masked: masked.replace(";", cut)).split(cut)
+    outside_parts = change_code(sql, lambda masked: masked.replace(";", cut)).split(cut)
     parts += [part.strip() for part in outside_parts if code(part)]
     return parts
 

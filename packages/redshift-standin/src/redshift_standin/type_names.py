@@ -30,14 +30,14 @@ _TYPE = re.compile(
 _NO_PRECISION = {"numeric", "decimal", "dec"}
 
 
-def with_types(sql: str) -> str:
+def check_types(sql: str) -> str:
     """Returns a statement in which `numeric` has the precision that Redshift gives it.
 
     Raises:
         RedshiftError: for a type that Redshift has not.
     """
     ends = []
-    for found, column in named(sql):
+    for found, column in find_types(sql):
         name = found["name"]
         if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
             raise RedshiftError("42704", f'Column has unsupported type "{name}".')
@@ -48,18 +48,18 @@ def with_types(sql: str) -> str:
     return sql
 
 
-def named(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
+def find_types(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
     """Gives each type that a statement names without quotes, and whether it is a column's.
 
     The groups of the match are its `schema`, its `name` (the first word of it) and its `length`.
     """
     text = plain(sql)
-    for place, column in _places(text):
+    for place, column in _find_places(text):
         if found := _TYPE.match(text, place):
             yield found, column
 
 
-def _places(text: str) -> Iterator[tuple[int, bool]]:
+def _find_places(text: str) -> Iterator[tuple[int, bool]]:
     """Gives where types begin, and whether they are those of a column."""
     yield from ((found.end(), False) for found in re.finditer(r"::\s*", text))
     yield from ((found.start(), False) for found in _BEFORE_TEXT.finditer(text))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.protocol import PROTOCOL, column_names, data_row, error_fields, message, read_message
+from redshift_standin.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
@@ -32,7 +32,7 @@ class Upstream:
         self._unsynced = False  # messages of the extended protocol were sent since the last Sync
         self._idle = asyncio.Event()
         self._idle.set()
-        self._kept: asyncio.Queue[tuple[bytes, bytes]] | None = None
+        self._diverted: asyncio.Queue[tuple[bytes, bytes]] | None = None
 
     async def sign_in(self, options: dict[str, str], password: str) -> bytes:
         """Signs in by SCRAM; returns the body of AuthenticationOk.
@@ -76,8 +76,8 @@ class Upstream:
             if kind == b"Z":
                 self.status = body
                 own = self._unanswered.popleft() if self._unanswered else False
-            if self._kept is not None:
-                await self._kept.put((kind, body))
+            if self._diverted is not None:
+                await self._diverted.put((kind, body))
             elif not own:
                 yield kind, body
             if not self._unanswered:
@@ -90,15 +90,15 @@ class Upstream:
         await self._idle.wait()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
+    async def exclusive(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
         """While entered, what PostgreSQL says comes to the queue and not to the client."""
         await self.settle()
-        self._kept = asyncio.Queue()
+        self._diverted = asyncio.Queue()
         try:
-            yield self._kept
+            yield self._diverted
             await self._idle.wait()
         finally:
-            self._kept = None
+            self._diverted = None
 
     async def ask(self, sql: str) -> list[list[str | None]]:
         """Returns the rows of a query that the client does not see.
@@ -106,7 +106,7 @@ class Upstream:
         Raises:
             RedshiftError: PostgreSQL's error.
         """
-        return [list(data_row(body)) for kind, body in await self._answers(sql) if kind == b"D"]
+        return [list(row_values(body)) for kind, body in await self._answers(sql) if kind == b"D"]
 
     async def columns(self, sql: str) -> list[str]:
         """Returns the names of the columns of a query that the client does not see.
@@ -118,7 +118,7 @@ class Upstream:
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []
-        async with self.alone() as queue:
+        async with self.exclusive() as queue:
             await self.send(b"Q", sql.encode() + b"\0", own=True)
             while (answer := await queue.get())[0] != b"Z":
                 answers.append(answer)
@@ -126,7 +126,7 @@ class Upstream:
             raise RedshiftError(fields["C"], fields["M"])
         return answers
 
-    async def break_transaction(self) -> None:
+    async def fail_transaction(self) -> None:
         """Fails the transaction that is open, as an error of Redshift's fails it."""
         await self.settle()
         if self.status == b"T":

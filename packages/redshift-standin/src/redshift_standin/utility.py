@@ -6,8 +6,8 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 
 import re
 
-from redshift_standin.errors import not_faithful
-from redshift_standin.text import code, outside
+from redshift_standin.errors import not_implemented
+from redshift_standin.text import change_code, code
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 _MARK = "\0\\d+\0"
@@ -39,7 +39,7 @@ def is_truncate(statement: str) -> bool:
     return code(statement).startswith("truncate ")
 
 
-def utility(sql: str, text: str) -> str | None:
+def rewrite_utility(sql: str, text: str) -> str | None:
     """Returns such a statement as PostgreSQL is to run it, None for any other; `text` is its code alone.
 
     Raises:
@@ -47,23 +47,23 @@ def utility(sql: str, text: str) -> str | None:
     """
     if text.startswith("analyze"):
         if "compression" in text:
-            raise not_faithful("ANALYZE COMPRESSION")
-        return outside(sql, lambda masked: re.sub(r"\b(predicate|all)\s+columns\b", "", masked, flags=_FLAGS))
+            raise not_implemented("ANALYZE COMPRESSION")
+        return change_code(sql, lambda masked: re.sub(r"\b(predicate|all)\s+columns\b", "", masked, flags=_FLAGS))
     if text.startswith("vacuum"):
         kinds = r"(?<=vacuum)\s+(full|sort\s+only|delete\s+only|reindex|recluster)\b|\bto\s+\d+\s+percent\b|\bboost\b"
-        return outside(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
+        return change_code(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
     if _CASE_SENSITIVE.match(text) and not re.search(r"\b(false|off|0)\b", sql, _FLAGS):
-        raise not_faithful("a session whose names are case-sensitive")
+        raise not_implemented("a session whose names are case-sensitive")
     if _WITHOUT_EFFECT.match(text):
         return _NOTHING
     if found := re.match(r"use (\w+)$", text):
         return f"call rs.use('{found[1]}')"
     if re.match(r"alter table|refresh", text):
-        return outside(sql, _altered) or None
+        return change_code(sql, _rewrite_alter) or None
     return None
 
 
-def _altered(masked: str) -> str:
+def _rewrite_alter(masked: str) -> str:
     """Returns a masked statement as a call of utility.sql's, empty where it is none of these."""
     masked = re.sub(rf"^(?:\s*{_MARK})+", "", masked)  # comments
     if found := re.fullmatch(
