@@ -118,7 +118,7 @@ def test_a_second_user_of_the_folder_is_refused_and_told_who_has_it(folder: Path
     owner, _ = start_owner(folder)
     try:
         for use in (PostgresServer(folder).__enter__, PostgresServer(folder).remove):
-            with pytest.raises(StandInError, match=rf"in use by process {owner.pid}: stop that one first"):
+            with pytest.raises(StandInError, match=rf"in use by process {owner.pid}: stop that process first"):
                 use()
     finally:
         owner.send_signal(signal.SIGINT)

@@ -1,8 +1,8 @@
 """The files of a COPY, read from S3 and streamed as PostgreSQL's own COPY takes them.
 
-Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's CSV, in which an empty field is
-NULL and a quoted one an empty text; JSON and CSV become its text format, in which every record is one line, so that
-the line it complains of is the record.
+Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's CSV, where an empty field is NULL
+and a quoted empty field is an empty text. JSON and CSV become its text format, where each record is one line, so that
+the line in PostgreSQL's error is the number of the record.
 """
 
 import csv
@@ -45,24 +45,24 @@ _BATCH = 50_000  # rows
 _BUFFER = 1 << 20  # bytes
 csv.field_size_limit(16 * 1024 * 1024)  # the largest SUPER; Python's own limit is 128 kB
 
-_NULL = r"\N"  # what NULL AS is by default
+_NULL = r"\N"  # the default of NULL AS
 
-# A record: its file, its line there, the line as it stands, and its values as PostgreSQL reads them.
+# A record: its file, its line number, the raw line, and its values as PostgreSQL reads them.
 _Record = tuple[str, int, str, Sequence[str | None]]
 
 
 def stdin_statement(copy: Copy, columns: Sequence[Column]) -> str:
-    """Returns PostgreSQL's COPY that takes the chunks."""
+    """Returns the COPY statement of PostgreSQL that reads the chunks."""
     names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
     return f"copy {copy.table} ({names}) from stdin" + (" (format csv)" if copy.format == "parquet" else "")
 
 
 def chunks(copy: Copy, endpoint: str, columns: Sequence[Column]) -> Iterator[bytes]:
-    """Gives the files' rows for `stdin_statement`, a chunk per batch.
+    """Yields the rows of the files for `stdin_statement`, one chunk per batch.
 
     Raises:
-        RedshiftError: if a file is not there, or S3 does not answer.
-        LoadError: if one is not of the format, or a row does not fit the columns.
+        RedshiftError: a file is missing, or S3 does not answer.
+        LoadError: a file is not of the format, or a row cannot be loaded into the columns.
     """
     s3 = _client(endpoint)
     try:
@@ -73,12 +73,12 @@ def chunks(copy: Copy, endpoint: str, columns: Sequence[Column]) -> Iterator[byt
         records = _records(copy, s3, columns)
         while batch := list(islice(records, _BATCH // 10)):
             yield "".join(_line(values) for _, _, _, values in batch).encode()
-    except BotoCoreError as error:  # no answer, or one that was cut
+    except BotoCoreError as error:  # no answer, or an incomplete one
         raise RedshiftError("XX000", f"S3ServiceException:{error}") from error
 
 
 def load_error(copy: Copy, endpoint: str, columns: Sequence[Column], rejection: Rejection) -> RedshiftError:
-    """Returns Redshift's error for a record that PostgreSQL has refused; the files are read again up to it."""
+    """Returns Redshift's error for a record that PostgreSQL refused; reads the files again up to that record."""
     column = next((column for column in columns if column.name == rejection.column), Column(rejection.column))
     code, words = reason(column, rejection.value, rejection.sqlstate)
     if copy.format == "parquet":
@@ -98,13 +98,13 @@ def _client(endpoint: str) -> Any:
         endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="copy",
-        aws_secret_access_key="copy",  # noqa: S106  moto takes any
+        aws_secret_access_key="copy",  # noqa: S106 - moto accepts any
         config=Config(retries={"max_attempts": 0}),  # it is on this machine
     )
 
 
 def _files(copy: Copy, s3: Any) -> Iterator[tuple[str, Any]]:
-    """Gives the URLs of the files and their bodies."""
+    """Yields the URL and the body of each file."""
     for key in _keys(copy, s3):
         try:
             body = s3.get_object(Bucket=copy.bucket, Key=key)["Body"]
@@ -136,7 +136,7 @@ def _keys(copy: Copy, s3: Any) -> list[str]:
 
 
 def _parquet(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iterator[bytes]:
-    """Parquet's columns fill the target's by position; so does Redshift, whatever their names."""
+    """Yields the rows of a Parquet file. Columns are mapped by position, whatever their names, as on Redshift."""
     with tempfile.TemporaryFile() as file:
         shutil.copyfileobj(body, file, _BUFFER)
         try:
@@ -191,13 +191,17 @@ _ACCEPTED = {
 
 
 def _accepts(given: pa.DataType, target: str) -> bool:
-    if pa.types.is_dictionary(given):  # a way to write a column in the file, not a type of its own
+    if pa.types.is_dictionary(given):  # an encoding of the file, not a type
         given = given.value_type
     return any(str(given).startswith(prefix) for prefix in _ACCEPTED.get(target, ()))
 
 
 def _csv_values(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
-    """Returns the values as PostgreSQL reads them in CSV; a text with too many bytes is refused or cut."""
+    """Returns the values as PostgreSQL reads them in CSV; truncates texts with too many bytes if COPY says so.
+
+    Raises:
+        LoadError: a text has too many bytes.
+    """
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     if pa.types.is_nested(array.type):
@@ -263,7 +267,7 @@ def _json(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column])
 
 
 def _fields(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column]) -> Iterator[_Record]:
-    """CSV, and text with a delimiter, in which quotes are characters like any other."""
+    """Yields the records of CSV, or of text with a delimiter, where quotes have no meaning."""
     plain = copy.format == "text"
     reader = csv.reader(lines, delimiter=copy.delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     for _ in islice(reader, copy.ignore_header):
@@ -283,7 +287,7 @@ def _fields(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column
 
 
 class _Number(str):
-    """A number that is no integer, as it stands in the file: a float would be another one."""
+    """A number with a fraction as written in the file: a float would change it."""
 
 
 def _text(value: Any, column: Column) -> str | None:
@@ -303,10 +307,10 @@ def _json_text(value: Any) -> str:
 def _check_lengths(
     copy: Copy, url: str, number: int, line: str, texts: list[str | None], columns: Sequence[Column]
 ) -> list[str | None]:
-    """Returns the texts, cut where the statement says so.
+    """Returns the texts, truncated if COPY says so.
 
     Raises:
-        LoadError: for one with more bytes than its column takes.
+        LoadError: a text has more bytes than its column allows.
     """
     for place, (text, column) in enumerate(zip(texts, columns, strict=True)):
         length = column.length

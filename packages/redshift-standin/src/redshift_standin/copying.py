@@ -1,4 +1,4 @@
-"""COPY on a client's own session, so that it is part of the client's transaction."""
+"""Runs COPY in the client's session, so that it is part of the client's transaction."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from redshift_standin.load_errors import parse_rejection
 from redshift_standin.protocol import error_fields
 from redshift_standin.upstream import Upstream
 
-_GIVEN_UP = "57014"  # PostgreSQL's state of a COPY that the proxy itself has ended
+_GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
 
 async def run(sql: str, upstream: Upstream, s3_endpoint: str) -> bytes:
     """Runs a COPY statement; returns the body of its CommandComplete.
 
     Raises:
-        RedshiftError: if nothing was loaded.
+        RedshiftError: nothing was loaded.
     """
     copy = parse(sql)
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
@@ -39,7 +39,7 @@ async def _stream(
                 while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                     await upstream.send(b"d", chunk)
                 await upstream.send(b"c")
-            except Exception as error:  # noqa: BLE001 - PostgreSQL waits for the rest of the rows
+            except Exception as error:  # noqa: BLE001 - PostgreSQL must not wait for more rows
                 unreadable = error if isinstance(error, RedshiftError) else internal_error(error)
                 await upstream.send(b"f", b"stand-in\0")
         elif kind == b"C":

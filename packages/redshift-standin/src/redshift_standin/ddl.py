@@ -1,16 +1,16 @@
-"""Redshift's attributes of tables and views: taken out for PostgreSQL, and remembered for the catalogue."""
+"""Redshift's attributes of tables and views: removed for PostgreSQL and stored for the catalogue."""
 
 import json
 import re
 from typing import Any
 
 _NAME = "(?:\0\\d+\0|\\w+)"
-REMEMBERED = " /*rs:"  # begins the comment that `attributes_comment` returns
+ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
 
 
 def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
-    """Returns a masked CREATE TABLE, VIEW or MATERIALIZED VIEW without Redshift's attributes, and these.
+    """Returns a masked CREATE TABLE, VIEW or MATERIALIZED VIEW without Redshift's attributes, and the attributes.
 
     The keys are those of `rs.props` in catalog.sql: relation, diststyle, distkey, sort (names), interleaved, encode
     (by column), lbv (late binding), mv.
@@ -60,7 +60,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
         head = re.sub(r"\bmaterialized\s+view\b", "view", head, count=1, flags=_FLAGS)
         found["mv"] = 1
         found["mvhead"] = f"backup yes diststyle auto auto refresh {found.get('autorefresh', 'no')}"
-    # Redshift checks no key: rows that PostgreSQL would refuse must come in here too.
+    # Redshift does not enforce keys: rows that PostgreSQL would refuse must be accepted here too.
     if not query:
         head = _NO_LENGTH.sub(r"\1varchar(256)", head)
         head, keys_found = _take_keys(head)
@@ -93,7 +93,7 @@ _COLUMN_KEY = re.compile(
 
 
 def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
-    """Returns the columns of a CREATE TABLE without its keys, and these as `rs.constraints` reads them."""
+    """Returns the columns of a CREATE TABLE without its keys, and the keys as `rs.constraints` reads them."""
     keys: list[dict[str, Any]] = []
 
     def note(match: re.Match[str]) -> str:
@@ -117,7 +117,7 @@ def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
 
 
 def rewrite_added_column(masked: str) -> str:
-    """Returns a masked ALTER TABLE without Redshift's attributes of a column that it adds."""
+    """Returns a masked ALTER TABLE without the attributes of a column that it adds."""
     return re.sub(r"\bencode\s+\w+", " ", _NO_LENGTH.sub(r"\1varchar(256)", masked), flags=_FLAGS)
 
 
@@ -126,12 +126,12 @@ def _fold(name: str) -> str:
 
 
 def attributes_comment(found: dict[str, Any]) -> str:
-    """Returns the comment by which catalog.sql's event trigger learns a relation's attributes."""
-    return f"{REMEMBERED}{_json(found)}*/" if found else ""
+    """Returns the comment from which the event trigger of catalog.sql reads a relation's attributes."""
+    return f"{ATTRIBUTES_START}{_json(found)}*/" if found else ""
 
 
 def _json(value: Any) -> str:
-    """JSON in which a name that is a mark stands bare: it comes back with double quotes, which are JSON's too."""
+    """Returns JSON in which marks are not quoted: their names have double quotes, which are also JSON's."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_json(key)}: {_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

@@ -1,7 +1,6 @@
 """Views WITH NO SCHEMA BINDING, https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html.
 
-late_views.sql keeps their text and writes them anew; here are the statement that makes one, and which statements
-read one.
+late_views.sql stores their text and rewrites them. This module handles the statements that create or read one.
 """
 
 import re
@@ -12,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
-from redshift_standin.ddl import REMEMBERED
+from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError
 from redshift_standin.text import change_code, statements
 
@@ -28,7 +27,7 @@ _ALL = "pg_get_late_binding_view_cols"
 
 
 class LateViews:
-    """The names of the late-binding views that the database may have."""
+    """The names of the late-binding views that may exist in the database."""
 
     def __init__(self, connection: extensions.connection) -> None:
         with connection.cursor() as cursor:
@@ -36,10 +35,10 @@ class LateViews:
             self._names = {name for (name,) in cursor.fetchall()}
 
     def rewrite(self, script: str) -> str:
-        """Returns a rewritten query string in which late-binding views are made by late_views.sql.
+        """Returns a rewritten query string that creates late-binding views through late_views.sql.
 
         Raises:
-            RedshiftError: for one that reads a relation without naming its schema.
+            RedshiftError: for a view that reads a relation without naming its schema.
         """
         for old, new in _RENAMED.findall(script):
             if _unqualified(old) in self._names:
@@ -49,7 +48,7 @@ class LateViews:
         return ";\n".join(self._rewrite_statement(statement) for statement in statements(script))
 
     def _rewrite_statement(self, statement: str) -> str:
-        create, _, remembered = statement.partition(REMEMBERED)
+        create, _, remembered = statement.partition(ATTRIBUTES_START)
         if '"lbv"' not in remembered:
             return statement
         parts: list[str] = []
@@ -70,7 +69,7 @@ class LateViews:
         return f"call rs.create_late_view({texts[0]}, {parts[0]}, {', '.join(texts[1:])})"
 
     def refresh_query(self, sql: str) -> str | None:
-        """Returns the query that brings up to date what a statement may read, None where there is nothing."""
+        """Returns the query that updates the views that a statement may read, None if it reads none."""
         text = sql.lower()
         found = self._names if _ALL in text else {name for name in self._names if name in text}
         if not found:
@@ -88,7 +87,7 @@ def _refuse_unqualified(query: str) -> None:
         tree = sqlglot.parse_one(query, read="postgres", error_level=ErrorLevel.RAISE)
         sources = [source for scope in traverse_scope(tree) for source in scope.sources.values()]
     except (SqlglotError, RecursionError):
-        return  # whether its names are found, PostgreSQL will say
+        return  # PostgreSQL reports names that do not exist
     if any(isinstance(s, exp.Table) and isinstance(s.this, exp.Identifier) and not s.db for s in sources):
         raise RedshiftError(
             "42P01", "All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING."

@@ -1,7 +1,7 @@
 """MERGE: the forms that Redshift has, https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html.
 
-PostgreSQL's MERGE has more; what Redshift refuses is refused. REMOVE DUPLICATES is a deletion and an insertion in one
-statement.
+PostgreSQL has more forms; those that Redshift refuses are refused. REMOVE DUPLICATES is a deletion and an insertion
+in one statement.
 """
 
 import re
@@ -24,10 +24,10 @@ _REFUSED = ("by source", "by target", "do nothing", "default values", "overridin
 
 
 def rewrite_merge(masked: str) -> str:
-    """Returns a masked MERGE as PostgreSQL is to run it.
+    """Returns a masked MERGE as PostgreSQL runs it.
 
     Raises:
-        RedshiftError: for a form that Redshift has not.
+        RedshiftError: for a form that Redshift does not have.
     """
     found = _MERGE.fullmatch(masked)
     if not found:
@@ -59,7 +59,7 @@ def rewrite_merge(masked: str) -> str:
 
 
 def _remove_duplicates(target: str, source: str, alias: str, condition: str) -> str:
-    """The simplified mode: a matched row of the target, with its duplicates, gives way to the source's."""
+    """Returns the simplified mode: matched rows of the target are replaced by the source's."""
     using = source if alias == source else f"{source} as {alias}"
     return (
         f"with rs_matches as "

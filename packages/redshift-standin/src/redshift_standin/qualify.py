@@ -1,7 +1,7 @@
-"""QUALIFY as a condition on a subquery, with no column more than the client asked for.
+"""QUALIFY as a condition on a subquery, with the columns that the client selects and no others.
 
-What stands for a row of a source in `*` is the row itself, so that nobody has to know its columns; a condition on an
-alias becomes a lateral alias, which lateral.py knows how to treat.
+For `*` the subquery selects each source's row as one value, so that its columns need not be known. A condition on an
+alias becomes a lateral alias, which lateral.py expands.
 """
 
 from sqlglot import exp
@@ -15,7 +15,7 @@ def rewrite_qualify(tree: exp.Expr) -> exp.Expr:
     """Returns a tree without QUALIFY.
 
     Raises:
-        RedshiftError: for `*` over a join with USING, which has each of its columns once.
+        RedshiftError: for a form that is not implemented, such as `*` over a join with USING.
     """
     for select in list(tree.find_all(exp.Select)):
         if select.args.get("qualify"):
@@ -59,7 +59,7 @@ def _as_subquery(select: exp.Select) -> exp.Select:
 
 
 def _sources(select: exp.Select, star: exp.Expr) -> list[str]:
-    """Returns the names of the sources whose columns a star stands for, as SQL."""
+    """Returns the names, as SQL, of the sources whose columns a star selects."""
     if any(star.find_all(exp.Star)) and any(node.args.get("except_") for node in star.find_all(exp.Star)):
         raise not_implemented("QUALIFY with EXCLUDE")
     if isinstance(star, exp.Column):

@@ -1,6 +1,6 @@
-"""The redshift-serverless API, as far as clients ask it to sign in: GetCredentials and GetWorkgroup.
+"""The part of the redshift-serverless API that clients need to sign in: GetCredentials and GetWorkgroup.
 
-JSON over HTTP POST with the operation in the header X-Amz-Target, as botocore's model of the service says.
+JSON over HTTP POST with the operation in the header X-Amz-Target, as in botocore's model of the service.
 """
 
 import json
@@ -21,10 +21,10 @@ USER = "IAMR:sandbox"
 def serve(
     login: Callable[[str, int], str], host: str, port: int, users: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Serves the API for the workgroup `sandbox` at `host:port` while entered; gives its URL.
+    """Serves the API for the workgroup `sandbox` at `host:port` while entered; yields its URL.
 
-    `login` returns a password of a user for a number of seconds. On AWS a role signs in under its own name; here
-    `users` are those by the access key that a request is signed with, and every other key signs in as `USER`.
+    `login` gets a user and a number of seconds and returns a password. On AWS a role signs in under its own name.
+    Here `users` has the user of each access key that signs requests; every other key signs in as `USER`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ def serve(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
     def answer_request(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
         if asked.get("workgroupName") != WORKGROUP:

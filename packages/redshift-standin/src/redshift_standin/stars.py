@@ -1,4 +1,4 @@
-"""`* EXCLUDE (…)` and GROUP BY ALL, spelled out: which columns there are, only the database knows.
+"""`* EXCLUDE (…)` and GROUP BY ALL as lists of columns, for which the database is asked.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_SELECT_list.html, …/r_GROUP_BY_clause.html
 """
@@ -10,20 +10,22 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.ddl import REMEMBERED
+from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.lateral import inner_first, probe
 from redshift_standin.text import code, statements
 
 _NEEDED = re.compile(r"\* ?exclude\b|\bgroup by all\b")
-_AGGREGATES = {"avg", "listagg", "median"}  # those that sqlglot does not know, of functions.sql
+_AGGREGATES = {"avg", "listagg", "median"}  # of functions.sql, which sqlglot does not know
 
 
 def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
-    """Returns a query string for PostgreSQL without these; `columns` is asked for the names of a query's columns.
+    """Returns a query string for PostgreSQL without these forms.
+
+    `columns` gets a query and returns the names of its columns.
 
     Raises:
-        RedshiftError: for a column that is not there, or a form that cannot be spelled out.
+        RedshiftError: for a missing column, or a form that cannot be expanded.
     """
     if not _NEEDED.search(code(script)):
         return script
@@ -33,7 +35,7 @@ def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
 def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> str:
     if not _NEEDED.search(code(statement)):
         return statement
-    statement, mark, remembered = statement.partition(REMEMBERED)
+    statement, mark, remembered = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
         for select in inner_first(tree):
@@ -52,7 +54,7 @@ def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> st
 def _expand_projection(
     select: exp.Select, given: exp.Expr, columns: Callable[[str], list[str]]
 ) -> Iterator[exp.Expr]:
-    """Gives what stands for one projection."""
+    """Yields the expressions that replace one expression of a SELECT list."""
     star = given.this if isinstance(given, exp.Column) else given
     excluded = star.args.get("except_") if isinstance(star, exp.Star) else None
     if not excluded:
@@ -74,7 +76,7 @@ def _expand_projection(
 
 
 def _group_by(select: exp.Select) -> exp.Group | None:
-    """Returns GROUP BY of the projections that aggregate nothing."""
+    """Returns a GROUP BY of the expressions without aggregates, None if there is none."""
     if any(projection.is_star for projection in select.expressions):
         raise not_implemented("GROUP BY ALL of *")
     places = [n for n, projection in enumerate(select.expressions, 1) if not _aggregates(projection)]

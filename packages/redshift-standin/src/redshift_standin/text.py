@@ -1,9 +1,9 @@
-"""SQL as text: what is code, and what only looks like it inside strings, quoted names and comments."""
+"""SQL as text: code is separated from strings, quoted names and comments."""
 
 import re
 from collections.abc import Callable
 
-# What is not code. A backslash escapes the character after it in every string, as on Redshift.
+# Everything that is not code. A backslash escapes the next character in every string, as on Redshift.
 HIDDEN = re.compile(
     r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
 )
@@ -11,10 +11,10 @@ _MARK = re.compile("\0(\\d+)\0")
 
 
 def change_code(sql: str, change: Callable[[str], str]) -> str:
-    r"""Returns `sql` after `change` was made to its code alone.
+    r"""Returns `sql` with `change` applied to its code alone.
 
-    Strings, quoted names, dollar quotes and comments are marks of the form `\0n\0` meanwhile, and come back
-    letter by letter wherever `change` leaves their marks.
+    `change` gets the code with a mark of the form `\0n\0` for each string, quoted name, dollar quote and comment.
+    Each mark that it leaves is replaced by the original text.
     """
     hidden: list[str] = []
 
@@ -31,7 +31,7 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def to_standard(literal: str) -> str:
-    """Returns a string of Redshift's as one that PostgreSQL reads alike: its plain strings know no escapes."""
+    """Returns a string literal of Redshift as PostgreSQL's literal of the same value, where plain strings have no escapes."""
     if "\\" not in literal:
         return literal
 
@@ -43,7 +43,7 @@ def to_standard(literal: str) -> str:
 
 
 def code(sql: str) -> str:
-    """Returns the code alone, in lower case, with one blank for each string, quoted name, comment and white space."""
+    """Returns the code alone, in lowercase, with one blank for each string, quoted name, comment and white space."""
     found = ""
 
     def keep(masked: str) -> str:
@@ -56,7 +56,7 @@ def code(sql: str) -> str:
 
 
 def plain(sql: str) -> str:
-    """Returns a statement in lower case, as long as it was: comments as blanks, `x` for what is in quotes."""
+    """Returns a statement in lowercase and of the same length: comments are blanks, quoted text is `x`."""
 
     def blank_out(found: re.Match[str]) -> str:
         quote = found[0][0]
@@ -70,13 +70,13 @@ def plain(sql: str) -> str:
 
 
 def words(sql: str) -> str:
-    """Returns the words of a statement joined by blanks, in lower case: a text as '' and a name in quotes as ""."""
+    """Returns the words of a statement joined by blanks, in lowercase: a string is '' and a quoted name ""."""
     found = re.findall(r"'x*'|\"x*\"|::|[\w#]+|\S", plain(sql))
     return " ".join(word[0] * 2 if word[0] in "'\"" else word for word in found)
 
 
 def statements(sql: str) -> list[str]:
-    """Returns the statements of a script, without those that are only white space or comments."""
+    """Returns the statements of a script, without those that consist of white space and comments."""
     parts: list[str] = []
     cut = "\0;\0"  # no mark: those are numbers
     outside_parts = change_code(sql, lambda masked: masked.replace(";", cut)).split(cut)
@@ -88,7 +88,7 @@ _TAG = re.compile(r"(?:create|alter|drop) \w+|refresh materialized view|\w+")
 
 
 def tag(statement: str) -> str:
-    """Returns the words by which a server says that it has carried out a statement."""
+    """Returns the command tag with which a server confirms a statement."""
     text = re.sub(r"^create or replace\b", "create", code(statement))
     found = _TAG.match(text)
     return found[0].upper() if found else ""

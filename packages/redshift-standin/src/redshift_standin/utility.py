@@ -1,4 +1,4 @@
-"""Statements about upkeep, sessions and physical storage: what of them PostgreSQL carries out, and what is only told.
+"""Statements about maintenance, sessions and physical storage: PostgreSQL runs some, others change only the catalogue.
 
 The forms are those of https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_commands.html: ANALYZE, VACUUM, USE, SET,
 REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
@@ -15,7 +15,7 @@ _NAME = f"(?:{_MARK}|[\\w#]+)"
 _RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
 _NOTHING = "call rs.nothing()"
 
-# Settings of a session that change how a query runs and not what it answers.
+# Settings of a session that change how a query runs, not its result.
 _WITHOUT_EFFECT = re.compile(
     r"(set (session )?|reset )(enable_\w+|wlm_query_slot_count|analyze_threshold_percent|mv_enable_\w+|spectrum_\w+"
     r"|use_fips_ssl)\b|reset use\b"
@@ -35,15 +35,15 @@ _STORAGE = {
 
 
 def is_truncate(statement: str) -> bool:
-    """True for TRUNCATE, which commits the transaction that it is in."""
+    """Returns whether a statement is TRUNCATE, which commits the open transaction."""
     return code(statement).startswith("truncate ")
 
 
 def rewrite_utility(sql: str, text: str) -> str | None:
-    """Returns such a statement as PostgreSQL is to run it, None for any other; `text` is its code alone.
+    """Returns such a statement as PostgreSQL runs it, None for any other. `text` is its code alone.
 
     Raises:
-        RedshiftError: `stand-in: …` for one that would change what queries answer.
+        RedshiftError: `stand-in: …` for a statement that would change the results of queries.
     """
     if text.startswith("analyze"):
         if "compression" in text:
@@ -64,7 +64,7 @@ def rewrite_utility(sql: str, text: str) -> str | None:
 
 
 def _rewrite_alter(masked: str) -> str:
-    """Returns a masked statement as a call of utility.sql's, empty where it is none of these."""
+    """Returns a masked statement as a call of a procedure in utility.sql, empty if none applies."""
     masked = re.sub(rf"^(?:\s*{_MARK})+", "", masked)  # comments
     if found := re.fullmatch(
         rf"\s*refresh\s+materialized\s+view\s+({_RELATION})\s*(?:restrict|cascade)?\s*", masked, _FLAGS
