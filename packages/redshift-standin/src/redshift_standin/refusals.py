@@ -100,7 +100,7 @@ def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
 
 
 def _reads_catalogue_only(text: str) -> bool:
-    """Returns whether a query reads the catalogue alone: it runs on the leader node, with PostgreSQL 8's functions."""
+    """Returns whether a query reads the catalogue alone: the leader node runs it, with PostgreSQL 8's functions."""
     if not text.startswith(("select", "with", "(")):
         return False
     ctes = {found[1] for found in _CTE.finditer(text)}
@@ -119,6 +119,6 @@ def _reads_or_writes_tables(statement: str) -> bool:
 
 
 def absent_function(message: str) -> RedshiftError | None:
-    """Returns the error that replaces PostgreSQL's for an unknown function, None if Redshift lacks the function too."""
+    """Returns the error that replaces PostgreSQL's for an unknown function, None if Redshift lacks it too."""
     found = re.match(r'function (?:rs\.)?"?(\w+)', message)
     return not_implemented(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None

@@ -31,7 +31,7 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def to_standard(literal: str) -> str:
-    """Returns a string literal of Redshift as PostgreSQL's literal of the same value, where plain strings have no escapes."""
+    """Returns PostgreSQL's literal for a string literal of Redshift: only its E'…' strings have escapes."""
     if "\\" not in literal:
         return literal
 

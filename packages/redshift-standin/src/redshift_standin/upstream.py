@@ -22,7 +22,7 @@ class Upstream:
     """The connection of one session to PostgreSQL.
 
     Attributes:
-        status: the transaction status in the last ReadyForQuery: b"I" idle, b"T" in a transaction, b"E" in a failed one.
+        status: as in the last ReadyForQuery: b"I" idle, b"T" in a transaction, b"E" in a failed transaction.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Statements about maintenance, sessions and physical storage: PostgreSQL runs some, others change only the catalogue.
+"""Statements about maintenance, sessions and storage: PostgreSQL runs some, others change only the catalogue.
 
 The forms are those of https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_commands.html: ANALYZE, VACUUM, USE, SET,
 REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.

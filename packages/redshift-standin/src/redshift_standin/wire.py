@@ -86,7 +86,7 @@ class Session:
         self._process = 0
         self._transaction = history.next_transaction()
         self._label: str | None = None
-        # In the order of their answers, and whether each is only parsed. None is a COMMIT that the client did not send.
+        # In the order of their answers; True if it is only parsed. None is a COMMIT that the client did not send.
         self._running: deque[tuple[Executed | None, bool]] = deque()
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
