@@ -2,16 +2,17 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+import redshift_connector
 from moto.server import ThreadedMotoServer
 from redshift_connector.iam_helper import IamHelper
 
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import redshift
+from redshift_standin.pytest_plugin import Redshift, redshift
 from redshift_standin.server import RedshiftServer
 
 __all__ = ["redshift"]
@@ -63,3 +64,24 @@ def redshift_server(stand_in: RedshiftServer, s3_endpoint: str) -> Iterator[tupl
     bucket.objects.all().delete()
     yield stand_in, bucket
     bucket.objects.all().delete()
+
+
+@pytest.fixture
+def connect_like_dbt(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., redshift_connector.Connection]]:
+    """Opens connections of dbt-redshift's client as the admin, or with changed arguments, and closes them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(redshift.server.ca_bundle))  # it reads CAs from OpenSSL's places
+    opened: list[redshift_connector.Connection] = []
+
+    def connect(**changed: Any) -> redshift_connector.Connection:
+        arguments = {
+            "host": redshift.server.host, "port": redshift.server.port, "database": "dev", "user": "awsuser",
+            "password": redshift.server.password, "sslmode": "verify-full",
+        }  # fmt: skip
+        opened.append(redshift_connector.connect(**(arguments | changed)))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
