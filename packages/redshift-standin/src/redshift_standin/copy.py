@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.text import code
+from redshift_standin.text import code, quote
 
 _STATEMENT = re.compile(
     r"""\s*copy\s+(?P<table>(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+)){0,2})\s*(?:\((?P<columns>[^)]*)\))?\s+
@@ -122,11 +122,10 @@ def _take_role(options: str) -> str:
 
 def describe_query(copy: Copy) -> str:
     """Returns the query for the target's columns: name, type, maximum bytes of a text, name as clients see it."""
-    table = copy.table.replace("'", "''")
     return (
         "select attname, format_type(atttypid, null), nullif(greatest(atttypmod - 4, 0), 0), rs.whole(attname) "
         "from pg_attribute "
-        f"where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped order by attnum"
+        f"where attrelid = {quote(copy.table)}::regclass and attnum > 0 and not attisdropped order by attnum"
     )
 
 

@@ -13,12 +13,10 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import change_code, statements
+from redshift_standin.text import MARK, NAME, change_code, quote, statements
 
-_MARK = "\0\\d+\0"
-_NAME = f"(?:{_MARK}|\\w+)"
 _CREATE = re.compile(
-    rf"(?:{_MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{_NAME}\s*\.\s*)*{_NAME})\s*"
+    rf"(?:{MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{NAME}\s*\.\s*)*{NAME})\s*"
     rf"(?P<columns>\([^)]*\))?\s*\bas\b(?P<query>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -48,8 +46,8 @@ class LateViews:
         return ";\n".join(self._rewrite_statement(statement) for statement in statements(script))
 
     def _rewrite_statement(self, statement: str) -> str:
-        create, _, remembered = statement.partition(ATTRIBUTES_START)
-        if '"lbv"' not in remembered:
+        create, _, comment = statement.partition(ATTRIBUTES_START)
+        if '"lbv"' not in comment:
             return statement
         parts: list[str] = []
 
@@ -63,9 +61,7 @@ class LateViews:
         name, columns, query = change_code(create, cut).split("\0;\0")
         _refuse_unqualified(query)
         self._names.add(_unqualified(name))
-        texts = [
-            "'" + text.replace("'", "''") + "'" for text in (name, columns, query, remembered.removesuffix("*/"))
-        ]
+        texts = [quote(text) for text in (name, columns, query, comment.removesuffix("*/"))]
         return f"call rs.create_late_view({texts[0]}, {parts[0]}, {', '.join(texts[1:])})"
 
     def refresh_query(self, sql: str) -> str | None:
@@ -74,7 +70,7 @@ class LateViews:
         found = self._names if _ALL in text else {name for name in self._names if name in text}
         if not found:
             return None
-        names = ", ".join("'" + name.replace("'", "''") + "'" for name in sorted(found))
+        names = ", ".join(quote(name) for name in sorted(found))
         return f"select rs.freshen(array[{names}])"
 
 

@@ -33,15 +33,15 @@ def expand_aliases(script: str, has_column: Callable[[str], bool]) -> str:
 
 
 def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
-    statement, mark, remembered = statement.partition(ATTRIBUTES_START)
+    statement, mark, comment = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
         if not sum(_expand_select(select, has_column) for select in list(inner_first(tree))):
-            return statement + mark + remembered
+            return statement + mark + comment
     except (SqlglotError, RecursionError):
-        return statement + mark + remembered  # PostgreSQL reports the error
+        return statement + mark + comment  # PostgreSQL reports the error
     try:
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
+        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
     except SqlglotError as error:
         raise not_implemented(f"lateral aliases in this statement ({error})") from error
 

@@ -7,14 +7,14 @@ in one statement.
 import re
 
 from redshift_standin.errors import RedshiftError
+from redshift_standin.text import NAME
 
 MANY_MATCHES = "Found multiple matches to update the same tuple."
 
-_NAME = "(?:\0\\d+\0|\\w+)"
-_RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
+_RELATION = rf"(?:{NAME}\s*\.\s*)*{NAME}"
 _MERGE = re.compile(
-    rf"(?P<before>(?:\0\d+\0|\s)*)merge\s+into\s+(?P<target>{_RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){_NAME}\s+)?"
-    rf"using\s+(?P<source>{_RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{_NAME}))?(?P<rest>.*)",
+    rf"(?P<before>(?:\0\d+\0|\s)*)merge\s+into\s+(?P<target>{_RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){NAME}\s+)?"
+    rf"using\s+(?P<source>{_RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{NAME}))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _ON = re.compile(

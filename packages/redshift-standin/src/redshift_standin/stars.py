@@ -35,7 +35,7 @@ def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
 def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> str:
     if not _NEEDED.search(code(statement)):
         return statement
-    statement, mark, remembered = statement.partition(ATTRIBUTES_START)
+    statement, mark, comment = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
         for select in inner_first(tree):
@@ -46,7 +46,7 @@ def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> st
             group = select.args.get("group")
             if group and group.args.get("all"):
                 select.set("group", _group_by(select))
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
+        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
     except SqlglotError as error:
         raise not_implemented(f"EXCLUDE or GROUP BY ALL in this statement ({error})") from error
 

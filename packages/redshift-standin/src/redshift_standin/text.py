@@ -7,6 +7,8 @@ from collections.abc import Callable
 HIDDEN = re.compile(
     r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
 )
+MARK = "\0\\d+\0"  # a pattern: what stands for hidden text in masked code
+NAME = f"(?:{MARK}|\\w+)"  # of a name in masked code
 _MARK = re.compile("\0(\\d+)\0")
 
 
@@ -24,6 +26,11 @@ def change_code(sql: str, change: Callable[[str], str]) -> str:
 
     masked = HIDDEN.sub(hide, sql.replace("\0", ""))
     return _MARK.sub(lambda mark: hidden[int(mark.group(1))], change(masked))
+
+
+def quote(value: str) -> str:
+    """Returns a string literal of PostgreSQL."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)

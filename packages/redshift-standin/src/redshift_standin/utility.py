@@ -7,11 +7,10 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 import re
 
 from redshift_standin.errors import not_implemented
-from redshift_standin.text import change_code, code
+from redshift_standin.text import MARK, change_code, code
 
 _FLAGS = re.IGNORECASE | re.DOTALL
-_MARK = "\0\\d+\0"
-_NAME = f"(?:{_MARK}|[\\w#]+)"
+_NAME = f"(?:{MARK}|[\\w#]+)"
 _RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
 _NOTHING = "call rs.nothing()"
 
@@ -65,7 +64,7 @@ def rewrite_utility(sql: str, text: str) -> str | None:
 
 def _rewrite_alter(masked: str) -> str:
     """Returns a masked statement as a call of a procedure in utility.sql, empty if none applies."""
-    masked = re.sub(rf"^(?:\s*{_MARK})+", "", masked)  # comments
+    masked = re.sub(rf"^(?:\s*{MARK})+", "", masked)  # comments
     if found := re.fullmatch(
         rf"\s*refresh\s+materialized\s+view\s+({_RELATION})\s*(?:restrict|cascade)?\s*", masked, _FLAGS
     ):
@@ -76,7 +75,7 @@ def _rewrite_alter(masked: str) -> str:
     if found := _KEY.fullmatch(masked):
         return f"call rs.store($rs${found['table']}$rs$, 'key', '', '')"
     for kind, pattern in _STORAGE.items():
-        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{_MARK}\s*)*", masked, _FLAGS):
+        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{MARK}\s*)*", masked, _FLAGS):
             table, columns, value = found["table"], found["columns"] or "", (found["value"] or "").lower()
             return f"call rs.store($rs${table}$rs$, '{kind}', $rs${columns}$rs$, '{value}')"
     return ""

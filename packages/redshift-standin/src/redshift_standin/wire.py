@@ -36,7 +36,7 @@ from redshift_standin.protocol import (
 from redshift_standin.refusals import absent_function
 from redshift_standin.rewrite import rewrite
 from redshift_standin.stars import expand_stars
-from redshift_standin.text import statements, tag
+from redshift_standin.text import quote, statements, tag
 from redshift_standin.upstream import SignInError, Upstream
 from redshift_standin.utility import is_truncate
 
@@ -281,9 +281,8 @@ class Session:
 
     async def _has_column(self, probe: str) -> bool:
         """Returns whether the column that a query selects exists in this session."""
-        quoted = probe.replace("'", "''")
         try:
-            [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
+            [[answer]] = await self._upstream.ask(f"select rs.has_column({quote(probe)})")
         except RedshiftError:  # in a failed transaction: PostgreSQL reports it
             return True
         return answer == "t"
