@@ -115,7 +115,7 @@ def find_faults(sql: str) -> list[str]:
 
 def find_wrong_types(sql: str) -> Iterator[tuple[str, str]]:
     """Yields each type of a cast that Redshift lacks or that needs a length there, with the reason."""
-    for found, _ in type_names.named(sql):
+    for found, _ in type_names.find_types(sql):
         kind = found["name"]
         if kind == "double" and re.match(r"\s+precision\b", found.string[found.end() :]):
             continue

@@ -67,7 +67,7 @@ SEEDED = {
     "select a from t where a is distinct from 1": "IS DISTINCT FROM is not supported",
     "select array[1, 2] as a": "no arrays",
     "select sum(a) over w as s from t window w as (order by a)": "WINDOW clause is not supported",
-    "select x from (values (1)) as v (x)": "VALUES is for INSERT",
+    "select x from (values (1)) as v (x)": "VALUES is supported in INSERT",
     "select string_agg(a, ', ') as a from t": "use dbt.listagg",
     "select a, current_timestamp as agora from t": "leader node only",
     "select strftime(a, '%Y') as ano from t": "to_char",

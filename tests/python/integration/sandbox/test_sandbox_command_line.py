@@ -125,7 +125,7 @@ def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: di
 
     second = sandbox(environment, "up")
     assert second.returncode == 1
-    assert f"in use by process {process.pid}: stop that one first" in second.stderr
+    assert f"in use by process {process.pid}: stop that process first" in second.stderr
 
     process.terminate()
     assert process.wait() == 0
