@@ -59,7 +59,7 @@ def test_however_often_a_run_is_killed_the_next_whole_one_has_everything(world: 
 
 
 def test_on_the_path_to_redshift(world: World, tmp_path: Path) -> None:
-    with redshift_up(tmp_path) as redshift:
+    with redshift_up(world.server, tmp_path) as redshift:
         settings = redshift.environment | {"DBT_TARGET": "prod"}
         with killed_runs(world, redshift.execute, **settings) as runs:
             assert runs.told() == runs.truth()
@@ -67,7 +67,7 @@ def test_on_the_path_to_redshift(world: World, tmp_path: Path) -> None:
 
 def test_ranges_and_the_run_that_closes_their_plan_are_killed_too(world: World, tmp_path: Path) -> None:
     table = ("--source", "postgres", "--table", "venda")
-    with redshift_up(tmp_path) as redshift:
+    with redshift_up(world.server, tmp_path) as redshift:
         environment = world.environment | redshift.environment | {"RUN_ID": "killed", "DBT_TARGET": "prod"}
         runs = KilledRuns(world.sales, environment, redshift.execute, drawing(), ("plan", *table, "--ranges", "3"))
         runs.change()

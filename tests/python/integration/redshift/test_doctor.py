@@ -1,6 +1,6 @@
 """The doctor on Redshift: what is wrong with landing, sign-in, isolation, roles and grants, and what mends it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,10 @@ from s3fs import S3FileSystem
 
 from extract.checks import doctor
 from sandbox.aws.s3 import LANDING
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 SYSTEM_VIEWS = ("stv_db_isolation_level", "svv_roles", "svv_user_grants")
 Examine = Callable[..., dict[str, doctor.Check]]
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
 
 
 @pytest.fixture

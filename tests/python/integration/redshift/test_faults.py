@@ -1,7 +1,7 @@
 """What goes wrong on the way to Redshift: one clear line, nothing half loaded, and the next run loads the rest."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from s3fs import S3FileSystem
 from extract.__main__ import main
 from sandbox.sources import api
 from tests.python.helpers.faulty_proxy import Answer, before
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 SALES = """
 create table public.venda (
@@ -121,20 +121,24 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        target.server.create_database("source")
-        with closing(target.server.connect("source")) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(SALES)
-        yield target
+def source(redshift: RedshiftTarget) -> str:
+    """The name of the sales' database, which is dropped with the stand-in."""
+    redshift.server.create_database("source")
+    with closing(redshift.server.connect("source")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(SALES)
+    return "source"
 
 
 @pytest.fixture
 def shop(
-    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    redshift: RedshiftTarget,
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> Shop:
     """A shop whose warehouse has all but its last thousand sales."""
-    sales = redshift.server.settings("source")
+    sales = redshift.server.settings(source)
 
     def run(source: str = "postgres", **settings: str) -> Outcome:
         with monkeypatch.context() as patch:

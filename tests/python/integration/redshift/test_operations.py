@@ -1,7 +1,7 @@
 """Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import extract.sources
 from extract.__main__ import main
 from extract.sources.postgres.table import PostgresTable
 from tests.python.helpers import ROOT
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 SALES = """
 drop table if exists public.venda cascade;
@@ -62,18 +62,22 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        target.server.create_database("source")
-        yield target
+def source(redshift: RedshiftTarget) -> str:
+    """The name of the sales' database, which is dropped with the stand-in."""
+    redshift.server.create_database("source")
+    return "source"
 
 
 @pytest.fixture
 def shop(
-    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    redshift: RedshiftTarget,
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> Shop:
     """A shop whose hundred sales are loaded."""
-    sales = redshift.server.settings("source")
+    sales = redshift.server.settings(source)
     redshift.set(
         monkeypatch,
         SOURCE_POSTGRES_HOST=sales.host,

@@ -1,6 +1,5 @@
 """The region of AWS is one setting by either of two names, and every client that signs in goes by it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -9,15 +8,9 @@ import pytest
 from extract.errors import SettingsError
 from extract.settings import REGION_NAMES, read_settings
 from extract.warehouse.targets import aws_environment, warehouse
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 ASK = ("show", "--inline", "select '{{ target.region }}' as region")
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Both clients of Redshift check the warehouse's certificate against the CAs of one setting."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,7 @@ import pytest
 from extract.settings import read_settings
 from extract.warehouse.targets import dbt_environment, warehouse
 from redshift_standin.certificates import certificate
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 
 @pytest.fixture

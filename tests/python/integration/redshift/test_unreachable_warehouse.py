@@ -4,13 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from tests.python.helpers import ROOT
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
@@ -66,12 +64,6 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     assert code == 2
     assert "WAREHOUSE_PATH" in said
     assert str(tmp_path / "file") in said
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
 
 
 def test_a_port_that_nobody_listens_on(redshift: RedshiftTarget, tmp_path: Path) -> None:

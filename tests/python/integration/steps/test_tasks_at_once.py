@@ -11,6 +11,7 @@ from time import monotonic, sleep
 import boto3
 import psycopg2
 
+from redshift_standin.postgres import PostgresServer
 from sandbox.everything import everything_up
 from sandbox.settings import Settings
 from tests.python.helpers import ROOT
@@ -64,9 +65,11 @@ def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path
             assert cursor.fetchall() == [("categoria", "ok")]
 
 
-def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Path) -> None:
+def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
     table = ("--source", "postgres", "--table", "venda")
-    with redshift_up(tmp_path) as target:
+    with redshift_up(postgres_server, tmp_path) as target:
         target.server.create_database("source")
         login = target.server.settings("source")
         settings = {
