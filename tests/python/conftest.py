@@ -79,7 +79,7 @@ def world(
             environment={
                 "EMPLOYEES_API_URL": url,
                 "EMPLOYEES_API_ATTEMPTS": "2",
-                "EMPLOYEES_API_TIMEOUT": "0.5",
+                "EMPLOYEES_API_TIMEOUT": "60",
                 "SOURCE_POSTGRES_HOST": login.host,
                 "SOURCE_POSTGRES_PORT": str(login.port),
                 "SOURCE_POSTGRES_DATABASE": login.dbname,

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from extract.checks.audit import audit
 from extract.sources.postgres.table import TABLES
 from extract.transform.build import Models
-from tests.python.helpers import ROOT
+from tests.python.helpers import ROOT, SOAK
 from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
-from tests.python.helpers.killed_runs import COLUMNS, TOLD
+from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import World
 
 MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
@@ -65,9 +65,10 @@ def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return models
 
 
+@pytest.mark.slow
+@pytest.mark.soak
 @settings(
-    max_examples=4,
-    deadline=None,
+    max_examples=4 * SOAK,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a history is short, and to shrink it takes long
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -112,7 +113,7 @@ def test_loads_and_silver_tell_what_the_source_has(
         truth = cursor.fetchall()
         cursor.execute("select id_venda::text from public.venda where data_venda = 'infinity' order by 1")
         spoilt = {key for (key,) in cursor.fetchall()}
-    assert [row for row in asked(world, TOLD) if str(row[0]) not in spoilt] == truth
+    assert [row for row in asked(world, LOADED) if str(row[0]) not in spoilt] == truth
     assert spoilt <= dead_letters(world)
     # A sale that does not fit any more is in silver as it was when it did.
     assert [row for row in silver(world) if str(row[0]) not in spoilt] == [

@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, TaskDefinition
 from sandbox.aws.execution import deployed
+from tests.python.helpers import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Machine:
         """Starts an execution; returns its ARN."""
         return self.client.start_execution(stateMachineArn=self.arn, name=name, input=given)["executionArn"]
 
-    def ended(self, arn: str, within: float = 60) -> Ended:
+    def ended(self, arn: str, within: float = PATIENCE) -> Ended:
         """Waits for the execution's end; fails where the interpreter itself broke."""
         self.until(lambda: self.client.describe_execution(executionArn=arn)["status"] != "RUNNING", within)
         described = self.client.describe_execution(executionArn=arn)
@@ -69,7 +70,7 @@ class Machine:
         return sorted(commands, key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
-    def until(condition: Any, within: float = 60) -> None:
+    def until(condition: Any, within: float = PATIENCE) -> None:
         """Waits until a condition is true; fails where it is not in time."""
         end = monotonic() + within
         while not condition():

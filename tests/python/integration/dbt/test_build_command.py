@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.raw_layer import RawLayer, Sale
 
 RUN = "manual-2025-06-15_1"
@@ -117,7 +117,7 @@ def test_a_build_that_was_stopped_or_killed_is_whole_after_the_next_attempt(
         assert started.stdout
         next(line for line in started.stdout if "dbt build: " in line and "started" not in line)  # a node is done
         started.send_signal(number)
-        _, said = started.communicate(timeout=60)
+        _, said = started.communicate(timeout=PATIENCE)
 
     if number == signal.SIGTERM:
         assert (started.returncode, said) == (130, "stopped; run again to go on\n")

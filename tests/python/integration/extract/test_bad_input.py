@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.sources.api import Answer, Connection
+from tests.python.helpers import PATIENCE
 from tests.python.helpers.world import World
 
 DAY = "2024-02-01/categoria.parquet"
@@ -37,8 +38,8 @@ WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
     [
         (Answer(b"", status=500), "expected HTTP 200 with a name, got HTTP 500 after 2 attempts"),
         (Answer(b"no", status=403), "expected HTTP 200 with a name, got HTTP 403."),
-        (Answer(b"", connection=Connection.HELD), "got no answer in 2 attempts of at most 0.5 s (ReadTimeout)"),
-        (Answer(b"", connection=Connection.CUT), "got no answer in 2 attempts of at most 0.5 s (ConnectionError)"),
+        (Answer(b"", connection=Connection.HELD), "got no answer in 2 attempts of at most 1 s (ReadTimeout)"),
+        (Answer(b"", connection=Connection.CUT), "got no answer in 2 attempts of at most 60 s (ConnectionError)"),
         (Answer(b"<html><h1>Bom dia</h1>", content_type="text/html"), "got HTML: '<html><h1>Bom dia</h1>'"),
         (Answer(b"<!doctype html>"), "got HTML: '<!doctype html>'"),
         (Answer(b'{"nome": "Ana"}', content_type="application/json"), 'got JSON: \'{"nome": "Ana"}\''),
@@ -49,11 +50,13 @@ WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
     ],
 )
 def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(
-    world: World, answer: Answer, message: str
+    world: World, monkeypatch: pytest.MonkeyPatch, answer: Answer, message: str
 ) -> None:
     world.run("api")
     world.names[1] = "Renamed"
     world.answers[2] = answer
+    if answer.connection is Connection.HELD:
+        monkeypatch.setenv("EMPLOYEES_API_TIMEOUT", "1")
     outcome = world.run("api")
 
     assert outcome.code == 1
@@ -251,7 +254,7 @@ def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> N
                     )
                     asleep = cursor.fetchone() is not None
             run.send_signal(signal.SIGINT)
-            output, _ = run.communicate(timeout=30)
+            output, _ = run.communicate(timeout=PATIENCE)
     finally:
         world.execute("drop policy p on public.venda; revoke all on public.venda from lento; drop role lento")
 

@@ -18,7 +18,8 @@ from extract.options import parser
 from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.postgres.table import PostgresTable
-from tests.python.helpers.killed_runs import COLUMNS, TOLD
+from tests.python.helpers import SOAK
+from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import Outcome, World
 
 VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
@@ -87,7 +88,7 @@ def test_what_is_written_while_ranges_are_loaded_is_there_in_the_end(world: Worl
 
     assert outcome.code == 0, outcome.output
     assert "audit: 2 of 2 counts agree" in outcome.output
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
     assert [status for _, status, *_ in world.query(RANGES)] == ["ok"] * 3
     world.execute("update public.venda set venda = 99 where id_venda = 1")
     assert world.run("postgres").code == 0  # the table goes on as ever
@@ -198,7 +199,7 @@ def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monke
         patch.setattr(SqlJobClientBase, "complete_load", dies)
         assert world.run("postgres").code == 1
     assert world.run("postgres").code == 0
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
 
 
 def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]:
@@ -271,7 +272,8 @@ def test_keys_of_every_kind_with_an_order(world: World, kind: str, keys: list[st
     assert len([one for one in values_read if one]) > 1
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=100 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["integer", "text"]),
     drawn=st.data(),
@@ -361,7 +363,7 @@ def test_a_plan_that_does_not_tell_any_more_is_made_anew(world: World) -> None:
     assert world.run("postgres").code == 1
     load(world, 1, 2)
     assert world.run("postgres").code == 0
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
 
 
 def test_another_number_of_ranges_is_another_plan(world: World) -> None:

@@ -22,7 +22,7 @@ from extract.errors import ExtractError
 from extract.warehouse import lock
 from extract.warehouse.lock import EXPIRY, S3Lock, file_lock, holder, s3_lock
 from sandbox.aws.s3 import KEYS, serve
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
 LANDING = "s3://landing/raw"
@@ -39,7 +39,7 @@ def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(world: W
     taken = context.Event()
     first = context.Process(target=hold, args=(world.warehouse, taken))
     first.start()
-    assert taken.wait(30)
+    assert taken.wait(PATIENCE)
     try:
         refused = world.run("parquet")
     finally:

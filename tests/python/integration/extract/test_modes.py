@@ -15,6 +15,7 @@ import extract.sources
 from extract.reading import Limits, Table
 from extract.settings import read_settings
 from extract.sources.postgres.table import XID_RANGE, PostgresTable, why_ids_do_not_tell, written_between
+from tests.python.helpers import SOAK
 from tests.python.helpers.world import World
 
 VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
@@ -259,7 +260,8 @@ def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) 
     assert ids(world, "last") == [1, 2]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=50 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     upper=st.integers(1, 5 * XID_RANGE) | st.sampled_from([XID_RANGE, XID_RANGE + 1, 2 * XID_RANGE - 1]),
     back=st.integers(0, XID_RANGE - 1) | st.integers(0, 10),

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import duckdb
-from hypothesis import example, given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from extract.sources.postgres.table import TABLES
 from extract.warehouse.raw_tables import RawTable, apart, raw_table
 from extract.warehouse.targets import Warehouse
+from tests.python.helpers import SOAK
 
 KINDS = ("row", "row", "row", "deletion", "misfit")
 # Of each load its status, and what it has of a key at most once.
@@ -53,6 +55,8 @@ def loaded(connection: duckdb.DuckDBPyConnection, loads: Sequence[tuple[int, dic
     return raw_table(TABLES[0], cast("Warehouse", Asked(connection)))
 
 
+@pytest.mark.soak
+@settings(max_examples=100 * SOAK)
 @given(loads=LOADS)
 @example(loads=[(0, {1: "row"}), (0, {5: "row", 1: "deletion"})])  # loads that lie apart, and a deletion in one
 @example(loads=[(0, {1: "row"}), (0, {1: "deletion"})])

@@ -14,6 +14,7 @@ from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.postgres.table import PostgresTable
 from extract.warehouse.raw_tables import RawTable
+from tests.python.helpers import SOAK
 from tests.python.helpers.world import World
 
 VENDA = PostgresTable("venda", key="id_venda", mode="xmin")
@@ -126,7 +127,8 @@ def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkey
 KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 2500)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=40 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(common=st.sets(KEYS, max_size=30), gone=st.sets(KEYS, max_size=5), missing=st.sets(KEYS, max_size=5))
 def test_whatever_the_keys_exactly_the_differences_are_found(
     world: World, common: set[int], gone: set[int], missing: set[int]

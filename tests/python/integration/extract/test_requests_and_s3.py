@@ -18,15 +18,16 @@ from extract.sources.api import TABLES, Endpoint, walk
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult
 from sandbox.sources.api import NOT_CORRECT, Answer, serve
+from tests.python.helpers import PATIENCE
 from tests.python.helpers.world import World
 
 
 def settings(url: str, concurrency: int) -> ApiSettings:
-    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=10, attempts=1)
+    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=PATIENCE, attempts=1)
 
 
 def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
-    together = threading.Barrier(4, timeout=10)  # breaks, and so fails the test, unless four wait at once
+    together = threading.Barrier(4, timeout=PATIENCE)  # breaks, and so fails the test, unless four wait at once
 
     def answer(employee: int) -> Answer:
         together.wait()
@@ -60,7 +61,7 @@ def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
 
     def answer(employee: int) -> Answer:
         if employee == 1:
-            assert first_may_answer.wait(10)
+            assert first_may_answer.wait(PATIENCE)
         elif employee == 4:
             first_may_answer.set()
         return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())

@@ -13,10 +13,9 @@ import pytest
 from dlt.load.load import Load
 
 from sandbox.sources.api import Answer, Connection
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
-PATIENCE = 60  # seconds that this machine may take when it is busy
 STOPPED = (130, "stopped; run again to go on\n")
 
 

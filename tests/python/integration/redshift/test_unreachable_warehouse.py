@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.redshift_target import RedshiftTarget
 
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -25,7 +25,7 @@ def build(folder: Path, settings: Mapping[str, str], *command: str) -> tuple[int
     }
     done = subprocess.run(
         [sys.executable, "-m", "extract", *(command or ("build",))],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

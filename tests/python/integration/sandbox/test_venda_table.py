@@ -16,6 +16,7 @@ from redshift_standin.postgres import PostgresServer
 from sandbox.business import FIRST_DAY, Business
 from sandbox.errors import SandboxError
 from sandbox.sources import venda
+from tests.python.helpers import SOAK
 
 OPENING = date(2017, 6, 1)  # soon after the first day: few days are many sales each
 SALES = 60_000
@@ -114,9 +115,10 @@ def test_nothing_is_written_to_the_table_when_no_day_has_passed(server: Postgres
     assert query(server, "select xmin::text, ctid::text, id_venda from venda order by id_venda") == before
 
 
+@pytest.mark.soak
 @given(st.sets(st.integers(1, 39)))
 @example({1, 2, 30, 31})
-@settings(max_examples=2)
+@settings(max_examples=2 * SOAK)
 def test_many_steps_lead_where_one_step_does(postgres_server: PostgresServer, stops: set[int]) -> None:
     end = OPENING + timedelta(40)
     with no_sales_yet(postgres_server):

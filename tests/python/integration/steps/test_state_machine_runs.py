@@ -36,7 +36,11 @@ def test_every_source_is_loaded_and_then_built(tmp_path: Path) -> None:
 
 def test_the_sources_load_at_the_same_time(tmp_path: Path) -> None:
     # Each waits for the two others: one after another, they would never end.
-    script = '[ "$1" = build ] || { touch "$3"; until [ -e api ] && [ -e parquet ] && [ -e postgres ]; do :; done; }'
+    script = """
+        [ "$1" = build ] && exit
+        touch "$3"
+        until [ -e api ] && [ -e parquet ] && [ -e postgres ]; do sleep 0.05; done
+    """
     with machine(tasks_of(script, tmp_path)) as pipeline:
         assert pipeline.run().status == "SUCCEEDED"
 
@@ -197,7 +201,7 @@ def test_ranges_are_loaded_after_their_plan_so_many_at_once_and_before_the_sourc
                 [ -e planned ] || exit 1
                 [ "$(ls -d at_work.* 2>/dev/null | wc -l)" -lt 2 ] || touch three_at_once
                 touch "at_work.$7"
-                [ "$7" = 3 ] || { touch "met.$7"; until [ -e met.1 ] && [ -e met.2 ]; do :; done; }
+                [ "$7" = 3 ] || { touch "met.$7"; until [ -e met.1 ] && [ -e met.2 ]; do sleep 0.05; done; }
                 sleep 0.2; touch "loaded.$7"; rm "at_work.$7";;
             run) [ -e loaded.1 ] && [ -e loaded.2 ] && [ -e loaded.3 ];;
         esac
@@ -278,9 +282,13 @@ def test_an_extract_that_hangs_is_stopped_and_not_tried_again(tmp_path: Path) ->
 
 
 def test_a_stopped_execution_stops_its_tasks_and_begins_no_other(tmp_path: Path) -> None:
-    script = (
-        'case "$*" in *postgres) trap "echo stopped > stopped; exit 0" TERM; touch begun; while :; do :; done;; esac'
-    )
+    script = """
+        case "$*" in *postgres)
+            trap "echo stopped > stopped; exit 0" TERM
+            touch begun
+            while :; do sleep 0.05; done;;
+        esac
+    """
     with machine(tasks_of(script, tmp_path)) as pipeline:
         arn = pipeline.start()
         pipeline.until((tmp_path / "begun").exists)
@@ -292,7 +300,7 @@ def test_a_stopped_execution_stops_its_tasks_and_begins_no_other(tmp_path: Path)
 
 
 def test_the_second_of_two_executions_ends_and_names_the_first(tmp_path: Path) -> None:
-    script = 'case "$*" in *postgres) touch begun; until [ -e go ]; do :; done;; esac'
+    script = 'case "$*" in *postgres) touch begun; until [ -e go ]; do sleep 0.05; done;; esac'
     with machine(tasks_of(script, tmp_path)) as pipeline:
         first = pipeline.start(name="first")
         pipeline.until((tmp_path / "begun").exists)
