@@ -73,7 +73,7 @@ def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEP, min_size=4, max_size=10))
-def test_loads_and_silver_tell_what_the_source_has(
+def test_loads_and_silver_have_the_rows_of_the_source(
     world: World, build: Callable[[], None], steps: Sequence[tuple[str, int | None]]
 ) -> None:
     world.execute("truncate public.venda")

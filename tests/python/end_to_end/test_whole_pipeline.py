@@ -115,7 +115,7 @@ def test_the_warehouse_agrees_with_the_source(pipeline: Pipeline, moment: str, q
     assert run.source["sales"][0][0] >= 20000
 
 
-def test_every_run_is_green(pipeline: Pipeline) -> None:
+def test_every_run_succeeds(pipeline: Pipeline) -> None:
     for run in (pipeline.first, pipeline.later, pipeline.again):
         assert run.code == 0, run.lines
         assert run.dbt["ok"]
@@ -142,7 +142,7 @@ def test_rejected_sales_have_their_reasons(pipeline: Pipeline) -> None:
     assert reasons <= known
 
 
-def test_days_that_pass_bring_new_and_corrected_sales_a_new_name_and_a_new_category(pipeline: Pipeline) -> None:
+def test_a_later_day_has_new_and_corrected_sales_a_new_name_and_a_new_category(pipeline: Pipeline) -> None:
     before, after = pipeline.first.warehouse, pipeline.later.warehouse
     old, new = dict(before["changed"]), dict(after["changed"])
 
@@ -386,7 +386,7 @@ def test_each_load_is_one_copy_per_table(both: BothTargets) -> None:
         assert tables.count(loaded) == len(DAYS)
 
 
-def test_no_run_deletes_or_writes_history_again(both: BothTargets) -> None:
+def test_no_run_deletes_or_rewrites_history(both: BothTargets) -> None:
     deletes = [s for s in both.statements if re.search(r"\bdelete\s+from\b", s, re.IGNORECASE)]
     whole = [s for s in deletes if not re.search(r"\bwhere\b(?! 1=1)", s, re.IGNORECASE)]
     # the snapshot of employees alone takes the place of the one before, in the transaction that brings it
@@ -406,18 +406,18 @@ def test_readers_select_silver_and_transformers_bronze(both: BothTargets) -> Non
     assert not [s for s in both.statements if re.search(r"\brevoke\b", s, re.IGNORECASE)]
 
 
-def test_every_relation_is_granted_once_it_is_there(both: BothTargets) -> None:
+def test_every_relation_is_granted_to_readers(both: BothTargets) -> None:
     for table in TABLES:
         assert any(f'grant select on "dev"."silver"."{table}" to ROLE reader' in s for s in both.statements)
 
 
-def test_every_file_that_was_loaded_stays_in_the_landing(both: BothTargets) -> None:
+def test_every_loaded_file_stays_in_the_landing(both: BothTargets) -> None:
     sales = [file for file in both.landing if "/raw_postgres/venda/" in f"/{file}"]
     assert len(sales) == len(DAYS)
     assert all(re.fullmatch(r"landing/raw_postgres/venda/\d+\.\d+\.\w+\.parquet", file) for file in sales)
 
 
-def test_statements_say_who_sent_them(both: BothTargets) -> None:
+def test_statements_name_their_sender(both: BothTargets) -> None:
     comments = [json.loads(found[1]) for s in both.statements if (found := re.match(r"/\* (\{.*?\}) \*/", s))]
     nodes = {comment["node"] for comment in comments}
     assert {"model.plataforma_vendas.silver_venda", "snapshot.plataforma_vendas.silver_categoria_historico"} <= nodes

@@ -55,13 +55,13 @@ def client() -> requests.Client:
 
 
 @pytest.mark.parametrize(("key", "sent"), [(KEY, KEY), ("", None)])
-def test_the_key_is_sent_where_there_is_one(key: str, sent: str | None) -> None:
+def test_the_key_is_sent_if_one_is_set(key: str, sent: str | None) -> None:
     with server() as (url, keys):
         assert ask(client(), TABLES[0], settings(url, key), 1) == "Conceição"
     assert keys == [sent]
 
 
-def test_a_redirection_does_not_carry_the_key_away() -> None:
+def test_the_key_is_not_sent_to_the_target_of_a_redirection() -> None:
     redirected = pytest.raises(ExtractError, match="got HTTP 302")
     with server() as (elsewhere, stolen), server(redirect_to=elsewhere) as (url, _), redirected:
         ask(client(), TABLES[0], settings(url, KEY), 1)

@@ -113,13 +113,13 @@ def test_a_load_with_a_row_too_few_and_one_with_a_row_too_many(warehouse: Wareho
     ]
 
 
-def test_a_load_that_bronze_has_missed(warehouse: Warehouse) -> None:
+def test_a_load_that_bronze_lacks(warehouse: Warehouse) -> None:
     missed = "update bronze.venda set _dlt_load_id = '1.1'"
     # Of each that bronze has in an older version the query says that it is there twice, as it should.
     assert warehouse.differences(missed) == [("raw = bronze", 4, 4, [(1, 2), (4, 2)])]
 
 
-def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
+def test_a_key_that_was_added_and_deleted_is_not_missing(warehouse: Warehouse) -> None:
     came_and_went = """
         insert into raw_postgres.venda values (6, 60, null, '2.2'), (6, null, true, '2.3');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0), ('2.3', 'venda', 0);
@@ -138,7 +138,7 @@ def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
         ("table silver.rejeitada", "silver.rejeitada is there"),
     ],
 )
-def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) -> None:
+def test_a_table_that_is_missing_after_it_was_loaded_or_built(warehouse: Warehouse, gone: str, what: str) -> None:
     warehouse.query(f"drop {gone}")
     there = {"bronze": "bronze.venda", "silver": "silver.venda", "rejected": "silver.rejeitada"}
     found = warehouse.audited(Models(**{layer: name for layer, name in there.items() if name not in gone}))
@@ -147,7 +147,7 @@ def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) 
     ]  # fmt: skip
 
 
-def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> None:
+def test_a_table_that_was_never_loaded_or_built_is_not_missing(warehouse: Warehouse) -> None:
     warehouse.query("drop schema bronze cascade; drop schema silver cascade")
     assert all(one.ok for one in warehouse.audited(Models()))
     warehouse.query("drop table raw_postgres.venda; delete from ops.extract_runs where status <> 'failed'")
@@ -155,7 +155,7 @@ def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> N
 
 
 @pytest.mark.parametrize("mode", ["backfill", "replay", "plan", "range"])
-def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
+def test_a_partial_read_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
     part = f"""
         insert into raw_postgres.venda values (6, 60, null, '2.2');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0);
@@ -167,7 +167,7 @@ def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Wa
     assert warehouse.audited()[0].expected == 4
 
 
-def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_else(warehouse: Warehouse) -> None:
+def test_a_range_that_is_held_back_counts_among_the_loads_only(warehouse: Warehouse) -> None:
     held = """
         insert into raw_postgres.venda values (6, 60, null, '2.2');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 2);
@@ -178,7 +178,7 @@ def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_el
     assert found[3][-1] == ("2.2", "d", "range", 2, 1)
 
 
-def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:
+def test_every_run_ends_with_the_audit_and_reports_what_differs(world: World) -> None:
     outcome = world.run()
     assert outcome.lines[-1]["message"] == "audit: 6 of 6 counts agree"
     with duckdb.connect(str(world.warehouse)) as connection:
@@ -191,7 +191,9 @@ def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:
     assert last["message"] == "audit: 0 of 2 counts agree"
 
 
-def test_a_load_whose_run_died_before_it_was_recorded_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_whose_run_died_before_it_was_recorded_is_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.run("postgres")
     world.execute("insert into public.venda (id_venda, venda) values (3, 30)")
     with monkeypatch.context() as patch:

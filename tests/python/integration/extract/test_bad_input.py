@@ -67,7 +67,7 @@ def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(
 
 
 @pytest.mark.parametrize("name", ["Ângela Müller-Ção", 'O\'Neil "Zé" D\\Ávila', "李小龍", "Ana; drop table venda--"])
-def test_a_name_arrives_letter_by_letter(world: World, name: str) -> None:
+def test_a_name_is_loaded_unchanged(world: World, name: str) -> None:
     world.names[1] = name
     assert world.run("api").code == 0
     assert world.query("select nome from raw_api.funcionario where id = 1") == [(name,)]
@@ -79,13 +79,13 @@ def test_a_charset_in_the_header_is_honoured(world: World) -> None:
     assert world.query("select nome from raw_api.funcionario where id = 1") == [("José",)]
 
 
-def test_gaps_in_the_ids_are_walked_over(world: World) -> None:
+def test_gaps_in_the_ids_are_skipped(world: World) -> None:
     world.names |= {12: "Doze", 22: "Vinte e Dois"}
     assert world.run("api").code == 0
     assert world.query("select id from raw_api.funcionario order by id") == [(1,), (2,), (12,), (22,)]
 
 
-def test_an_end_that_is_not_proved_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_without_a_proven_end_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMPLOYEES_API_MAX_ID", "11")
     outcome = world.run("api")
     assert outcome.code == 1
@@ -124,7 +124,7 @@ def test_a_source_that_is_down_stops_no_other(world: World, monkeypatch: pytest.
     ]
 
 
-def test_a_wrong_password_is_said_and_not_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_POSTGRES_PASSWORD", "sec'ret\\word")
     outcome = world.main(["--debug", "run", "--source", "postgres"])
 
@@ -209,7 +209,7 @@ def test_a_column_that_the_models_need_is_asked_for_at_the_first_load(
     assert "declared in extract/sources/postgres.py" in outcome.output
 
 
-def test_a_source_that_dies_midway_loads_nothing_and_the_next_run_everything(
+def test_of_a_source_that_dies_midway_nothing_is_loaded_until_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run("postgres")
@@ -228,7 +228,7 @@ def test_a_source_that_dies_midway_loads_nothing_and_the_next_run_everything(
     assert world.query("select count(distinct id_venda) from raw_postgres.venda") == [(300000,)]
 
 
-def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> None:
+def test_ctrl_c_while_reading_stops_the_run_and_changes_nothing(world: World) -> None:
     world.run("postgres")
     world.execute(
         """
@@ -331,7 +331,7 @@ def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> N
         ("2024-02-01/categoria.csv", b"id\n", "expected a name that ends with .parquet"),
     ],
 )
-def test_a_file_that_cannot_be_loaded_is_set_aside_with_its_reason_and_stops_no_other(
+def test_a_file_that_cannot_be_loaded_is_kept_with_its_reason_and_stops_no_other(
     world: World, path: str, content: bytes, message: str
 ) -> None:
     world.put(path, content)
@@ -353,7 +353,7 @@ def test_a_file_that_cannot_be_loaded_is_set_aside_with_its_reason_and_stops_no_
     assert (world.drop / path).read_bytes() == content
 
 
-def test_a_file_that_the_store_does_not_give_is_told_of_and_stops_no_other(world: World) -> None:
+def test_a_file_that_cannot_be_read_is_reported_and_stops_no_other(world: World) -> None:
     world.put("2024-03-01/categoria.parquet")
     (world.drop / DAY).parent.mkdir()
     (world.drop / DAY).symlink_to(world.drop / "nowhere")
@@ -371,7 +371,7 @@ def test_a_file_that_the_store_does_not_give_is_told_of_and_stops_no_other(world
     assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-02-01'") == [(2,)]
 
 
-def test_a_file_that_stays_is_told_of_at_each_run_but_copied_once(world: World) -> None:
+def test_a_file_that_stays_is_reported_by_each_run_and_copied_once(world: World) -> None:
     world.put(DAY, b"")
     assert [world.run("parquet").code, world.run("parquet").code] == [1, 1]
     assert len(list((world.drop / "_rejected").rglob("*.json"))) == 1
@@ -380,7 +380,7 @@ def test_a_file_that_stays_is_told_of_at_each_run_but_copied_once(world: World) 
     assert world.run("parquet").code == 0
 
 
-def test_two_files_for_one_date_are_both_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_files_for_one_date_are_both_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # In memory: a Mac's file system takes the two names for one, S3 does not.
     drop = fsspec.filesystem("memory")
     drop.pipe("/drop/2024-02-01/categoria.parquet", WHOLE)
@@ -396,7 +396,7 @@ def test_two_files_for_one_date_are_both_set_aside(world: World, monkeypatch: py
     assert len(rejected) == 2
 
 
-def test_narrower_types_that_lose_nothing_are_taken(world: World) -> None:
+def test_narrower_types_that_lose_nothing_are_accepted(world: World) -> None:
     names = pa.array(["x"]).dictionary_encode()
     world.put(DAY, pa.table({"id": pa.array([7], pa.int16()), "nome_categoria": names}))
     assert world.run("parquet").code == 0
@@ -424,7 +424,7 @@ def test_no_drop_folder(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert f"no folder {tmp_path}/nowhere: expected the drop; check PARQUET_DROP" in outcome.output
 
 
-def test_hidden_files_and_folders_are_none_of_our_business(world: World) -> None:
+def test_hidden_files_and_folders_are_ignored(world: World) -> None:
     world.put("2024-02-01/.categoria.parquet.part", b"")
     world.put("2024-02-01/_SUCCESS", b"")
     world.put("_old/categoria.parquet", b"")
@@ -454,7 +454,7 @@ def test_all_missing_and_wrong_settings_are_reported_at_once(world: World, monke
     assert not world.warehouse.exists()
 
 
-def test_only_the_settings_of_the_sources_asked_for_are_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_settings_of_the_chosen_sources_are_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMPLOYEES_API_URL")
     assert world.run("parquet").code == 0
 

@@ -64,12 +64,12 @@ def asked(url: str) -> str:
 
 
 @pytest.mark.parametrize("answer", [HEADERS, BODY, SIZED], ids=["headers", "body", "body of a known size"])
-def test_an_api_that_never_comes_to_an_end(answer: bytes) -> None:
+def test_an_api_whose_answer_never_ends(answer: bytes) -> None:
     with dripping(answer) as url:
         assert "got no answer in 2 attempts of at most 0.3 s (ReadTimeout)" in asked(url)
 
 
-def test_an_api_that_never_comes_to_an_end_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_whose_answer_never_ends_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle, key = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle, key)
@@ -78,7 +78,7 @@ def test_an_api_that_never_comes_to_an_end_over_tls(tmp_path: Path, monkeypatch:
         assert "got no answer in 2 attempts of at most 0.3 s (ReadTimeout)" in asked(url)
 
 
-def test_a_database_that_lets_nobody_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody answers
         monkeypatch.setenv("SOURCE_POSTGRES_PORT", str(silent.getsockname()[1]))
         monkeypatch.setenv("SOURCE_POSTGRES_CONNECT_TIMEOUT", "1")
@@ -91,7 +91,7 @@ def test_a_database_that_lets_nobody_in(world: World, monkeypatch: pytest.Monkey
     assert monotonic() - begun < PATIENCE
 
 
-def test_a_session_that_stands_still_is_left_behind(world: World) -> None:
+def test_a_session_that_does_not_answer_is_abandoned(world: World) -> None:
     settings = read_settings(["postgres"]).postgres
     assert settings
     stream = Stream("venda", ["select pg_sleep(1000)"], lambda: session(settings), silence=0.5, patience=0.5)

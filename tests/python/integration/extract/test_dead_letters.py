@@ -29,7 +29,7 @@ def dead_letters(world: World) -> list[tuple[str | None, dict[str, object], str]
         ("numeric(30, 2)", "NaN", "NaN", "column quando: expected a decimal128(30, 2), got NaN"),
     ],
 )
-def test_a_value_that_no_warehouse_holds_sets_its_row_aside(
+def test_a_row_with_a_value_that_no_warehouse_can_store_is_a_dead_letter(
     world: World, kind: str, value: str, in_json: str, reason: str
 ) -> None:
     world.execute(f"alter table public.venda add quando {kind}")
@@ -52,7 +52,7 @@ def test_a_value_that_no_warehouse_holds_sets_its_row_aside(
         ("numeric", "NaN"), ("numeric(38, 0)", "9" * 38), ("text", "x" * 1_000_000), ("text", ""),
     ],
 )  # fmt: skip
-def test_a_value_at_the_edge_of_what_fits_arrives(world: World, kind: str, value: str) -> None:
+def test_a_value_at_the_limit_is_loaded(world: World, kind: str, value: str) -> None:
     world.execute(f"alter table public.venda add quando {kind}")
     world.execute(f"update public.venda set quando = '{value}' where id_venda = 2")
     assert world.run("postgres").code == 0
@@ -64,7 +64,7 @@ def test_a_value_at_the_edge_of_what_fits_arrives(world: World, kind: str, value
         assert cursor.fetchone() == (True,)
 
 
-def test_a_text_longer_than_the_warehouse_holds_is_set_aside_in_short(
+def test_a_row_with_a_text_that_is_too_long_is_a_shortened_dead_letter(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = targets.Warehouse
@@ -89,7 +89,7 @@ def test_a_text_longer_than_the_warehouse_holds_is_set_aside_in_short(
     assert (binary[0], binary[2]) == ("6", "column foto: expected 10 bytes at most")
 
 
-def test_a_row_that_does_not_fit_is_told_of_by_every_run_until_it_is_mended(world: World) -> None:
+def test_a_dead_letter_is_reported_by_every_run_until_it_is_fixed(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     again = world.run("postgres")
@@ -111,7 +111,7 @@ def test_a_row_that_does_not_fit_is_told_of_by_every_run_until_it_is_mended(worl
     ]
 
 
-def test_a_row_that_fitted_once_does_not_stay_as_it_was(world: World) -> None:
+def test_a_loaded_row_that_becomes_a_dead_letter_does_not_stay_as_it_was(world: World) -> None:
     world.run("postgres")
     world.execute("update public.venda set data_venda = 'infinity', venda = 999 where id_venda = 2")
     outcome = world.run("postgres")
@@ -135,7 +135,7 @@ def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.Monk
     assert world.query("select max(watermark) from ops.extract_runs") == [("2024-01-03",)]
 
 
-def test_a_table_that_is_loaded_anew_leaves_its_old_dead_letters_behind(world: World) -> None:
+def test_a_table_that_is_reloaded_leaves_its_old_dead_letters_behind(world: World) -> None:
     world.execute("alter table public.venda add quando date")
     world.execute("update public.venda set quando = 'infinity' where id_venda = 2")
     world.run("postgres")

@@ -29,7 +29,7 @@ def test_it_changes_nothing(world: World) -> None:
     )
 
 
-def test_each_fault_is_told_of_and_hides_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_fault_is_reported_and_hides_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.answers[1] = Answer(b"<html>")
     world.execute("alter table public.venda drop id_venda")
     world.put("2024-13-45/categoria.parquet")

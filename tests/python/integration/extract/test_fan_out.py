@@ -60,7 +60,7 @@ def visible(world: World) -> list[int]:
     ]
 
 
-def test_what_is_written_while_ranges_are_loaded_is_there_in_the_end(world: World) -> None:
+def test_rows_written_while_ranges_are_loaded_are_loaded_in_the_end(world: World) -> None:
     sell(world, 3, 300)
     with closing(world.server.connect(world.environment["SOURCE_POSTGRES_DATABASE"])) as late:
         with late.cursor() as cursor:  # is under way at the plan, and over after the ranges
@@ -128,7 +128,7 @@ def test_a_run_before_all_ranges_are_loaded_names_the_missing_ones_and_loads_not
     assert visible(world) == [1, 2]
 
 
-def test_instead_of_missing_ranges_the_whole_table_may_be_read(world: World) -> None:
+def test_the_whole_table_may_be_read_instead_of_missing_ranges(world: World) -> None:
     plan(world)
     load(world, 2)
     assert world.main(["run", "--source", "postgres", "--accept", "postgres.venda"]).code == 0
@@ -139,7 +139,7 @@ def test_instead_of_missing_ranges_the_whole_table_may_be_read(world: World) -> 
     assert world.run("postgres").code == 0
 
 
-def test_a_range_that_is_loaded_is_not_read_again(world: World) -> None:
+def test_a_loaded_range_is_not_read_again(world: World) -> None:
     plan(world)
     load(world, 1)
     (again,) = load(world, 1)
@@ -187,7 +187,7 @@ def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     assert visible(world) == list(range(1, 31))
 
 
-def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_dies_while_it_closes_the_plan_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
     world.execute("update public.venda set venda = 11 where id_venda = 1")
@@ -319,7 +319,7 @@ def test_a_partitioned_table_is_read_by_ranges(world: World) -> None:
     assert read_by_ranges(3) == [list(range(1, 20)), list(range(20, 40)), list(range(40, 61))]
 
 
-def test_a_misfit_in_a_range_is_told_by_the_run_and_by_no_range(world: World) -> None:
+def test_a_dead_letter_in_a_range_is_reported_by_the_run_alone(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     plan(world)
     assert world.query("select count(*) from raw_postgres.venda_dead_letter") == [(0,)]  # no range has to make it
@@ -331,7 +331,7 @@ def test_a_misfit_in_a_range_is_told_by_the_run_and_by_no_range(world: World) ->
     assert "audit: 2 of 2 counts agree" in outcome.output
 
 
-def test_a_column_that_is_new_since_the_plan_is_taken_by_planning_again(world: World) -> None:
+def test_a_column_added_after_the_plan_needs_another_plan(world: World) -> None:
     plan(world)
     load(world, 1)
     world.execute("alter table public.venda add loja integer; update public.venda set loja = 7 where id_venda = 2")
@@ -352,7 +352,7 @@ def test_a_column_that_is_new_since_the_plan_is_taken_by_planning_again(world: W
     ]  # fmt: skip
 
 
-def test_a_plan_that_does_not_tell_any_more_is_made_anew(world: World) -> None:
+def test_an_outdated_plan_is_made_again(world: World) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
     world.execute("create table public.nova as select * from public.venda; update public.nova set venda = 7")
@@ -384,7 +384,9 @@ def test_a_number_that_the_plan_does_not_have_is_refused(world: World) -> None:
         assert "postgres.venda: expected a number from 1 to 3, as its plan has ranges, got " in outcome.output
 
 
-def test_only_a_table_whose_rows_have_ids_is_planned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_table_whose_rows_have_transaction_ids_is_planned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = PostgresTable("venda", key="id_venda", mode="full")
     monkeypatch.setattr(extract.sources, "TABLES", (*extract.sources.api.TABLES, full))
     for source, table in (("api", "funcionario"), ("postgres", "venda")):
@@ -401,7 +403,7 @@ def test_a_view_is_not_planned(world: World) -> None:
 
 
 @pytest.mark.parametrize("ranges", ["1", "201", "-3", "x"])
-def test_a_number_of_ranges_that_makes_no_sense_is_refused(ranges: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_number_of_ranges_is_refused(ranges: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["plan", *TABLE, "--ranges", ranges])
     assert "expected" in capsys.readouterr().err

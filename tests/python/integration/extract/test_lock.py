@@ -34,7 +34,7 @@ def hold(path: Path, taken: multiprocessing.synchronize.Event) -> None:
         multiprocessing.Event().wait()
 
 
-def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(world: World) -> None:
+def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(world: World) -> None:
     context = multiprocessing.get_context("spawn")
     taken = context.Event()
     first = context.Process(target=hold, args=(world.warehouse, taken))
@@ -179,7 +179,7 @@ def test_on_s3_an_expired_lock_is_taken_by_one_alone() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_lock_that_is_signed_is_another_object_each_time() -> None:
+def test_on_s3_each_heartbeat_writes_another_object() -> None:
     first = lock_of("first")
     first.take(LANDING)
     etags = {first.etag}
@@ -190,7 +190,7 @@ def test_on_s3_a_lock_that_is_signed_is_another_object_each_time() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_lock_that_was_lost_is_seen_by_its_holder(stops: list[int]) -> None:
+def test_on_s3_a_holder_notices_that_its_lock_was_lost(stops: list[int]) -> None:
     first, thief = lock_of("first"), lock_of("thief", Faulty(later=timedelta(seconds=121)))
     first.take(LANDING)
     first.keep(Beats(2))
@@ -205,7 +205,7 @@ def test_on_s3_a_lock_that_was_lost_is_seen_by_its_holder(stops: list[int]) -> N
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("fault", ["SlowDown", "connection", "lost", "ConditionalRequestConflict"])
-def test_on_s3_a_sign_that_goes_wrong_is_given_again(stops: list[int], fault: str) -> None:
+def test_on_s3_a_heartbeat_that_fails_is_retried(stops: list[int], fault: str) -> None:
     client = Faulty()
     first = lock_of("first", client)
     first.take(LANDING)
@@ -217,7 +217,7 @@ def test_on_s3_a_sign_that_goes_wrong_is_given_again(stops: list[int], fault: st
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_holder_that_cannot_sign_stops_before_its_lock_expires(
+def test_on_s3_a_holder_whose_heartbeat_fails_stops_before_its_lock_expires(
     monkeypatch: pytest.MonkeyPatch, stops: list[int]
 ) -> None:
     client = Faulty()
@@ -233,7 +233,7 @@ def test_on_s3_a_holder_that_cannot_sign_stops_before_its_lock_expires(
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("fault", ["PreconditionFailed", "lost"])
-def test_on_s3_a_lock_is_taken_that_was_given_back_meanwhile_or_whose_answer_was_lost(fault: str) -> None:
+def test_on_s3_a_lock_is_taken_if_it_was_released_meanwhile_or_the_answer_was_lost(fault: str) -> None:
     first = lock_of("first", Faulty(faults=[fault]))
     first.take(LANDING)
     assert s3_object()["run_id"] == "first"
@@ -269,7 +269,7 @@ def test_on_s3_a_whole_and_a_part_of_it_exclude_each_other_even_in_one_run(held:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_parts_are_held_at_once_and_names_that_only_begin_alike_are_no_parts() -> None:
+def test_on_s3_parts_are_held_at_once_and_a_common_prefix_makes_no_part() -> None:
     with s3_lock(LANDING, ONE, "run"), s3_lock(LANDING, TWO, "run"), s3_lock(LANDING, "raw_postgres_old", "other"):
         assert names() == [ONE, TWO, "raw_postgres_old"]
 
@@ -282,7 +282,7 @@ def test_on_s3_the_next_attempt_of_a_part_takes_its_lock_at_once() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_of_a_whole_and_a_part_put_at_the_same_moment_none_is_missed() -> None:
+def test_on_s3_a_whole_and_a_part_taken_at_the_same_moment_find_each_other() -> None:
     client = boto3.client("s3")
     locks = [S3Lock(client, "landing", f"raw/_locks/{scope}.json", holder(scope)) for scope in (WHOLE, ONE)]
     for lock_ in locks:
@@ -293,7 +293,7 @@ def test_on_s3_of_a_whole_and_a_part_put_at_the_same_moment_none_is_missed() -> 
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_an_expired_part_is_taken_away_and_its_holder_sees_it(stops: list[int]) -> None:
+def test_on_s3_an_expired_part_is_removed_and_its_holder_notices(stops: list[int]) -> None:
     part = S3Lock(boto3.client("s3"), "landing", f"raw/_locks/{ONE}.json", holder("run"))
     part.take(LANDING)
     client = Faulty(later=timedelta(seconds=119))

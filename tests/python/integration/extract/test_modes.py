@@ -56,7 +56,7 @@ def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.Monke
     assert ids(world) == []
 
 
-def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cursor_continues_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=2))
     world.execute("insert into public.venda (id_venda) select generate_series(3, 10)")
     world.run("postgres")
@@ -67,7 +67,7 @@ def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPa
     assert world.query("select watermark from ops.extract_runs order by started_at") == [("10",), ("11",)]
 
 
-def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lag_of_a_cursor_on_dates_is_a_timedelta(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lag = timedelta(days=3)
     declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="data_venda", lag=lag))
     world.execute("insert into public.venda (id_venda, data_venda) values (3, '2024-01-05'), (4, null)")
@@ -80,9 +80,7 @@ def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.
     assert [load for (load,) in loads_of(world, "reconcile")] == [[5]]
 
 
-def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cursor_keeps_its_watermark_when_the_source_shrinks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, PostgresTable("venda", key="id_venda", mode="cursor", cursor="id_venda", lag=0))
     world.execute("insert into public.venda (id_venda) values (9)")
     world.run("postgres")
@@ -95,7 +93,7 @@ def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
     ]
 
 
-def test_xmin_reads_on_in_a_partitioned_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xmin_reads_the_changes_of_a_partitioned_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, VENDA)
     world.execute(
         "drop table public.venda;"
@@ -116,7 +114,7 @@ def partition(world: World, name: str, rows: str) -> None:
     world.execute(f"create table public.{name} (id_venda integer, venda integer); insert into public.{name} {rows}")
 
 
-def test_a_partition_that_takes_the_place_of_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partition_that_replaces_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, VENDA)
     world.execute(
         "drop table public.venda;"
@@ -136,7 +134,7 @@ def test_a_partition_that_takes_the_place_of_another_is_read(world: World, monke
     assert world.query("select venda from raw_postgres.venda order by _dlt_load_id") == [(10,), (11,)]
 
 
-def test_a_table_that_takes_anothers_name_is_read_whole(world: World) -> None:
+def test_a_table_that_takes_the_name_of_another_is_read_whole(world: World) -> None:
     world.execute("create table public.nova as select id_venda, id_funcionario, id_categoria, data_venda, 7.0::float8"
                   " as venda from public.venda")  # fmt: skip
     world.run("postgres")
@@ -149,7 +147,7 @@ def test_a_table_that_takes_anothers_name_is_read_whole(world: World) -> None:
 
 
 @pytest.mark.parametrize("column", ["integer default 7", "integer generated always as (id_venda * 0 + 7) stored"])
-def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World, column: str) -> None:
+def test_a_new_column_with_values_is_read_in_every_row(world: World, column: str) -> None:
     world.run("postgres")
     world.execute(f"alter table public.venda add loja {column}")
     assert world.run("postgres").code == 0
@@ -160,7 +158,7 @@ def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World,
     ]  # fmt: skip
 
 
-def test_ids_of_another_timeline_are_not_believed() -> None:
+def test_transaction_ids_of_another_timeline_are_not_used() -> None:
     now = {"relations": ["1"], "unwritten": [], "database": "system 7, timeline 2"}
     before = now | {"database": "system 7, timeline 1"}
     assert why_ids_do_not_tell(10, 20, now, now) is None
@@ -169,7 +167,7 @@ def test_ids_of_another_timeline_are_not_believed() -> None:
     )
 
 
-def test_a_key_that_two_rows_have_is_told_of_and_hides_no_deletion(world: World) -> None:
+def test_a_duplicate_key_is_reported_and_hides_no_deletion(world: World) -> None:
     world.execute("insert into public.venda (id_venda) values (3)")
     world.run("postgres")
     world.execute("insert into public.venda (id_venda) values (2); delete from public.venda where id_venda = 3")
@@ -187,7 +185,7 @@ def test_a_view_has_no_transaction_ids(world: World) -> None:
     assert "expected a table to read in mode xmin, got a view or a foreign one" in outcome.output
 
 
-def test_a_text_does_not_depend_on_how_a_user_likes_dates(world: World) -> None:
+def test_a_text_does_not_depend_on_the_date_settings_of_the_user(world: World) -> None:
     world.execute(
         "alter table public.venda add dura interval default '1 day 02:03:00', add ocorreu timestamptz[]"
         " default '{2024-01-01 00:00:00+00}';"
@@ -244,7 +242,7 @@ def test_xmin_of_another_cluster_or_age_falls_back_to_the_whole_table(world: Wor
     assert condition == "true"
 
 
-def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) -> None:
+def test_another_database_is_read_whole_with_a_log_line(world: World) -> None:
     world.run("postgres")
     with duckdb.connect(str(world.warehouse)) as connection:
         stored = connection.execute(
@@ -267,7 +265,7 @@ def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) 
     back=st.integers(0, XID_RANGE - 1) | st.integers(0, 10),
     row_back=st.integers(1, XID_RANGE) | st.integers(1, 10),
 )
-def test_xmin_takes_a_row_if_it_was_written_since_across_wrap_around(
+def test_xmin_reads_a_row_if_it_was_written_since_across_wrap_around(
     world: World, upper: int, back: int, row_back: int
 ) -> None:
     since, row = max(upper - back, 0), max(upper - row_back, 0)

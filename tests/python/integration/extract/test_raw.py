@@ -60,7 +60,7 @@ def loaded(connection: duckdb.DuckDBPyConnection, loads: Sequence[tuple[int, dic
 @given(loads=LOADS)
 @example(loads=[(0, {1: "row"}), (0, {5: "row", 1: "deletion"})])  # loads that lie apart, and a deletion in one
 @example(loads=[(0, {1: "row"}), (0, {1: "deletion"})])
-def test_the_number_of_keys_is_that_of_the_keys(loads: list[tuple[int, dict[int, str]]]) -> None:
+def test_the_number_of_keys_is_that_of_the_current_keys(loads: list[tuple[int, dict[int, str]]]) -> None:
     with duckdb.connect() as connection:
         raw = loaded(connection, loads)
         (counted,) = connection.execute(raw.number_of_keys).fetchall()
@@ -75,6 +75,6 @@ def test_loads_of_ranges_are_the_base_together() -> None:
     assert raw.base_loads == ("100", "101", "102")
 
 
-def test_of_loads_whose_keys_are_texts_one_is_the_base() -> None:
+def test_of_loads_with_text_keys_one_is_the_base() -> None:
     assert apart([("1", "a", "b"), ("2", "c", "d")]) == ("1",)
     assert apart([]) == ()

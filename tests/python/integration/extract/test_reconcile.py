@@ -36,7 +36,7 @@ def test_a_deletion_at_the_source_is_found_by_the_counts_of_the_next_run(world: 
     ) == [("xmin", 2, 2, 0), ("xmin", 1, 0, 0), ("reconcile", 1, 1, 1)]
 
 
-def test_a_key_that_comes_back_is_there_again_and_can_go_again(world: World) -> None:
+def test_a_deleted_key_can_return_and_be_deleted_again(world: World) -> None:
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1")
     world.run("postgres")
@@ -49,7 +49,7 @@ def test_a_key_that_comes_back_is_there_again_and_can_go_again(world: World) -> 
     assert raw_events(world)[2:] == [(1, None, True), (1, 7, None), (1, None, True)]
 
 
-def test_a_reconciliation_holds_every_row_without_a_key(world: World) -> None:
+def test_a_reconciliation_contains_every_row_without_a_key(world: World) -> None:
     world.execute("insert into public.venda (venda) values (1), (2)")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1")
@@ -99,7 +99,7 @@ def test_on_demand_it_finds_what_the_counts_hide(world: World, monkeypatch: pyte
     ]
 
 
-def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
+def test_a_dead_letter_that_is_deleted_at_the_source_is_deleted(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 2")
@@ -110,7 +110,9 @@ def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
     assert world.query("select count(*) from ops.extract_runs where mode = 'reconcile'") == [(1,)]
 
 
-def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_no_number_is_refused_with_the_alternative(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.execute("alter table public.venda alter id_venda type text")
     monkeypatch.setattr(extract.sources, "TABLES", (VENDA,))
     world.run("postgres")
@@ -130,7 +132,7 @@ KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 2500)
 @pytest.mark.soak
 @settings(max_examples=40 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(common=st.sets(KEYS, max_size=30), gone=st.sets(KEYS, max_size=5), missing=st.sets(KEYS, max_size=5))
-def test_whatever_the_keys_exactly_the_differences_are_found(
+def test_exactly_the_differences_are_found_for_any_keys(
     world: World, common: set[int], gone: set[int], missing: set[int]
 ) -> None:
     gone, missing = gone - common - missing, missing - common
@@ -154,9 +156,9 @@ def test_whatever_the_keys_exactly_the_differences_are_found(
 
 
 @pytest.mark.parametrize("first", [1, 2500, 2**40])
-def test_sets_of_the_same_number_and_sum_are_told_apart(world: World, first: int) -> None:
+def test_sets_of_the_same_number_and_sum_are_distinguished(world: World, first: int) -> None:
     gone, missing = {first, first + 3}, {first + 1, first + 2}
-    test_whatever_the_keys_exactly_the_differences_are_found.hypothesis.inner_test(  # type: ignore[attr-defined]
+    test_exactly_the_differences_are_found_for_any_keys.hypothesis.inner_test(  # type: ignore[attr-defined]
         world, common={first * 3000}, gone=gone, missing=missing
     )
 

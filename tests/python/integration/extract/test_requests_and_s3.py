@@ -37,7 +37,7 @@ def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
         assert list(walk(TABLES[0], settings(url, 4))) == list(range(1, 9))
 
 
-def test_there_are_never_more() -> None:
+def test_no_more_requests_are_in_flight() -> None:
     lock, at_once, most = threading.Lock(), 0, 0
 
     def answer(employee: int) -> Answer:
@@ -56,7 +56,7 @@ def test_there_are_never_more() -> None:
     assert most <= 3
 
 
-def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
+def test_a_late_answer_does_not_delay_the_others() -> None:
     first_may_answer = threading.Event()
 
     def answer(employee: int) -> Answer:
@@ -81,7 +81,7 @@ def test_another_endpoint_has_its_own_address_and_column() -> None:
             pass
 
 
-def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_before_a_retry_is_what_the_api_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [Answer(b"", status=429, headers={"Retry-After": "7"}), Answer(b"Ana")]
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)

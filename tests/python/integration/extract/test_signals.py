@@ -53,7 +53,9 @@ def nothing_left(world: World) -> bool:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_while_the_api_is_asked(world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
+def test_stopped_while_it_waits_for_the_api(
+    world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
+) -> None:
     asked = threading.Event()
 
     def answer(_employee: int) -> Answer:

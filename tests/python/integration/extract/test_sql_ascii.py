@@ -32,7 +32,7 @@ def unencoded(
     postgres_server.drop_database(name)
 
 
-def test_utf8_arrives_as_it_is(world: World, unencoded: psycopg2.extensions.connection) -> None:
+def test_utf8_is_loaded_unchanged(world: World, unencoded: psycopg2.extensions.connection) -> None:
     unencoded.cursor().execute("insert into public.cliente values (1, convert_from('\\x4a6f73c3a9', 'SQL_ASCII'))")
     outcome = world.run("postgres")
 
@@ -40,7 +40,7 @@ def test_utf8_arrives_as_it_is(world: World, unencoded: psycopg2.extensions.conn
     assert world.query("select id, nome from raw_postgres.cliente") == [(1, "José")]
 
 
-def test_other_bytes_are_told_of_and_nothing_is_loaded(
+def test_other_bytes_are_reported_and_nothing_is_loaded(
     world: World, unencoded: psycopg2.extensions.connection
 ) -> None:
     latin = "convert_from('\\x4a6f73e9', 'SQL_ASCII')"

@@ -76,7 +76,7 @@ def read_from(world: World, server: PostgresServer, monkeypatch: pytest.MonkeyPa
     return [key for (key,) in world.query(f"select id_venda from raw_postgres.venda where _dlt_load_id = {last}")]
 
 
-def test_what_is_new_is_read_from_a_replica(
+def test_new_rows_are_read_from_a_replica(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_snapshot, "RANGE_BYTES", 8192)  # so that sessions share one exported snapshot
@@ -94,7 +94,7 @@ def test_what_is_new_is_read_from_a_replica(
     assert sorted(read_from(world, primary, monkeypatch)) == [2002]  # its ids are the primary's own
 
 
-def test_a_replica_that_takes_over_is_read_whole(
+def test_a_promoted_replica_is_read_whole(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, first, second = line
@@ -106,7 +106,7 @@ def test_a_replica_that_takes_over_is_read_whole(
     assert read_from(world, second, monkeypatch) == []
 
 
-def test_a_transaction_in_flight_is_not_passed_over(
+def test_an_open_transaction_on_the_primary_is_not_skipped(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     primary, replica, _ = line

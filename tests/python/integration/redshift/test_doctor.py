@@ -52,7 +52,7 @@ def everything(redshift: RedshiftTarget) -> tuple[Any, ...]:
     return postgres(redshift, "select nspname from pg_namespace"), s3.list_objects_v2(Bucket=LANDING).get("Contents")
 
 
-def test_all_is_well_and_nothing_is_changed(redshift: RedshiftTarget, examine: Examine) -> None:
+def test_all_checks_pass_and_nothing_is_changed(redshift: RedshiftTarget, examine: Examine) -> None:
     examine()
     before = everything(redshift)
     found = examine()
@@ -83,7 +83,7 @@ def test_dbt_signs_in_and_changes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dbt_that_cannot_sign_in_says_why_and_not_with_what(ask_dbt: Examine) -> None:
+def test_a_sign_in_of_dbt_that_fails_is_reported_without_the_password(ask_dbt: Examine) -> None:
     sign_in = {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "awsuser", "REDSHIFT_PASSWORD": "segredo-errado"}
     found = ask_dbt(**sign_in)
 
@@ -103,7 +103,7 @@ def test_dbt_that_cannot_sign_in_says_why_and_not_with_what(ask_dbt: Examine) ->
         ("prod", "ana", False, "misconfigured_prod_silver; unset DBT_SCHEMA, which is for dev"),
     ],
 )
-def test_the_schemas_of_a_build_are_told(ask_dbt: Examine, target: str, prefix: str, ok: bool, said: str) -> None:  # noqa: FBT001
+def test_the_schemas_of_a_build_are_reported(ask_dbt: Examine, target: str, prefix: str, ok: bool, said: str) -> None:  # noqa: FBT001
     check = ask_dbt(DBT_TARGET=target, DBT_SCHEMA=prefix)["dbt schemas"]
     assert check.ok == ok
     assert said in check.found
@@ -145,7 +145,7 @@ def test_a_user_without_rights(redshift: RedshiftTarget, examine: Examine) -> No
     assert examine(**sign_in)["grants"].found == "ana may load and build"
 
 
-def test_a_wrong_password_is_told_of_and_not_told(examine: Examine) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(examine: Examine) -> None:
     sign_in = {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "awsuser", "REDSHIFT_PASSWORD": "segredo-errado"}
     found = examine(**sign_in)
 
@@ -177,7 +177,7 @@ def test_an_s3_that_does_not_answer(examine: Examine) -> None:
     assert found["warehouse"].ok
 
 
-def test_a_landing_that_is_not_there_or_anothers(redshift: RedshiftTarget, examine: Examine) -> None:
+def test_a_landing_that_is_missing_or_of_another_target(redshift: RedshiftTarget, examine: Examine) -> None:
     missing = examine(LANDING_URL="s3://nowhere/landing")["landing"]
     assert not missing.ok
     assert "s3://nowhere/landing" in missing.found

@@ -174,7 +174,7 @@ def test_a_role_that_may_not_read_the_landing(shop: Shop) -> None:
     shop.check_whole(shop.run())
 
 
-def test_a_bucket_that_is_not_there(shop: Shop) -> None:
+def test_a_bucket_that_is_missing(shop: Shop) -> None:
     outcome = shop.run(LANDING_URL="s3://nowhere/landing")
 
     shop.check_failed(
@@ -210,7 +210,7 @@ def test_a_password_that_expires_midway_is_replaced(shop: Shop) -> None:
         assert len(serverless.requests) > 4
 
 
-def test_a_connection_that_is_cut_once_is_made_again(shop: Shop) -> None:
+def test_a_connection_that_is_cut_once_is_opened_again(shop: Shop) -> None:
     shop.postgres("dev", CUT.format(times=1))
     try:
         shop.check_whole(shop.run())
@@ -228,7 +228,7 @@ def test_a_connection_that_is_cut_each_time(shop: Shop) -> None:
     shop.check_whole(shop.run())
 
 
-def test_a_landing_without_room(shop: Shop) -> None:
+def test_a_landing_without_free_space(shop: Shop) -> None:
     with before(shop.redshift.environment["AWS_ENDPOINT_URL_S3"]) as s3:
         s3.fault = lambda request, _seen: FULL if request.startswith("PUT") and ".parquet" in request else None
         S3FileSystem.clear_instance_cache()  # or it goes on with the address of its first use

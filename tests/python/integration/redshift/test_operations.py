@@ -113,7 +113,7 @@ def test_a_deletion_is_found_and_the_audit_agrees(shop: Shop) -> None:
     assert shop.raw("id_venda, venda, _deleted", "_deleted") == [(7, None, True), (93, None, True)]
 
 
-def test_a_text_that_redshift_has_no_room_for_is_set_aside(shop: Shop) -> None:
+def test_a_row_with_a_text_too_long_for_redshift_is_a_dead_letter(shop: Shop) -> None:
     shop.sell(
         "alter table public.venda add obs text;"
         " insert into public.venda (id_venda, obs) values (101, repeat('x', 65535)), (102, repeat('x', 65536))"
@@ -129,7 +129,7 @@ def test_a_text_that_redshift_has_no_room_for_is_set_aside(shop: Shop) -> None:
     assert "… (65538 bytes)" in row
 
 
-def test_what_is_accepted_is_loaded_anew_beside_the_old_table(shop: Shop) -> None:
+def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:
     shop.sell("alter table public.venda alter venda type varchar(20)")
     code, output = shop.run()
     assert code == 1
@@ -144,14 +144,14 @@ def test_what_is_accepted_is_loaded_anew_beside_the_old_table(shop: Shop) -> Non
     assert shop.redshift.execute(f"select count(*) from raw_postgres.{kept}") == [(100,)]
 
 
-def test_a_backfill_reads_its_range_once_more(shop: Shop) -> None:
+def test_a_backfill_reads_its_range_again(shop: Shop) -> None:
     code, output = shop.do("backfill", "--source", "postgres", "--table", "venda", "--from", "11", "--to", "20")
     assert code == 0, output
     assert shop.raw() == [(110,)]
     assert shop.raw("count(distinct id_venda)") == [(100,)]
 
 
-def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
+def test_rows_lost_in_raw_are_replayed_from_the_landing_without_the_source(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.sell("""alter table public.venda add "order" integer; insert into public.venda (id_venda) values (101)""")
@@ -175,7 +175,7 @@ def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
     assert shop.silver() == [(100,)]
 
 
-def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
+def test_only_the_last_load_of_a_table_that_each_load_replaces_is_replayed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = PostgresTable("venda", key="id_venda", mode="full")
@@ -196,7 +196,7 @@ def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
     assert shop.redshift.execute("select key from raw_postgres.venda_dead_letter") == [("1",)]
 
 
-def test_a_load_from_before_the_table_began_anew_does_not_come_back(shop: Shop) -> None:
+def test_a_load_from_before_the_table_was_reloaded_is_not_replayed(shop: Shop) -> None:
     ((before,),) = shop.raw("distinct _dlt_load_id")
     shop.sell("alter table public.venda alter venda type varchar(20)")
     shop.run("--accept", "postgres.venda")

@@ -39,7 +39,7 @@ def test_both_clients_sign_in_by_either_name(
 
 
 @pytest.mark.usefixtures("no_region")
-def test_none_is_refused_before_anything_is_asked(redshift: RedshiftTarget) -> None:
+def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget) -> None:
     with pytest.raises(SettingsError, match=r"1 setting to mend .*\n  AWS_REGION is not set: expected an AWS region"):
         read_settings(())
     assert "AWS_REGION is not set: expected the AWS region" in str(redshift.dbt(*ASK).exception)
@@ -47,7 +47,7 @@ def test_none_is_refused_before_anything_is_asked(redshift: RedshiftTarget) -> N
 
 @pytest.mark.usefixtures("no_region")
 @pytest.mark.parametrize("name", REGION_NAMES)
-def test_one_that_is_none_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
+def test_an_invalid_region_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(name, "sa-east-1.evil.example/")
         with pytest.raises(SettingsError, match=f"  {name}: expected an AWS region, such as sa-east-1"):
@@ -55,7 +55,7 @@ def test_one_that_is_none_is_refused_by_its_name(redshift: RedshiftTarget, name:
         assert f"{name}: expected an AWS region" in str(redshift.dbt(*ASK).exception)
 
 
-def test_a_user_with_a_password_needs_none(no_region: pytest.MonkeyPatch) -> None:
+def test_a_user_with_a_password_needs_no_region(no_region: pytest.MonkeyPatch) -> None:
     for name, value in {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "ana", "REDSHIFT_PASSWORD": "segredo"}.items():
         no_region.setenv(name, value)
     assert read_settings(()).region is None

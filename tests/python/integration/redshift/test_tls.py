@@ -34,7 +34,9 @@ def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
         assert signs_in(redshift)
 
 
-def test_the_loaders_refuse_a_certificate_of_another(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_loaders_refuse_the_certificate_of_another_server(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     others, _ = certificate(tmp_path / "others")
     environment.setenv("REDSHIFT_CA_BUNDLE", str(others))
     with warehouse(read_settings(())) as target, pytest.raises(psycopg2.OperationalError, match="certificate verify"):

@@ -57,7 +57,7 @@ def test_a_file_that_is_no_warehouse(tmp_path: Path) -> None:
     assert "move it away" in said
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, said = build(tmp_path, {"WAREHOUSE_PATH": str(tmp_path / "file" / "warehouse.duckdb")})
 

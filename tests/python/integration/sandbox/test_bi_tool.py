@@ -9,7 +9,7 @@ from sandbox.__main__ import for_a_bi_tool
 from tests.python.helpers.redshift_target import RedshiftTarget
 
 
-def test_the_url_for_a_bi_tool_leads_in(redshift: RedshiftTarget) -> None:
+def test_the_url_for_a_bi_tool_connects(redshift: RedshiftTarget) -> None:
     help_text = for_a_bi_tool(redshift.environment)
     assert all(line.startswith("# ") for line in help_text.splitlines())
     found = re.search(r"jdbc:redshift://(.*):(\d+)/(.*?);(.*)", help_text)

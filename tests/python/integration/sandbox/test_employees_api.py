@@ -135,7 +135,7 @@ def test_stopping_ends_held_and_idle_connections_and_every_thread() -> None:
             waiting.getresponse()
 
 
-def test_it_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with serve(answers_with(Answer(b"x" * 1_000_000))) as url:
         with closing(client(url)) as connection:  # and goes away before the answer is read
             connection.request("GET", f"{urlsplit(url).path}?id=1")

@@ -146,7 +146,7 @@ def test_run_leaves_the_command_s_own_dashes_alone(environment: dict[str, str]) 
     assert result.stdout == "-h -- --help "
 
 
-def test_run_says_when_there_is_no_such_command(environment: dict[str, str]) -> None:
+def test_run_reports_an_unknown_command(environment: dict[str, str]) -> None:
     result = sandbox(environment, "run", "--", "no-such-command")
     assert (result.returncode, result.stderr) == (
         127,

@@ -52,14 +52,14 @@ def everything(server: PostgresServer) -> Rows:
     return query(server, "select venda::text from public.venda order by id_venda")
 
 
-def test_a_new_table_holds_exactly_the_sales_asked_for(server: PostgresServer) -> None:
+def test_a_new_table_contains_exactly_the_requested_sales(server: PostgresServer) -> None:
     assert venda.bring_forward(server, SALES, OPENING) == Business(SALES, OPENING)
     assert query(server, "select count(*), min(id_venda), max(id_venda) from venda") == [(SALES, 1, SALES)]
     [(last_day,)] = query(server, "select max(data_venda) from venda")
     assert last_day == OPENING - timedelta(1)
 
 
-def test_what_the_table_holds_is_what_the_business_sold(server: PostgresServer) -> None:
+def test_the_table_contains_what_the_business_sold(server: PostgresServer) -> None:
     business = venda.bring_forward(server, SALES, OPENING)
     days = (FIRST_DAY + timedelta(n) for n in range((OPENING - FIRST_DAY).days))
     sold = pa.Table.from_batches([business.sales_on(day) for day in days]).to_pylist()
@@ -87,7 +87,7 @@ def test_its_columns_are_the_sales_system_s(server: PostgresServer) -> None:
     assert key == "PRIMARY KEY (id_venda)"
 
 
-def test_wrong_sales_arrive_as_wrong_as_they_are(server: PostgresServer) -> None:
+def test_wrong_sales_are_written_unchanged(server: PostgresServer) -> None:
     venda.bring_forward(server, 100_000, OPENING)
     wrong = query(server, "select * from venda where id_venda % 10000 = 5000 order by 1")
     amounts = [repr(row[4]) for row in wrong]
@@ -96,7 +96,7 @@ def test_wrong_sales_arrive_as_wrong_as_they_are(server: PostgresServer) -> None
     assert (wrong[7][1], wrong[8][2]) == (42, 99)
 
 
-def test_a_passed_day_brings_its_sales_and_corrects_an_old_one(server: PostgresServer) -> None:
+def test_a_day_adds_its_sales_and_corrects_an_old_one(server: PostgresServer) -> None:
     business = venda.bring_forward(server, SALES, OPENING)
     before = everything(server)
     venda.bring_forward(server, None, OPENING + timedelta(1))
@@ -119,7 +119,7 @@ def test_nothing_is_written_to_the_table_when_no_day_has_passed(server: Postgres
 @given(st.sets(st.integers(1, 39)))
 @example({1, 2, 30, 31})
 @settings(max_examples=2 * SOAK)
-def test_many_steps_lead_where_one_step_does(postgres_server: PostgresServer, stops: set[int]) -> None:
+def test_many_steps_give_the_same_table_as_one_step(postgres_server: PostgresServer, stops: set[int]) -> None:
     end = OPENING + timedelta(40)
     with no_sales_yet(postgres_server):
         venda.bring_forward(postgres_server, SALES, OPENING)
@@ -152,7 +152,7 @@ def test_another_number_of_sales_is_refused(server: PostgresServer) -> None:
         venda.bring_forward(server, 20, OPENING)
 
 
-def test_days_do_not_go_back(server: PostgresServer) -> None:
+def test_an_earlier_day_is_refused(server: PostgresServer) -> None:
     venda.bring_forward(server, 10, OPENING)
     with pytest.raises(SandboxError, match=r"TODAY is 2017-05-31, but .* come to 2017-06-01 .*`make clean`"):
         venda.bring_forward(server, None, OPENING - timedelta(1))
@@ -179,7 +179,7 @@ def test_the_loader_reads_public_and_nothing_else(server: PostgresServer) -> Non
                 cursor.execute(forbidden)
 
 
-def test_many_sales_are_told_of_while_they_are_written(
+def test_progress_is_shown_while_many_sales_are_written(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(venda, "PROGRESS_SECONDS", 0)
