@@ -31,7 +31,7 @@ DAYS = FIRST, LATER = "2026-01-10", "2026-01-13"
 
 @dataclass(frozen=True)
 class Run:
-    """One run that has ended, and the state that it left: answers as of then."""
+    """One run, and the answers of the source and the warehouse after it."""
 
     code: int
     lines: list[dict[str, Any]]
@@ -46,7 +46,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Two runs over one sandbox and warehouse, the second some days later with a third that finds nothing new."""
+    """Two runs of one sandbox and warehouse, the second some days later."""
 
     folder: Path
     first: Run
@@ -103,7 +103,7 @@ def ask_warehouse(folder: Path) -> dict[str, Any]:
 
 
 def fetch(rows: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-    """Rows in which NaN equals NaN."""
+    """Returns rows in which NaN equals NaN."""
     return [tuple("NaN" if isinstance(v, float) and math.isnan(v) else v for v in row) for row in rows()]
 
 
@@ -189,7 +189,7 @@ def test_the_docs_are_one_file_that_opens_with_its_lineage_graph(pipeline: Pipel
 # On the path to Redshift, compared with DuckDB
 
 
-# Silver, row for row: every column but the load's own id and time, with its type.
+# The columns of silver that are compared: all but the id and time of the load.
 TABLES = {
     "venda": "id_venda, id_funcionario, id_categoria, data_venda, venda, valor",
     "venda_rejeitada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), motivo",
@@ -212,7 +212,7 @@ READERS = (
     " where identity_type = 'role' and privilege_type = 'SELECT'"
 )
 
-# DuckDB's types by Redshift's names. Lengths of texts are not compared: DuckDB keeps none.
+# DuckDB's types by Redshift's names. Lengths of texts are not compared: DuckDB ignores them.
 SAME_TYPE = {
     "BIGINT": "bigint", "BOOLEAN": "boolean", "DATE": "date", "DOUBLE": "double precision", "INTEGER": "integer",
     "TIMESTAMP": "timestamp without time zone", "VARCHAR": "character varying", "DECIMAL(18,2)": "numeric",
@@ -300,7 +300,7 @@ def refreshed(both: BothTargets) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def silver(cursor: extensions.cursor) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of silver, asked of the PostgreSQL below the stand-in."""
+    """Returns the rows of silver, read from the PostgreSQL server below the stand-in."""
     cursor.execute("select rs.freshen(array(select relname from rs.late_views))")
     rows = {}
     for table in TABLES:
@@ -328,7 +328,7 @@ def test_silver_is_the_same_after_a_full_refresh(
 
 
 def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows in which a double that was cast to text reads alike: `inf` and `Infinity`, `0.0` and `0`."""
+    """Returns rows in which doubles cast to text are spelled alike: `inf` and `Infinity`, `0.0` and `0`."""
     words = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
     return [
         tuple(re.sub(r"\.0$", "", words.get(value, value)) if isinstance(value, str) else value for value in row)
@@ -389,7 +389,7 @@ def test_each_load_is_one_copy_per_table(both: BothTargets) -> None:
 def test_no_run_deletes_or_rewrites_history(both: BothTargets) -> None:
     deletes = [s for s in both.statements if re.search(r"\bdelete\s+from\b", s, re.IGNORECASE)]
     whole = [s for s in deletes if not re.search(r"\bwhere\b(?! 1=1)", s, re.IGNORECASE)]
-    # the snapshot of employees alone takes the place of the one before, in the transaction that brings it
+    # only the snapshot of employees replaces the one before, in its own transaction
     assert {re.findall(r'DELETE FROM "(\w+)"\."(\w+)"', s)[0] for s in whole} == {
         ("raw_api", "funcionario"), ("raw_api_staging", "funcionario"),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""An HTTP service with faults: a proxy before the real one that answers some requests itself."""
+"""An HTTP proxy that answers some requests itself instead of the service behind it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered instead of the service's own answer."""
+    """An answer instead of the service's own."""
 
     status: int
     body: bytes
@@ -21,7 +21,10 @@ class Answer:
 
 @dataclass
 class Faulty:
-    """The proxy's URL; the requests it saw, as `PUT /bucket/key`; and its fault, given the number seen so far."""
+    """The URL of the proxy, its requests such as `PUT /bucket/key`, and its fault.
+
+    `fault` gets a request and the number of requests before it. It returns an answer, or None to ask the service.
+    """
 
     url: str = ""
     fault: Callable[[str, int], Answer | None] = lambda _request, _seen: None
@@ -30,7 +33,7 @@ class Faulty:
 
 @contextmanager
 def before(service: str) -> Iterator[Faulty]:
-    """Passes requests on to the service at this URL while entered, until told of a fault."""
+    """Runs a proxy before the service at this URL while entered."""
     faulty = Faulty()
     address = urlsplit(service)
 
@@ -64,7 +67,7 @@ def before(service: str) -> Iterator[Faulty]:
             self.wfile.write(b"" if self.command == "HEAD" else body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

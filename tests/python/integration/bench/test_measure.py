@@ -1,4 +1,4 @@
-"""What a command took is its own, and another's program that does not run spoils nothing."""
+"""Time and memory are those of the command alone; a program that does not run is left out."""
 
 import sys
 from datetime import date, timedelta

@@ -17,7 +17,7 @@ KEY = "chave-muito-secreta"
 
 @contextmanager
 def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | None]]]:
-    """An API that answers every id with a name or a redirection; gives its URL and the keys it was sent."""
+    """Serves an API that answers every id with a name or a redirection; yields its URL and the keys it received."""
     keys: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -31,7 +31,7 @@ def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | Non
             self.wfile.write(b"" if redirect_to else "Conceição".encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""The audit agrees where every row is accounted for, and names each difference with the query that shows it."""
+"""The audit passes if every row is accounted for, and reports each difference with the query that shows it."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.python.helpers.world import World
 
 (VENDA,) = TABLES
 
-# Two loads: four sales, then one that is new, one that is corrected and one that is gone.
+# Two loads: four sales, then a new, a corrected and a deleted one.
 LOADED = """
 create schema raw_postgres; create schema ops; create schema bronze; create schema silver;
 create table raw_postgres._dlt_loads as
@@ -40,14 +40,14 @@ RELATIONS = {"bronze_venda": "venda", "silver_venda": "venda", "silver_venda_rej
 
 
 class Warehouse(DuckDBWarehouse):
-    """A warehouse that holds `LOADED`."""
+    """A warehouse that contains `LOADED`."""
 
     def audited(self, models: Models = MODELS) -> list[Comparison]:
-        """What the audit says of the sales."""
+        """Returns the comparisons of the sales."""
         return audit([VENDA], {"venda": models}, self)  # type: ignore[arg-type]
 
     def differences(self, change: str) -> list[tuple[str, int, int, list[tuple[Any, ...]]]]:
-        """What the audit finds after a change, each with what its query shows."""
+        """Returns the differences that the audit finds after a change, each with the result of its query."""
         self.query(change)
         found = self.audited()
         assert [one.what for one in found] == [
@@ -58,7 +58,7 @@ class Warehouse(DuckDBWarehouse):
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project that was parsed."""
+    """A parsed project."""
     nodes = {
         name: {"resource_type": "model", "name": name, "schema": name.split("_")[0], "alias": alias}
         for name, alias in RELATIONS.items()
@@ -100,7 +100,7 @@ def test_a_row_that_is_lost_between_raw_and_bronze(warehouse: Warehouse) -> None
         ("update silver.venda set id_venda = 15 - id_venda - 1 where id_venda in (4, 9)",
          (4, 4, [(4, 1), (5, 1), (9, 1), (10, 1)])),
     ],
-    ids=["a row that is lost", "one that is there twice", "one key for another", "two for two"],
+    ids=["lost row", "duplicate row", "one key for another", "two for two"],
 )  # fmt: skip
 def test_silver_that_is_not_bronze(warehouse: Warehouse, change: str, found: tuple[Any, ...]) -> None:
     assert warehouse.differences(change) == [("bronze = silver + rejected", *found)]
@@ -115,7 +115,7 @@ def test_a_load_with_a_row_too_few_and_one_with_a_row_too_many(warehouse: Wareho
 
 def test_a_load_that_bronze_lacks(warehouse: Warehouse) -> None:
     missed = "update bronze.venda set _dlt_load_id = '1.1'"
-    # Of each that bronze has in an older version the query says that it is there twice, as it should.
+    # The query lists each key twice of which bronze has an older version.
     assert warehouse.differences(missed) == [("raw = bronze", 4, 4, [(1, 2), (4, 2)])]
 
 

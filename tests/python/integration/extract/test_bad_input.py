@@ -1,4 +1,4 @@
-"""What goes wrong outside: each fault has a message, harms nothing that was loaded, and stops no other source."""
+"""Each fault of a source has a message, changes nothing that was loaded, and stops no other source."""
 
 import io
 import json

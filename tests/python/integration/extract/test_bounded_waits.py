@@ -1,4 +1,4 @@
-"""A source that says nothing, or never comes to an end, is given up within a time that the settings bound."""
+"""A source that does not answer, or whose answer never ends, is given up after the timeout of the settings."""
 
 import os
 import select
@@ -22,7 +22,7 @@ from redshift_standin.certificates import certificate
 from tests.python.helpers import PATIENCE
 from tests.python.helpers.world import World
 
-DEADLINE = 0.3  # seconds that an answer has
+DEADLINE = 0.3  # seconds for an answer
 HEADERS = b"HTTP/1.1 200 OK\r\nX-Slow: "
 BODY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\n"
@@ -30,14 +30,14 @@ SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000000
 
 @contextmanager
 def dripping(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """An API that begins its answer with these bytes and goes on with a letter now and then, for ever."""
+    """Serves an API that begins its answer with these bytes and continues with one letter at a time, without end."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def drip(connection: socket.socket) -> None:
             with connection if context is None else context.wrap_socket(connection, server_side=True) as client:
                 client.recv(4096)
                 client.sendall(answer)
-                while not select.select([client], [], [], DEADLINE / 10)[0]:  # until the client has gone
+                while not select.select([client], [], [], DEADLINE / 10)[0]:  # until the client closes the connection
                     client.sendall(b"a")
 
         def accept() -> None:
@@ -54,7 +54,7 @@ def dripping(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[s
 
 
 def asked(url: str) -> str:
-    """What becomes of the employees of an API."""
+    """Returns the error of reading the employees of an API."""
     settings = ApiSettings(url=url, concurrency=2, misses=1, max_id=10, timeout=DEADLINE, attempts=2)
     begun = monotonic()
     with pytest.raises(ExtractError) as refused:
@@ -79,7 +79,7 @@ def test_an_api_whose_answer_never_ends_over_tls(tmp_path: Path, monkeypatch: py
 
 
 def test_a_database_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody answers
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts the connection, no program answers
         monkeypatch.setenv("SOURCE_POSTGRES_PORT", str(silent.getsockname()[1]))
         monkeypatch.setenv("SOURCE_POSTGRES_CONNECT_TIMEOUT", "1")
         begun = monotonic()
@@ -105,7 +105,7 @@ def test_a_session_that_does_not_answer_is_abandoned(world: World) -> None:
                 )
                 pid = next((number for (number,) in cursor.fetchall()), None)
     begun = monotonic()
-    os.kill(pid, signal.SIGSTOP)  # it hears of nothing any more, not of being cancelled either
+    os.kill(pid, signal.SIGSTOP)  # it does not react to a cancel either
     try:
         with pytest.raises(PassingError, match=r"venda: no row in 0\.5 s"):
             list(stream.batches())

@@ -1,4 +1,4 @@
-"""A row that does not fit its table is set aside as it came, with the reason; every other row arrives."""
+"""A row that cannot be loaded is a dead letter, unchanged and with its reason; every other row is loaded."""
 
 import json
 from datetime import timedelta
@@ -142,7 +142,7 @@ def test_a_table_that_is_reloaded_leaves_its_old_dead_letters_behind(world: Worl
     world.execute("delete from public.venda where id_venda = 2")
     outcome = world.main(["run", "--source", "postgres", "--accept", "postgres.venda"])
 
-    assert outcome.code == 0, outcome.output  # its audit counts no key that the source has no more
+    assert outcome.code == 0, outcome.output  # its audit counts no deleted key
     assert not world.query("select 1 from duckdb_tables() where table_name = 'venda_dead_letter'")
     ((kept,),) = world.query("select table_name from duckdb_tables() where table_name ^@ 'venda_dead_letter_until_'")
     assert world.query(f"select key from raw_postgres.{kept}") == [("2",)]

@@ -1,4 +1,4 @@
-"""The doctor tells what is right and what is not, each with the way to mend it, and changes nothing."""
+"""The doctor reports each check and how to fix what is wrong, and changes nothing."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.python.helpers.world import World
 
 
 def found(world: World) -> dict[str, tuple[bool, str]]:
-    """What the doctor says of each thing."""
+    """Returns whether each check passed, and its text."""
     return {line["check"]: (line["ok"], line["message"]) for line in world.main(["doctor"]).lines}
 
 

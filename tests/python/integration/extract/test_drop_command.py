@@ -1,4 +1,4 @@
-"""`python -m extract drop`: a file that fits is in today's folder and read by the next run; another is refused."""
+"""`python -m extract drop`: a valid file is copied to today's folder, others are refused."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_the_next_run_reads_it(world: World, file: Path, monkeypatch: pytest.Mon
 
 
 def test_the_same_file_again_replaces_the_first(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TODAY", "2024-01-01")  # the world's own file lies there
+    monkeypatch.setenv("TODAY", "2024-01-01")  # where the world has put its file
 
     assert world.main(["drop", str(file)]).code == 0
     assert pq.read_table(world.drop / "2024-01-01" / "categoria.parquet").num_rows == 3

@@ -1,4 +1,4 @@
-"""A table that is loaded by ranges of its key: nothing is lost and nothing read twice, whatever changes meanwhile."""
+"""A table is loaded by ranges of its key; no row is lost or read twice, whatever changes meanwhile."""
 
 import json
 import random
@@ -50,7 +50,7 @@ def truth(world: World) -> list[tuple[Any, ...]]:
 
 
 def visible(world: World) -> list[int]:
-    """The keys of the rows in loads that anybody reads."""
+    """Returns the keys of the rows in completed loads."""
     return [
         key
         for (key,) in world.query(
@@ -63,10 +63,10 @@ def visible(world: World) -> list[int]:
 def test_rows_written_while_ranges_are_loaded_are_loaded_in_the_end(world: World) -> None:
     sell(world, 3, 300)
     with closing(world.server.connect(world.environment["SOURCE_POSTGRES_DATABASE"])) as late:
-        with late.cursor() as cursor:  # is under way at the plan, and over after the ranges
+        with late.cursor() as cursor:  # open while the plan is made, committed after the ranges
             cursor.execute("insert into public.venda values (1000, 1, 1, '2024-01-01', 7)")
             cursor.execute("update public.venda set venda = 8 where id_venda = 150")
-        sell(world, 301, 301)  # so that the ids of those that were over reach beyond it
+        sell(world, 301, 301)  # so that ids of committed transactions are higher
         assert plan(world).code == 0
         order = [1, 2, 3]
         random.Random(7).shuffle(order)  # noqa: S311  any order
@@ -77,7 +77,7 @@ def test_rows_written_while_ranges_are_loaded_are_loaded_in_the_end(world: World
             )
             sell(world, 400 + number, 400 + number)
             sell(world, -number, -number)
-            # A key that goes from one range to another, in both directions.
+            # A key that moves from one range to another, in both directions.
             world.execute(f"update public.venda set id_venda = 1100 + id_venda where id_venda = {30 + number}")
             world.execute(f"update public.venda set id_venda = id_venda - 1000 where id_venda = {280 + number}")
             (outcome,) = load(world, number)
@@ -91,7 +91,7 @@ def test_rows_written_while_ranges_are_loaded_are_loaded_in_the_end(world: World
     assert world.query(LOADED) == truth(world)
     assert [status for _, status, *_ in world.query(RANGES)] == ["ok"] * 3
     world.execute("update public.venda set venda = 99 where id_venda = 1")
-    assert world.run("postgres").code == 0  # the table goes on as ever
+    assert world.run("postgres").code == 0  # the table is read as before the plan
     assert world.query("select rows_landed from ops.extract_runs order by load_id desc limit 1") == [(1,)]
 
 
@@ -203,7 +203,7 @@ def test_a_run_that_dies_while_it_closes_the_plan_is_repeated(world: World, monk
 
 
 def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]:
-    """The values of the last column of each range's rows, without a warehouse."""
+    """Returns the values of the last column of each range's rows, without a warehouse."""
     read = read_settings(["postgres"])
     with Planning(table, ranges).read(read, {}, Limits()) as reading:
         assert [batch.num_rows for batch in reading.batches] == []
@@ -235,7 +235,7 @@ def test_rows_without_a_key_are_read_by_the_runs(world: World) -> None:
     load(world, 1, 2)
     last = "select max(load_id) from raw_postgres._dlt_loads where status = 0"
     without = f"select count(*) from raw_postgres.venda where id_venda is null and _dlt_load_id = ({last})"
-    assert world.query(without) == [(2,)]  # what everybody reads is as it was
+    assert world.query(without) == [(2,)]  # readers see the rows as they were
     world.execute("delete from public.venda where venda = 5 and id_venda is null")
     outcome = world.run("postgres")
     assert outcome.code == 0, outcome.output
@@ -293,7 +293,7 @@ def test_every_key_is_in_one_range_and_none_in_no_range(
 
 
 def ordered(world: World, kind: str, keys: Sequence[str]) -> list[str]:
-    """The keys in the database's order."""
+    """Returns the keys in the order of the database."""
     with world.sales.cursor() as cursor:
         cursor.execute(f"select k::text from unnest(%s::{kind}[]) as keys(k) order by keys.k", [list(keys)])
         return [key for (key,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""A second writer is refused with the first one's name and start; a dead holder's lock is free."""
+"""A second writer is refused with the name and start of the first; the lock of a dead holder is free."""
 
 import json
 import multiprocessing
@@ -99,14 +99,14 @@ def test_on_s3_the_second_is_refused_and_other_parts_are_free() -> None:
 
 @dataclass
 class Faulty:
-    """S3's client whose calls to put an object have faults, one each in turn, and which may be told another time."""
+    """A client of S3 with a fault for each call of `put_object`, and with a clock that may be ahead."""
 
     client: Any = field(default_factory=lambda: boto3.client("s3"))
     faults: list[str | None] = field(default_factory=list)
     later: timedelta = timedelta()
 
     def put_object(self, **given: Any) -> Any:
-        """Puts an object, unless a fault is due; the fault `lost` is an answer that the client asks for again."""
+        """Puts an object, unless a fault is due; after the fault `lost` the client repeats its request."""
         fault = self.faults.pop(0) if self.faults else None
         if fault == "lost":
             self.client.put_object(**given)
@@ -118,14 +118,14 @@ class Faulty:
         return self.client.put_object(**given)
 
     def get_object(self, **given: Any) -> Any:
-        """Gives an object, as if by a clock that is ahead."""
+        """Returns an object, with the time of the clock."""
         answer = self.client.get_object(**given)
-        told = format_datetime(answer["LastModified"] + self.later)
-        answer["ResponseMetadata"]["HTTPHeaders"]["date"] = told
+        date = format_datetime(answer["LastModified"] + self.later)
+        answer["ResponseMetadata"]["HTTPHeaders"]["date"] = date
         return answer
 
     def get_paginator(self, operation: str) -> Any:
-        """Gives the pages of an operation."""
+        """Returns the paginator of an operation."""
         return self.client.get_paginator(operation)
 
     def delete_object(self, **given: Any) -> None:
@@ -138,14 +138,14 @@ def lock_of(run: str, client: Any = None) -> S3Lock:
 
 
 class Beats(Event):
-    """An event that is waited for so many times before it comes."""
+    """An event that is set after so many waits."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
 
     def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Whether it has come."""
+        """Returns whether it is set."""
         self.times -= 1
         return self.times < 0
 

@@ -1,4 +1,4 @@
-"""Tables are data: what each mode reads, and that a table that cannot work is refused when it is declared."""
+"""What each mode reads; an impossible table is refused when it is declared."""
 
 import json
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ def test_the_lag_of_a_cursor_on_dates_is_a_timedelta(world: World, monkeypatch: 
     world.execute("insert into public.venda (id_venda, data_venda) values (5, '2024-01-01'), (6, '2024-01-03')")
     world.run("postgres")
 
-    # 5 came in behind the lag, where a cursor does not look; the counts differed, so its key was looked for.
+    # 5 was written before the lag, where a cursor does not read; the counts differed, so that it was reconciled.
     assert [load for (load,) in loads_of(world, "cursor")] == [[1, 2, 3, 4], [2, 3, 4, 6]]
     assert [load for (load,) in loads_of(world, "reconcile")] == [[5]]
 
@@ -347,7 +347,7 @@ def test_columns_of_unusual_kinds_and_names_arrive(world: World) -> None:
         f"update public.venda set \"select\" = 'verde', \"Ação\" = '\\x00ff', {long} = 5 where id_venda = 1"
     )
     assert world.run("postgres").code == 0
-    # Letters that Redshift's names do not have without quotes are written as _.
+    # Letters that Redshift allows only in quoted names become _.
     assert world.query(f'select "select", a_o, {long}, dobro from raw_postgres.venda where id_venda = 1') == [
         ("verde", b"\x00\xff", "$5.00", 21)
     ]

@@ -1,4 +1,4 @@
-"""What the source has no more is marked, and what no load brought is read."""
+"""Keys deleted at the source are marked, and keys that no load contains are read."""
 
 from collections.abc import Collection
 from typing import Any
@@ -103,7 +103,7 @@ def test_a_dead_letter_that_is_deleted_at_the_source_is_deleted(world: World) ->
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 2")
-    assert world.run("postgres").code == 1  # it waits until the counts say that it is gone
+    assert world.run("postgres").code == 1  # until the counts show that it was deleted
     assert world.run("postgres").code == 0
 
     assert raw_events(world) == [(1, 10.5, None), (2, None, True), (2, None, True)]

@@ -27,7 +27,7 @@ def settings(url: str, concurrency: int) -> ApiSettings:
 
 
 def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
-    together = threading.Barrier(4, timeout=PATIENCE)  # breaks, and so fails the test, unless four wait at once
+    together = threading.Barrier(4, timeout=PATIENCE)  # breaks unless four wait at once
 
     def answer(employee: int) -> Answer:
         together.wait()
@@ -92,7 +92,7 @@ def test_the_wait_before_a_retry_is_what_the_api_asks_for(monkeypatch: pytest.Mo
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on an S3 server of this machine; the clients' own settings point to it."""
+    """The name of a bucket on an S3 server of this machine, to which the settings of the clients point."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -103,7 +103,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    S3FileSystem.clear_instance_cache()  # those of another test know another server
+    S3FileSystem.clear_instance_cache()  # an instance keeps the address of its first use
     boto3.client("s3").create_bucket(Bucket="empresa")
     yield "empresa"
     server.stop()

@@ -1,4 +1,4 @@
-"""A range of a table is read once more, and so are dead letters; a stopped backfill goes on from where it was."""
+"""Backfills and replays read rows again; a stopped backfill continues where it stopped."""
 
 import pytest
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -112,7 +112,7 @@ def test_a_stopped_backfill_continues_with_the_range_that_failed(world: World) -
         ("data_venda 2024-02-01 to 2024-03-02", [3]),
         ("data_venda 2024-03-03 to 2024-03-31", [4]),
     ]
-    backfill(world, "2024-01-01", "2024-03-31")  # it was whole: asked for again it begins again
+    backfill(world, "2024-01-01", "2024-03-31")  # complete, so that the same command starts again
     assert len(loads(world)) == 6
 
 
@@ -155,12 +155,12 @@ def test_dead_letters_are_read_again_until_they_can_be_loaded(world: World) -> N
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     replay = ["replay", "--source", "postgres", "--table", "venda", "--dead-letters"]
-    assert world.main(replay).code == 1  # it does not fit yet
+    assert world.main(replay).code == 1  # it cannot be loaded yet
     world.execute("update public.venda set data_venda = '2024-01-02' where id_venda = 2")
     assert world.main(replay).code == 0
     assert loads(world, "replay") == [(None, None), (None, [2])]
     assert world.main(replay).code == 0
-    assert len(loads(world, "replay")) == 2  # nothing waits any more
+    assert len(loads(world, "replay")) == 2  # no dead letter is left
 
 
 def test_a_replay_that_died_before_its_load_was_completed_is_repeated(
@@ -178,7 +178,7 @@ def test_a_replay_that_died_before_its_load_was_completed_is_repeated(
         patch.setattr(SqlJobClientBase, "complete_load", dies)
         assert world.main(replay).code == 1
     assert world.query("select count(*) from raw_postgres.venda where id_venda = 2 and _deleted is null") == [
-        (1,)  # and nobody reads it
+        (1,)  # and no reader sees it
     ]
 
     assert world.main(replay).code == 0

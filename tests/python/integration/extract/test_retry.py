@@ -1,4 +1,4 @@
-"""Faults that pass are met by another attempt, as long as there is time; the user's to mend are told at once."""
+"""Passing faults are retried for a limited time; faults that the user must fix are reported at once."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from tests.python.helpers.world import World
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that were to be waited between attempts; nothing waits."""
+    """The seconds between attempts, for which no test waits."""
     waited: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
     return waited
@@ -22,7 +22,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @contextmanager
 def cutting(port: int, cuts: int) -> Iterator[int]:
-    """A way to a server that cuts its first connections; gives its port."""
+    """Forwards connections to a server, except for the first ones, which are closed; yields its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -69,10 +69,10 @@ def test_a_source_that_cuts_its_connections_is_retried(
 def test_a_source_that_dies_midway_is_read_again_without_duplicates(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def mended(_seconds: float) -> None:
+    def fix(_seconds: float) -> None:
         world.execute("drop policy p on public.venda; create policy p on public.venda using (true)")
 
-    monkeypatch.setattr("tenacity.nap.time.sleep", mended)
+    monkeypatch.setattr("tenacity.nap.time.sleep", fix)
     monkeypatch.setenv("RETRY_SECONDS", "600")
     with world.ends_sessions(2, "copy%") as reader:
         for name, value in reader.items():

@@ -1,4 +1,4 @@
-"""A whole run of the three sources, again and again."""
+"""Whole runs of the three sources."""
 
 from datetime import date
 from typing import Any

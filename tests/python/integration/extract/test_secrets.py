@@ -1,4 +1,4 @@
-"""No secret in any output, whatever fails, at the level that tells the most."""
+"""No output contains a secret, whatever fails, even at the most detailed log level."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The doctor on Redshift: what is wrong with landing, sign-in, isolation, roles and grants, and what mends it."""
+"""The doctor on Redshift checks landing, sign-in, isolation, roles and grants, and shows how to fix them."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +19,7 @@ Examine = Callable[..., dict[str, doctor.Check]]
 
 @pytest.fixture
 def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """What the doctor says of the warehouse with settings of the environment, by what it looked at."""
+    """Checks the warehouse with more settings; the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
@@ -30,7 +30,7 @@ def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """What the doctor hears from dbt with settings of the environment, by what it asked."""
+    """Checks dbt with more settings; the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
@@ -40,14 +40,14 @@ def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def postgres(redshift: RedshiftTarget, sql: str) -> list[tuple[Any, ...]]:
-    """Asks the PostgreSQL below the stand-in."""
+    """Queries the PostgreSQL server below the stand-in."""
     with closing(redshift.server.connect("dev")) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
 
 
 def everything(redshift: RedshiftTarget) -> tuple[Any, ...]:
-    """The schemas of the warehouse and the objects of the landing."""
+    """Returns the schemas of the warehouse and the objects of the landing."""
     s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
     return postgres(redshift, "select nspname from pg_namespace"), s3.list_objects_v2(Bucket=LANDING).get("Contents")
 
@@ -68,7 +68,7 @@ def test_all_checks_pass_and_nothing_is_changed(redshift: RedshiftTarget, examin
 def test_dbt_signs_in_and_changes_nothing(
     redshift: RedshiftTarget, ask_dbt: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without the stand-in's help for dbt alone, it signs in by what the settings say.
+    # Without the CA settings of the stand-in, dbt signs in by the project's settings alone.
     monkeypatch.delitem(redshift.environment, "SSL_CERT_FILE")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     for place in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
@@ -90,7 +90,7 @@ def test_a_sign_in_of_dbt_that_fails_is_reported_without_the_password(ask_dbt: E
     assert not found["dbt signs in"].ok
     assert 'password authentication failed for user "awsuser"' in found["dbt signs in"].found
     assert "segredo-errado" not in str(found)
-    assert found["dbt schemas"].ok  # and it is asked the next thing all the same
+    assert found["dbt schemas"].ok  # the next check runs all the same
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_user_without_rights(redshift: RedshiftTarget, examine: Examine) -> No
 
     found = examine(**sign_in)
     assert found["warehouse"].ok
-    assert "permission denied for view svv_roles" in found["roles"].found  # and the others are looked at all the same
-    # The stand-in's own users are superusers; on Redshift these views are everybody's.
+    assert "permission denied for view svv_roles" in found["roles"].found  # the other checks run all the same
+    # The stand-in's own users are superusers; on Redshift every user may read these views.
     postgres(redshift, f"grant select on {', '.join(SYSTEM_VIEWS)} to public")
     found = examine(**sign_in)
     assert found["isolation"].ok

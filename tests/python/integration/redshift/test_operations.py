@@ -1,4 +1,4 @@
-"""Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
+"""Deletions, dead letters, drift, backfills and replays on the path to Redshift, each on sales of its own."""
 
 import os
 from collections.abc import Callable
@@ -32,7 +32,7 @@ drop schema if exists ops_staging cascade
 
 @dataclass(frozen=True)
 class Shop:
-    """Sales at a source, and the warehouse that they are loaded to; `do` is the program's own command line."""
+    """Sales at a source, and their warehouse; `do` runs a command of the program."""
 
     redshift: RedshiftTarget
     do: Callable[..., tuple[int, str]]
@@ -47,7 +47,7 @@ class Shop:
         return self.do("run", "--source", "postgres", *words)
 
     def raw(self, columns: str = "count(*)", where: str = "true") -> list[tuple[Any, ...]]:
-        """Asks the raw table."""
+        """Returns rows of the raw table."""
         return self.redshift.execute(f"select {columns} from raw_postgres.venda where {where} order by 1")
 
     def dbt(self, *command: str) -> None:
@@ -57,7 +57,7 @@ class Shop:
         ).success
 
     def silver(self) -> list[tuple[Any, ...]]:
-        """How many sales are in silver with the amount that the source has."""
+        """Returns the number of sales in silver with the amount of the source."""
         return self.redshift.execute("select count(*) from silver.venda where venda = id_venda * 1.5")
 
 
@@ -76,7 +76,7 @@ def shop(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Shop:
-    """A shop whose hundred sales are loaded."""
+    """A shop with a hundred loaded sales."""
     sales = redshift.server.settings(source)
     redshift.set(
         monkeypatch,

@@ -1,4 +1,4 @@
-"""The region of AWS is one setting by either of two names, and every client that signs in goes by it."""
+"""The AWS region is one setting with two names, which every client uses."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ASK = ("show", "--inline", "select '{{ target.region }}' as region")
 
 @pytest.fixture
 def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment of production's settings without a region."""
+    """The environment, with the settings of production but no region."""
     for name in REGION_NAMES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delitem(redshift.environment, name, raising=False)

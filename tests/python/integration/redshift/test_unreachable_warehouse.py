@@ -1,4 +1,4 @@
-"""A build whose warehouse cannot be reached ends with dbt's reason and the way to mend it, and no traceback."""
+"""A build whose warehouse is unreachable ends with the reason and how to fix it, without a traceback."""
 
 import json
 import os
@@ -14,7 +14,7 @@ HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', fl
 
 
 def build(folder: Path, settings: Mapping[str, str], *command: str) -> tuple[int, str]:
-    """Runs `python -m extract build`; returns its exit code and all that it says of what went wrong."""
+    """Runs `python -m extract build`; returns its exit code, and its messages and errors."""
     environment = os.environ | {
         "EXTRACT_WORK": str(folder / "work"),
         "DBT_TARGET_PATH": str(folder / "target"),

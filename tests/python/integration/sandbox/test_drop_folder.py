@@ -1,4 +1,4 @@
-"""The drop folder holds one file for each date on which the categories changed."""
+"""The drop folder contains one file for each date on which the categories changed."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The employees API keeps its contract over real HTTP, and breaks it in every way a test may ask for."""
+"""The employees API keeps its contract over real HTTP, and breaks it in every way that a test may choose."""
 
 import http.client
 import threading
@@ -137,7 +137,7 @@ def test_stopping_ends_held_and_idle_connections_and_every_thread() -> None:
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with serve(answers_with(Answer(b"x" * 1_000_000))) as url:
-        with closing(client(url)) as connection:  # and goes away before the answer is read
+        with closing(client(url)) as connection:  # the client leaves before it reads the answer
             connection.request("GET", f"{urlsplit(url).path}?id=1")
         get(url, "?id=1")
     assert capfd.readouterr() == ("", "")

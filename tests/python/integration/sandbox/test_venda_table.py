@@ -1,4 +1,4 @@
-"""`public.venda` in a real PostgreSQL is the business's sales, however many steps it was brought forward in."""
+"""`public.venda` in PostgreSQL contains the sales of the business, in however many steps it was filled."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +18,7 @@ from sandbox.errors import SandboxError
 from sandbox.sources import venda
 from tests.python.helpers import SOAK
 
-OPENING = date(2017, 6, 1)  # soon after the first day: few days are many sales each
+OPENING = date(2017, 6, 1)  # soon after the first day, so that each day has many sales
 SALES = 60_000
 
 Rows = list[tuple[Any, ...]]
@@ -26,7 +26,7 @@ Rows = list[tuple[Any, ...]]
 
 @contextmanager
 def no_sales_yet(server: PostgresServer) -> Iterator[PostgresServer]:
-    """The server, before and after without the database of sales and its user."""
+    """Yields the server without the database of sales and its user, which are removed at the end too."""
     try:
         yield server
     finally:
@@ -64,7 +64,7 @@ def test_the_table_contains_what_the_business_sold(server: PostgresServer) -> No
     days = (FIRST_DAY + timedelta(n) for n in range((OPENING - FIRST_DAY).days))
     sold = pa.Table.from_batches([business.sales_on(day) for day in days]).to_pylist()
     held = query(server, "select * from venda order by id_venda")
-    assert repr(held) == repr([tuple(sale.values()) for sale in sold])  # repr, for a NaN equals none
+    assert repr(held) == repr([tuple(sale.values()) for sale in sold])  # repr, as NaN does not equal NaN
 
 
 def test_its_columns_are_the_sales_system_s(server: PostgresServer) -> None:
