@@ -50,7 +50,7 @@ def written(key: int) -> str:
 
 @pytest.fixture
 def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Builds the models of the sales; the project is parsed once."""
+    """A function that builds the models of the sales; the project is parsed once."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("WAREHOUSE_PATH", str(world.warehouse))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))

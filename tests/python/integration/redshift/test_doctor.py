@@ -19,7 +19,7 @@ Examine = Callable[..., dict[str, doctor.Check]]
 
 @pytest.fixture
 def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """Checks the warehouse with more settings; the checks by name."""
+    """A function that checks the warehouse with more settings; it returns the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
@@ -30,7 +30,7 @@ def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """Checks dbt with more settings; the checks by name."""
+    """A function that checks dbt with more settings; it returns the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)

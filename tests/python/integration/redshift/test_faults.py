@@ -91,7 +91,7 @@ class Shop:
         return int(count)
 
     def in_raw(self) -> tuple[int, int, int]:
-        """Returns how many rows the raw table has, how many of completed loads, and how many distinct sales of these."""
+        """Returns how many rows the raw table has, how many of completed loads, and how many distinct sales."""
         (counts,) = self.redshift.execute(
             "select count(*), count(l.load_id), count(distinct case when l.load_id is not null then v.id_venda end)"
             " from raw_postgres.venda v"
