@@ -20,7 +20,7 @@ from redshift_standin.postgres import PostgresServer
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskDefinition
 from tests.python.helpers import PATIENCE, ROOT
-from tests.python.helpers.faulty_proxy import before
+from tests.python.helpers.faulty_proxy import faulty_proxy
 from tests.python.helpers.machine_run import Ended, machine
 
 COUNTS = """
@@ -289,7 +289,7 @@ def two(up: Up) -> Ran:
         sleep(6)
 
     cluster = up.pipeline(trouble)
-    with before(up.environment["EMPLOYEES_API_URL"]) as slow:
+    with faulty_proxy(up.environment["EMPLOYEES_API_URL"]) as slow:
         slow.fault = answer_late
         with machine(cluster, timeouts={"Load the source": 5}, settle=1) as pipeline:
             arns = [pipeline.start('{"sources": ["api"]}', name) for name in ("one", "other")]

@@ -20,7 +20,7 @@ class Answer:
 
 
 @dataclass
-class Faulty:
+class Proxy:
     """The URL of the proxy, its requests such as `PUT /bucket/key`, and its fault.
 
     `fault` gets a request and the number of requests before it. It returns an answer, or None to ask the service.
@@ -32,9 +32,9 @@ class Faulty:
 
 
 @contextmanager
-def before(service: str) -> Iterator[Faulty]:
+def faulty_proxy(service: str) -> Iterator[Proxy]:
     """Runs a proxy before the service at this URL while entered."""
-    faulty = Faulty()
+    proxy = Proxy()
     address = urlsplit(service)
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,8 +43,8 @@ def before(service: str) -> Iterator[Faulty]:
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             request = f"{self.command} {self.path}"
-            instead = faulty.fault(request, len(faulty.requests))
-            faulty.requests.append(request)
+            instead = proxy.fault(request, len(proxy.requests))
+            proxy.requests.append(request)
             if instead:
                 self.answer(instead.status, {"Content-Type": instead.content_type}, instead.body)
                 return
@@ -73,9 +73,9 @@ def before(service: str) -> Iterator[Faulty]:
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    faulty.url = f"http://127.0.0.1:{server.server_address[1]}"
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
-        yield faulty
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()

@@ -12,7 +12,7 @@ from s3fs import S3FileSystem
 
 from extract.__main__ import main
 from sandbox.sources import api
-from tests.python.helpers.faulty_proxy import Answer, before
+from tests.python.helpers.faulty_proxy import Answer, faulty_proxy
 from tests.python.helpers.redshift_target import RedshiftTarget
 
 SALES = """
@@ -190,7 +190,7 @@ def test_the_settings_of_two_targets(shop: Shop) -> None:
 
 
 def test_an_aws_session_that_ends_midway(shop: Shop) -> None:
-    with before(shop.redshift.environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"]) as serverless:
+    with faulty_proxy(shop.redshift.environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"]) as serverless:
         serverless.fault = lambda _request, seen: EXPIRED if seen >= 4 else None
         outcome = shop.run(AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS=serverless.url)
 
@@ -200,7 +200,7 @@ def test_an_aws_session_that_ends_midway(shop: Shop) -> None:
 
 
 def test_a_password_that_expires_midway_is_replaced(shop: Shop) -> None:
-    with before(shop.redshift.environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"]) as serverless:
+    with faulty_proxy(shop.redshift.environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"]) as serverless:
 
         def expire_those_before(_request: str, _seen: int) -> None:
             shop.postgres("dev", """alter role "IAMR:sandbox" valid until '2020-01-01'""")
@@ -229,7 +229,7 @@ def test_a_connection_that_is_cut_each_time(shop: Shop) -> None:
 
 
 def test_a_landing_without_free_space(shop: Shop) -> None:
-    with before(shop.redshift.environment["AWS_ENDPOINT_URL_S3"]) as s3:
+    with faulty_proxy(shop.redshift.environment["AWS_ENDPOINT_URL_S3"]) as s3:
         s3.fault = lambda request, _seen: FULL if request.startswith("PUT") and ".parquet" in request else None
         S3FileSystem.clear_instance_cache()  # an instance keeps the address of its first use
         outcome = shop.run(AWS_ENDPOINT_URL_S3=s3.url)
