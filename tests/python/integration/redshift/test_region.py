@@ -10,7 +10,7 @@ from extract.settings import REGION_NAMES, read_settings
 from extract.warehouse.targets import aws_environment, warehouse
 from tests.python.helpers.redshift_target import RedshiftTarget
 
-# The two names are read alike: one of them is enough for every day.
+# Both names are read alike, so that one of them is enough for most runs.
 NAMES = (REGION_NAMES[0], pytest.param(REGION_NAMES[1], marks=pytest.mark.slow))
 ASK = ("show", "--inline", "select '{{ target.region }}' as region")
 
