@@ -13,6 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from extract.errors import ExtractError
+from extract.reading import Limits
+from extract.settings import read_settings
+from extract.sources import api, parquet
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
 from tests.python.helpers.world import World
@@ -49,19 +53,29 @@ WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
         (Answer(b"A" * 101), "got 101 characters where 100 are the most"),
     ],
 )
-def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(
+def test_an_answer_that_is_no_name_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch, answer: Answer, message: str
 ) -> None:
-    world.run("api")
-    world.names[1] = "Renamed"
     world.answers[2] = answer
     if answer.connection is Connection.HELD:
         monkeypatch.setenv("EMPLOYEES_API_TIMEOUT", "1")
+    (table,) = api.TABLES
+    with pytest.raises(ExtractError) as refused, table.read(read_settings(["api"]), {}, Limits()):
+        pass
+
+    assert str(refused.value).startswith(f"api.funcionario: id 2 ({world.environment['EMPLOYEES_API_URL']}?id=2): ")
+    assert message in str(refused.value)
+
+
+def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(world: World) -> None:
+    world.run("api")
+    world.names[1] = "Renamed"
+    world.answers[2] = Answer(b'{"nome": "Ana"}', content_type="application/json")
     outcome = world.run("api")
 
     assert outcome.code == 1
     assert f"api.funcionario: id 2 ({world.environment['EMPLOYEES_API_URL']}?id=2): " in outcome.output
-    assert message.replace('"', '\\"').replace("\\x", "\\\\x") in outcome.output
+    assert 'got JSON: \'{\\"nome\\": \\"Ana\\"}\'' in outcome.output
     assert "The last snapshot stays" in outcome.output
     assert world.query("select nome from raw_api.funcionario order by id") == [("Ana",), ("José D'Ávila",)]
 
@@ -331,26 +345,38 @@ def test_ctrl_c_while_reading_stops_the_run_and_changes_nothing(world: World) ->
         ("2024-02-01/categoria.csv", b"id\n", "expected a name that ends with .parquet"),
     ],
 )
-def test_a_file_that_cannot_be_loaded_is_kept_with_its_reason_and_stops_no_other(
+def test_a_file_that_cannot_be_loaded_is_kept_with_its_reason(
     world: World, path: str, content: bytes, message: str
 ) -> None:
     world.put(path, content)
     world.put("2024-03-01/categoria.parquet")
+    (table,) = parquet.TABLES
+    with table.read(read_settings(["parquet"]), {}, Limits()) as reading:
+        files = {file for batch in reading.batches for file in batch["_file_path"].to_pylist()}
+
+    (reason,) = reading.set_aside
+    assert reason.startswith(f"parquet: {path}: {message}")
+    assert files == {"2024-01-01/categoria.parquet", "2024-03-01/categoria.parquet"}
+    (note,) = (world.drop / "_rejected").rglob("*.json")
+    noted = json.loads(note.read_text())
+    assert noted["file"] == path
+    assert message in noted["reason"]
+    assert note.with_suffix("").read_bytes() == content
+    assert (world.drop / path).read_bytes() == content
+
+
+def test_a_file_that_cannot_be_loaded_is_reported_and_stops_no_other(world: World) -> None:
+    world.put(DAY, WHOLE[:-20])
+    world.put("2024-03-01/categoria.parquet")
     outcome = world.run("parquet")
 
     assert outcome.code == 1
-    assert f"parquet: {path}: {message}" in outcome.output
+    assert f"parquet: {DAY}: expected a whole Parquet file, got: " in outcome.output
     assert outcome.status("parquet.categoria") == "partial"
     assert world.query("select distinct _file_path from raw_parquet.categoria order by 1") == [
         ("2024-01-01/categoria.parquet",),
         ("2024-03-01/categoria.parquet",),
     ]
-    (note,) = (world.drop / "_rejected").rglob("*.json")
-    said = json.loads(note.read_text())
-    assert said["file"] == path
-    assert message in said["reason"]
-    assert note.with_suffix("").read_bytes() == content
-    assert (world.drop / path).read_bytes() == content
 
 
 def test_a_file_that_cannot_be_read_is_reported_and_stops_no_other(world: World) -> None:
