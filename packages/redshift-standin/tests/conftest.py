@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from moto.server import ThreadedMotoServer
 from redshift_connector.iam_helper import IamHelper
@@ -14,6 +15,10 @@ from redshift_standin.pytest_plugin import redshift
 from redshift_standin.server import RedshiftServer
 
 __all__ = ["redshift"]
+
+# A busy machine may be slow.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -80,11 +80,11 @@ def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(world: 
     assert world.query("select nome from raw_api.funcionario order by id") == [("Ana",), ("José D'Ávila",)]
 
 
-@pytest.mark.parametrize("name", ["Ângela Müller-Ção", 'O\'Neil "Zé" D\\Ávila', "李小龍", "Ana; drop table venda--"])
-def test_a_name_is_loaded_unchanged(world: World, name: str) -> None:
-    world.names[1] = name
+def test_a_name_is_loaded_unchanged(world: World) -> None:
+    names = ["Ângela Müller-Ção", 'O\'Neil "Zé" D\\Ávila', "李小龍", "Ana; drop table venda--"]
+    world.names.update(enumerate(names, start=1))
     assert world.run("api").code == 0
-    assert world.query("select nome from raw_api.funcionario where id = 1") == [(name,)]
+    assert world.query("select nome from raw_api.funcionario order by id") == [(name,) for name in names]
 
 
 def test_a_charset_in_the_header_is_honoured(world: World) -> None:

@@ -19,6 +19,7 @@ def test_a_retyped_column_is_refused_with_the_command_that_accepts_it(world: Wor
     assert COMMAND in outcome.output
 
 
+@pytest.mark.slow
 def test_a_timestamp_that_gains_or_loses_its_zone_is_another_type(world: World) -> None:
     world.execute("alter table public.venda add hora timestamp")
     world.run("postgres")
@@ -91,6 +92,7 @@ def test_a_list_that_lost_most_of_its_rows_is_refused_until_it_is_accepted(world
     assert world.run("api").code == 0
 
 
+@pytest.mark.slow
 def test_the_share_is_a_setting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.names |= {number: f"Nome {number}" for number in range(3, 11)}
     world.run("api")

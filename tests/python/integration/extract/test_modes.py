@@ -114,6 +114,7 @@ def partition(world: World, name: str, rows: str) -> None:
     world.execute(f"create table public.{name} (id_venda integer, venda integer); insert into public.{name} {rows}")
 
 
+@pytest.mark.slow
 def test_a_partition_that_replaces_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, VENDA)
     world.execute(
@@ -146,7 +147,13 @@ def test_a_table_that_takes_the_name_of_another_is_read_whole(world: World) -> N
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("column", ["integer default 7", "integer generated always as (id_venda * 0 + 7) stored"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "integer default 7",
+        pytest.param("integer generated always as (id_venda * 0 + 7) stored", marks=pytest.mark.slow),
+    ],
+)
 def test_a_new_column_with_values_is_read_in_every_row(world: World, column: str) -> None:
     world.run("postgres")
     world.execute(f"alter table public.venda add loja {column}")
@@ -242,6 +249,7 @@ def test_xmin_of_another_cluster_or_age_falls_back_to_the_whole_table(world: Wor
     assert condition == "true"
 
 
+@pytest.mark.slow
 def test_another_database_is_read_whole_with_a_log_line(world: World) -> None:
     world.run("postgres")
     with duckdb.connect(str(world.warehouse)) as connection:

@@ -36,6 +36,7 @@ def test_a_deletion_at_the_source_is_found_by_the_counts_of_the_next_run(world: 
     ) == [("xmin", 2, 2, 0), ("xmin", 1, 0, 0), ("reconcile", 1, 1, 1)]
 
 
+@pytest.mark.slow
 def test_a_deleted_key_can_return_and_be_deleted_again(world: World) -> None:
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1")

@@ -37,7 +37,7 @@ def test_by_date_in_ranges(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
+@pytest.mark.parametrize("kind", ["timestamp", pytest.param("timestamptz", marks=pytest.mark.slow)])
 def test_the_last_day_of_a_range_of_timestamps_is_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -163,6 +163,7 @@ def test_dead_letters_are_read_again_until_they_can_be_loaded(world: World) -> N
     assert len(loads(world, "replay")) == 2  # no dead letter is left
 
 
+@pytest.mark.slow
 def test_a_replay_that_died_before_its_load_was_completed_is_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

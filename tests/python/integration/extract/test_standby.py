@@ -94,6 +94,7 @@ def test_new_rows_are_read_from_a_replica(
     assert sorted(read_from(world, primary, monkeypatch)) == [2002]  # its ids are the primary's own
 
 
+@pytest.mark.slow
 def test_a_promoted_replica_is_read_whole(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
