@@ -219,6 +219,7 @@ def test_a_connection_that_is_cut_once_is_opened_again(shop: Shop) -> None:
         shop.postgres("dev", UNCUT)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_cut_each_time(shop: Shop) -> None:
     shop.postgres("dev", CUT.format(times=99))
     try:

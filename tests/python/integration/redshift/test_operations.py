@@ -175,6 +175,7 @@ def test_rows_lost_in_raw_are_replayed_from_the_landing_without_the_source(
     assert shop.silver() == [(100,)]
 
 
+@pytest.mark.slow
 def test_only_the_last_load_of_a_table_that_each_load_replaces_is_replayed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ def test_only_the_last_load_of_a_table_that_each_load_replaces_is_replayed(
     assert shop.redshift.execute("select key from raw_postgres.venda_dead_letter") == [("1",)]
 
 
+@pytest.mark.slow
 def test_a_load_from_before_the_table_was_reloaded_is_not_replayed(shop: Shop) -> None:
     ((before,),) = shop.raw("distinct _dlt_load_id")
     shop.sell("alter table public.venda alter venda type varchar(20)")
