@@ -1,12 +1,14 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-slow soak extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 TERRAFORM ?= terraform
+# A worker for each core, and whole files for each worker: their fixtures are expensive.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Settings of one's own come from .env, those of the environment and the command line go before; as long as there is
 # no .env, and for the target sandbox, the demo sources are started.
@@ -22,8 +24,16 @@ run: $(READY)  ## The whole pipeline: extract, dbt build, docs, summary (starts 
 run-stepfunctions: $(READY)  ## The same as AWS runs it: the state machine, on the stand-ins (INPUT='{"sources": ["postgres"]}')
 	@$(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input '$(INPUT)')
 
-test: $(READY)  ## Everything that can be tested on this machine
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(READY)  ## Unit and integration tests and one whole pipeline per target: about five minutes
+	$(PYTEST) -m "not slow"
+
+test-all: test test-slow  ## Every test
+
+test-slow: $(READY)  ## The tests that test-all adds to test
+	$(PYTEST) -m slow
+
+soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
+	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
 
 extract: $(READY)  ## Only load the sources into the raw schemas; then plain `dbt build` works
 	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run

@@ -35,7 +35,7 @@ def psql(shop: Redshift, tmp_path: Path) -> Callable[[str], str]:
     """Runs psql with a command; returns what it prints."""
     program = shutil.which("psql")
     if not program:
-        pytest.skip("no psql on this machine")
+        pytest.skip("no psql: install the package postgresql-client")
     server = shop.server
 
     def run(command: str) -> str:

@@ -19,8 +19,8 @@ import pytest
 from redshift_standin.postgres import PostgresServer
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskDefinition
-from tests.python.helpers import ROOT
-from tests.python.helpers.faulty_proxy import before
+from tests.python.helpers import PATIENCE, ROOT
+from tests.python.helpers.faulty_proxy import faulty_proxy
 from tests.python.helpers.machine_run import Ended, machine
 
 COUNTS = """
@@ -59,7 +59,7 @@ def started(folder: Path, given: str, settings: Mapping[str, str]) -> "subproces
 def execution(folder: Path, given: str, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Runs an execution in the folder until it ends."""
     process = started(folder, given, settings)
-    output, errors = process.communicate(timeout=400)
+    output, errors = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
@@ -134,7 +134,7 @@ def test_a_signal_stops_the_execution_and_its_tasks(folder: Path) -> None:
         if "Load the source (parquet): started" in line:
             break
     process.terminate()
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output.splitlines()[-1], errors) == (130, "execution stopped", "")
 
 
@@ -218,7 +218,7 @@ def up(first: First, folder: Path) -> Iterator[Up]:
         patch.chdir(ROOT)  # the working directory of tasks, as in the image
         yield Up(environment, folder, first)
     process.terminate()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def recovered(up: Up) -> Ran:
 
     cluster = up.pipeline(fault)
     with machine(cluster) as pipeline:
-        ended = pipeline.ended(pipeline.start('{"sources": ["api", "postgres"]}', "recovered"), within=300)
+        ended = pipeline.ended(pipeline.start('{"sources": ["api", "postgres"]}', "recovered"))
     return Ran([ended], cluster)
 
 
@@ -291,11 +291,11 @@ def two(up: Up) -> Ran:
         sleep(6)
 
     cluster = up.pipeline(fault)
-    with before(up.environment["EMPLOYEES_API_URL"]) as slow:
+    with faulty_proxy(up.environment["EMPLOYEES_API_URL"]) as slow:
         slow.fault = answer_late
         with machine(cluster, timeouts={"Load the source": 5}, settle=1) as pipeline:
             arns = [pipeline.start('{"sources": ["api"]}', name) for name in ("one", "other")]
-            return Ran([pipeline.ended(arn, within=300) for arn in arns], cluster)
+            return Ran([pipeline.ended(arn) for arn in arns], cluster)
 
 
 def test_of_two_executions_one_starts_tasks_and_the_other_names_it(two: Ran) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskDefinition
 from sandbox.aws.execution import deployed
+from tests.python.helpers import PATIENCE
 
 # The commands of the tasks, and an input that has ranges
 API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
@@ -52,7 +53,7 @@ class Machine:
         """Starts an execution; returns its ARN."""
         return self.client.start_execution(stateMachineArn=self.arn, name=name, input=given)["executionArn"]
 
-    def ended(self, arn: str, within: float = 60) -> Ended:
+    def ended(self, arn: str, within: float = PATIENCE) -> Ended:
         """Waits until the execution has ended; fails if the interpreter itself failed."""
         self.until(lambda: self.client.describe_execution(executionArn=arn)["status"] != "RUNNING", within)
         described = self.client.describe_execution(executionArn=arn)
@@ -85,7 +86,7 @@ class Machine:
         return sorted((task.command for task in tasks), key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
-    def until(condition: Any, within: float = 60) -> None:
+    def until(condition: Any, within: float = PATIENCE) -> None:
         """Waits until a condition is true; fails after `within` seconds."""
         end = monotonic() + within
         while not condition():

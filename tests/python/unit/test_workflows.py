@@ -98,14 +98,14 @@ def test_a_pull_request_is_checked_completely_without_an_account() -> None:
     file = ROOT / ".github" / "workflows" / "pull-request.yml"
     assert "pull_request" in triggers(file)
     called = set().union(*(targets(job) for job in workflow(file)["jobs"].values()))
-    assert called == {"lint", "test", "run", "infra-check", "image-check"} | FILES_OF_MAKE
+    assert called == {"lint", "test-all", "run", "infra-check", "image-check"} | FILES_OF_MAKE
     assert "id-token" not in file.read_text()
 
 
 def test_one_machine_runs_all_tests_of_infra() -> None:
     check = workflow(ROOT / ".github" / "workflows" / "pull-request.yml")["jobs"]["check"]
     assert [leg["machine"] for leg in check["strategy"]["matrix"]["include"] if leg.get("infra")] == ["ubuntu-24.04"]
-    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test") + 1]
+    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test-all") + 1]
     assert test["env"] == {"REQUIRE_INFRA": "${{ matrix.infra && '1' || '' }}"}
     set_up = [step for step in before if step.get("if") == "matrix.infra"]
     assert targets({"steps": set_up}) == FILES_OF_MAKE

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.raw_layer import RawLayer, Sale
 
 RUN = "manual-2025-06-15_1"
@@ -139,7 +139,7 @@ def test_next_attempt_completes_a_stopped_build(folder: Path, tmp_path: Path, nu
         assert started.stdout
         next(line for line in started.stdout if "dbt build: " in line and "started" not in line)  # a node is built
         started.send_signal(number)
-        _, errors = started.communicate(timeout=60)
+        _, errors = started.communicate(timeout=PATIENCE)
 
     if number == signal.SIGTERM:
         assert (started.returncode, errors) == (130, "stopped; run again to go on\n")

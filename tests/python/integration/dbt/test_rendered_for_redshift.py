@@ -7,7 +7,7 @@ from sqlfluff.core import FluffConfig, Linter
 
 from tests.python.helpers import ROOT
 from tests.python.helpers.redshift_sql import FORMS, FUNCTIONS, TYPES, WITHOUT_LENGTH, find_faults
-from tests.python.helpers.redshift_target import redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 # The rules of .sqlfluff that find mistakes. Its layout rules apply to the text before Jinja.
 MISTAKES = ("RF01", "RF02", "ST03", "AL05", "CV05", "AM02", "AM05", "AM08")
@@ -15,18 +15,17 @@ INCREMENTAL = {"bronze": "venda", "silver": "venda_avaliada"}
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def rendered(redshift: RedshiftTarget) -> dict[str, str]:
     """Returns the statement of each model and test by name, for a later and for a first build."""
     statements: dict[str, str] = {}
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as redshift:
-        for schema, table in INCREMENTAL.items():
-            redshift.execute(f"create schema {schema}; create table {schema}.{table} (id_venda int)")
-        for command, suffix in ((["compile"], ""), (["compile", "--full-refresh"], " (full refresh)")):
-            done = redshift.dbt(*command)
-            assert done.success, done.exception
-            for result in done.result:
-                if result.node.resource_type != "seed":
-                    statements[result.node.name + suffix] = result.node.compiled_code
+    for schema, table in INCREMENTAL.items():
+        redshift.execute(f"create schema {schema}; create table {schema}.{table} (id_venda int)")
+    for command, suffix in ((["compile"], ""), (["compile", "--full-refresh"], " (full refresh)")):
+        done = redshift.dbt(*command)
+        assert done.success, done.exception
+        for result in done.result:
+            if result.node.resource_type != "seed":
+                statements[result.node.name + suffix] = result.node.compiled_code
     return statements
 
 

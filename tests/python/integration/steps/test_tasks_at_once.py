@@ -11,9 +11,10 @@ from time import monotonic, sleep
 import boto3
 import psycopg2
 
+from redshift_standin.postgres import PostgresServer
 from sandbox.everything import everything_up
 from sandbox.settings import Settings
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.redshift_target import redshift_up
 
 # As dlt creates it
@@ -54,7 +55,7 @@ def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path:
                 cursor.execute("select exists (select 1 from pg_stat_activity where wait_event_type = 'Lock')")
                 ((waits,),) = cursor.fetchall()
             other.commit()
-            _, errors = run.communicate(timeout=120)
+            _, errors = run.communicate(timeout=PATIENCE)
             assert run.returncode == 0, errors
             assert waits
             cursor.execute(
@@ -64,9 +65,11 @@ def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path:
             assert cursor.fetchall() == [("categoria", "ok")]
 
 
-def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(tmp_path: Path) -> None:
+def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
     table = ("--source", "postgres", "--table", "venda")
-    with redshift_up(tmp_path) as target:
+    with redshift_up(postgres_server, tmp_path) as target:
         target.server.create_database("source")
         login = target.server.settings("source")
         settings = {
@@ -83,7 +86,7 @@ def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(tmp_path:
             )  # fmt: skip
 
         def done(process: "subprocess.Popen[str]") -> tuple[int, str]:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=PATIENCE)
             return process.returncode, output
 
         with closing(target.server.connect("source")) as source, source.cursor() as cursor:
@@ -103,7 +106,7 @@ def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(tmp_path:
             waiting = (
                 "select count(distinct pid) from pg_locks where not granted and relation = 'public.venda'::regclass"
             )
-            end = monotonic() + 60
+            end = monotonic() + PATIENCE
             waits = 0
             while waits < 3:
                 assert monotonic() < end, [done(process) for process in ranges]
