@@ -104,7 +104,7 @@ image-check: $(READY)  ## Lint the Dockerfile; where there is Docker or buildah,
 	$(BIN)/hadolint Dockerfile
 	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
-plan: $(READY)  ## What `make deploy` would change in AWS; docs/aws.md begins at an empty account
+plan: $(READY)  ## What `make deploy` would change in AWS; docs/guide/aws.md begins at an empty account
 	@$(SETTINGS) $(BIN)/python -m deploy plan
 
 deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks, unless YES=1
