@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from extract import logs, report
+from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
-from extract.errors import ExtractError
+from extract.errors import ExtractError, reason
 from extract.load import backfill, fan_out
 from extract.load.reconcile import Reconciliation
 from extract.load.replay import NEXT_STEP, replay
@@ -52,7 +52,7 @@ def run_pipeline(options: argparse.Namespace) -> int:
 
 def build_models(options: argparse.Namespace) -> int:
     """Builds what was loaded."""
-    with prepare(options, (), ["build"]) as (settings, warehouse):
+    with prepare(options, (), ["build"], is_loaded=True) as (settings, warehouse):
         built = build_and_publish(settings, warehouse, TABLES, full_refresh=options.full_refresh)
         report.print_summary((), built, describe_place(settings))
         if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
@@ -64,7 +64,7 @@ def build_models(options: argparse.Namespace) -> int:
 
 def audit_layers(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for."""
-    with prepare(options, ()) as (_, warehouse):
+    with prepare(options, (), is_loaded=True) as (_, warehouse):
         comparisons = audit(TABLES, parse_models([table.name for table in TABLES], warehouse), warehouse)
         loads = last_loads(TABLES, warehouse)
     report.print_loads(loads)
@@ -122,7 +122,10 @@ def replay_loads(options: argparse.Namespace) -> int:
 
         def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
             table = find_postgres_table(options)
-            return list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
+            letters = list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
+            if not letters:
+                logs.log.info("%s: no dead letters to replay", table.full_name)
+            return letters
 
         return exit_code(load_due(options, [options.source], due))
     with prepare(options, (), [f"raw_{options.source}"]) as (settings, warehouse):
@@ -156,6 +159,8 @@ def examine_setup(options: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
+NOTHING_LOADED = "nothing loaded yet: run make run"
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run_pipeline,
     "build": build_models,
@@ -172,15 +177,29 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 @contextmanager
 def prepare(
-    options: argparse.Namespace, sources: Collection[str], writes: Sequence[str] = ()
+    options: argparse.Namespace, sources: Collection[str], writes: Sequence[str] = (), *, is_loaded: bool = False
 ) -> Iterator[tuple[Settings, Warehouse]]:
-    """Yields the settings and the open warehouse; locks the parts of it that are written to."""
+    """Yields the settings and the open warehouse; locks the parts of it that are written to.
+
+    Raises:
+        ExtractError: if the warehouse does not answer, another run has locked it, or it has no load although it is
+            expected to have one (`is_loaded`).
+    """
     settings = read_settings(sources)
     logs.configure_logging(settings.secrets, debug=options.debug)
+    if is_loaded and not settings.redshift and not settings.warehouse.exists():
+        raise ExtractError(NOTHING_LOADED)  # to open the file would create it
     with aws_environment(settings):
         if settings.redshift:
             landing.claim(settings)
         with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
+            try:  # once, and not by each table
+                existing = warehouse.tables()
+            except Exception as error:
+                raise ExtractError(reason(describe_place(settings), error, settings.secrets)) from error
+            loaded = {("ops", "extract_runs"), *((table.dataset, table.name) for table in TABLES)}
+            if is_loaded and not loaded & existing:
+                raise ExtractError(NOTHING_LOADED)
             yield settings, warehouse
 
 
@@ -253,8 +272,9 @@ def build_and_publish(
 ) -> BuildResult:
     """Runs dbt and publishes its results.
 
-    If an earlier attempt of this run failed in the build, dbt goes on from what failed.
+    If an earlier attempt of this run failed in the build, dbt continues with the nodes that failed.
     """
+    interrupt.check()
     warehouse.release()
     failed = None
     if settings.artifacts:

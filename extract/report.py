@@ -11,6 +11,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 
+from extract import interrupt
 from extract.checks.audit import Comparison, Load
 from extract.checks.check import Check
 from extract.load.runner import Progress, TableRun
@@ -22,11 +23,17 @@ class LogProgress:
     """Progress as log lines: one when a table starts, one when it is done."""
 
     def started(self, name: str) -> None:
-        """Reports that a table is started."""
+        """Reports that a table is started.
+
+        Raises:
+            KeyboardInterrupt: if the command is to stop and the table before it has lost the signal.
+        """
+        interrupt.check()
         log.info("%s: started", name, extra={"data": {"table": name}})
 
     def advanced(self, rows: int) -> None:
         """Reports nothing: a log collector needs results, not motion."""
+        interrupt.check()
 
     def finished(self, run: TableRun) -> None:
         """Reports how the table ended."""
@@ -51,12 +58,14 @@ class TerminalProgress(LogProgress):
         self.task: TaskID | None = None
 
     def started(self, name: str) -> None:
-        """Reports that a table is started."""
+        """Reports that a table is started; raises KeyboardInterrupt as LogProgress does."""
+        interrupt.check()
         self.task = self.bars.add_task(name, total=None, rows="")
 
     def advanced(self, rows: int) -> None:
         """Reports that so many more of its rows were read."""
         assert self.task is not None  # noqa: S101  started comes first
+        interrupt.check()
         self.bars.advance(self.task, rows)
         done = self.bars.tasks[self.task].completed
         self.bars.update(self.task, rows=f"{done:,.0f} rows read")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from extract import interrupt
 from extract.checks.check import Check
-from extract.errors import ExtractError, SettingsError, reason
+from extract.errors import DAMAGED_FILE, ExtractError, SettingsError, reason
 from extract.settings import SOURCES, Settings, read_settings
 from extract.warehouse.targets import aws_environment
 
@@ -52,7 +53,8 @@ def looked_at(
             checks += look(settings)
     except SettingsError as error:
         checks.append(Check(f"{what}: settings", ok=False, found=str(error)))
-    except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
+    except Exception as error:  # noqa: BLE001  the next thing is checked all the same
+        interrupt.check(error)
         checks.append(Check(what, ok=False, found=reason(what, error, secrets)))
     return checks
 
@@ -126,7 +128,9 @@ def duckdb_file(path: Path) -> Check:
 
     if path.exists():
         with duckdb.connect(str(path), read_only=True) as connection:
-            connection.execute("select 1")
+            (size,) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
+        if path.stat().st_size < size[0]:
+            return Check("warehouse", ok=False, found=f"{path}: the file is truncated; {DAMAGED_FILE}")
         return Check("warehouse", ok=True, found=f"{path} opens")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if os.access(folder, os.W_OK):
@@ -196,7 +200,8 @@ def each(looks: Mapping[str, Callable[[], Check]], settings: Settings) -> Iterat
     for what, look in looks.items():
         try:
             yield look()
-        except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
+        except Exception as error:  # noqa: BLE001  the next thing is checked all the same
+            interrupt.check(error)
             yield Check(what, ok=False, found=reason(what, error, settings.secrets))
 
 
