@@ -122,7 +122,7 @@ def replay_loads(options: argparse.Namespace) -> int:
 
         def due(_settings: Settings, warehouse: Warehouse) -> list[Table]:
             table = find_postgres_table(options)
-            letters = list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
+            letters: list[Table] = list(backfill.dead_letters(table, raw_table(table, warehouse), warehouse))
             if not letters:
                 logs.log.info("%s: no dead letters to replay", table.full_name)
             return letters

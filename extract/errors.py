@@ -48,7 +48,7 @@ ADVICE = (
         "the disk or the landing is full: free some space, then run again",
     ),
     (
-        r"Read-only file system|Permission denied: '",
+        r"Read-only file system",
         "set WAREHOUSE_PATH, EXTRACT_WORK, DBT_TARGET_PATH and DBT_LOG_PATH to places that can be written to",
     ),
 )  # fmt: skip

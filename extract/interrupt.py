@@ -55,7 +55,7 @@ def watch_adbc() -> None:
     """
     from adbc_driver_manager import dbapi
 
-    dbapi._blocking_call = _blocking_call
+    dbapi._blocking_call = _blocking_call  # type: ignore[attr-defined, assignment]  # it has no setting for it
 
 
 def _blocking_call(work: Callable[..., Any], args: Any, options: Any, cancel: Callable[[], None]) -> Any:

@@ -31,7 +31,7 @@ class LogProgress:
         interrupt.check()
         log.info("%s: started", name, extra={"data": {"table": name}})
 
-    def advanced(self, rows: int) -> None:
+    def advanced(self, rows: int) -> None:  # noqa: ARG002
         """Reports nothing: a log collector needs results, not motion."""
         interrupt.check()
 

@@ -165,8 +165,8 @@ def _run_command(command: list[str], environment: Mapping[str, str]) -> int:
     except OSError as error:
         sys.stderr.write(f"sandbox: cannot run {command[0]}: {error.strerror}\n")
         return 127
-    for number in arrived:  # while the process was being started
-        process.send_signal(number)
+    for early in arrived:  # while the process was being started
+        process.send_signal(early)
     code = process.wait()
     return code if code >= 0 else 128 - code
 

@@ -120,7 +120,7 @@ def test_a_build_that_was_stopped_or_killed_is_whole_after_the_next_attempt(
         _, said = started.communicate(timeout=60)
 
     if number == signal.SIGTERM:
-        assert (started.returncode, said) == (130, "stopped; run again to go on\n")
+        assert (started.returncode, said) == (130, "stopped; run again to continue\n")
         assert list((tmp_path / "disk0" / "work").iterdir()) == []
     assert started.returncode != 0
     assert not (tmp_path / "artifacts").exists()

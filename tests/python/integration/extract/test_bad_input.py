@@ -256,7 +256,7 @@ def test_ctrl_c_while_reading_stops_the_run_and_harms_nothing(world: World) -> N
         world.execute("drop policy p on public.venda; revoke all on public.venda from lento; drop role lento")
 
     assert run.returncode == 130, output
-    assert "stopped; run again to go on" in output
+    assert "stopped; run again to continue" in output
     assert "Traceback" not in output
     assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
 
