@@ -439,7 +439,7 @@ def test_all_missing_and_wrong_settings_are_reported_at_once(world: World, monke
     outcome = world.run()
 
     assert outcome.code == 2
-    assert "5 settings to mend" in outcome.output
+    assert "5 settings to fix" in outcome.output
     for message in (
         "EMPLOYEES_API_URL is not set: expected the http(s) address",
         "SOURCE_POSTGRES_HOST is not set",

@@ -78,3 +78,14 @@ def test_what_does_not_fit_is_refused(
     assert outcome.code == 2
     assert said in outcome.output
     assert sorted(world.drop.rglob("*")) == before
+
+
+def test_a_mistyped_drop_is_not_created(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistyped = world.drop.with_name("dorp")
+    monkeypatch.setenv("PARQUET_DROP", str(mistyped))
+
+    outcome = world.main(["drop", str(file)])
+
+    assert outcome.code == 2
+    assert f"{mistyped}: no such folder; create it, or correct PARQUET_DROP" in outcome.output
+    assert not mistyped.exists()
