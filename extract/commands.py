@@ -24,7 +24,14 @@ from extract.transform.build import BuildResult, build, parse_models, target_fol
 from extract.warehouse import landing
 from extract.warehouse.lock import hold_locks
 from extract.warehouse.raw_tables import raw_table
-from extract.warehouse.targets import Warehouse, aws_environment, dbt_environment, describe_place, open_warehouse
+from extract.warehouse.targets import (
+    Warehouse,
+    aws_environment,
+    check_file,
+    dbt_environment,
+    describe_place,
+    open_warehouse,
+)
 
 
 def run_pipeline(options: argparse.Namespace) -> int:
@@ -194,6 +201,8 @@ def prepare(
             landing.claim(settings)
         with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
             try:  # once, and not by each table
+                if not settings.redshift:
+                    check_file(settings.warehouse)
                 existing = warehouse.tables()
             except Exception as error:
                 raise ExtractError(reason(describe_place(settings), error, settings.secrets)) from error

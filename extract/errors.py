@@ -44,7 +44,7 @@ ADVICE = (
         "check LANDING_URL",
     ),
     (
-        r"InsufficientStorage|StorageFull|No space left",
+        r"InsufficientStorage|StorageFull|No space left|File too large|Disk quota exceeded",
         "the disk or the landing is full: free some space, then run again",
     ),
     (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from extract.errors import ExtractError
+from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
 from extract.settings import REGION_NAMES, RedshiftSettings, Settings
@@ -176,6 +176,27 @@ def filled(credentials: Any, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         setattr(credentials, name, value)
     return credentials
+
+
+def check_file(path: Path) -> None:
+    """Checks that a DuckDB file has all of its blocks; a file that is missing is no fault.
+
+    DuckDB opens one that has lost its end, and fails at the first query that needs a lost block.
+
+    Raises:
+        ExtractError: if it is truncated.
+        duckdb.Error: if it cannot be opened.
+    """
+    import duckdb
+
+    # What a killed run left in the log beside the file may count blocks that are not written yet.
+    if not path.exists() or path.with_name(f"{path.name}.wal").exists():
+        return
+    size = path.stat().st_size
+    with duckdb.connect(str(path), read_only=True) as connection:
+        ((blocks,),) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
+    if size < blocks:
+        raise ExtractError(f"{path}: the file is truncated; {DAMAGED_FILE}")
 
 
 class Warehouse:
