@@ -143,7 +143,7 @@ $(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
 	@echo "Creating .venv (once, a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt; echo "code $$?"; } \
-	  | awk -v all="$$(grep -c == requirements/dev.txt)" -v terminal="$$([ -t 1 ] && echo 1)" "$$INSTALL_PROGRESS"
+	  | awk -v all="$$(grep -c == requirements/dev.txt)" -v terminal="$$([ -t 2 ] && echo 1)" "$$INSTALL_PROGRESS"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e packages/redshift-standin
 	@touch $@
 

@@ -159,7 +159,7 @@ def test_a_stop_at_any_point_ends_the_run(
         patch.setattr(owner, attribute, stopped_once)
         outcome = world.main(["run"])
 
-    assert calls >= call
+    assert calls >= call, outcome.output
     assert outcome.code == 130, outcome.output
     assert outcome.output.splitlines()[-1] == "stopped; run again to continue"
     assert "Query interrupted" not in outcome.output
