@@ -1,7 +1,7 @@
-"""Whether everything the pipeline needs is there: `python -m extract doctor`.
+"""Checks of everything that the pipeline needs: `python -m extract doctor`.
 
-Each check asks the real thing and changes nothing; the landing's is the exception that must write to know: a file of
-its own, which it deletes again. One that fails says how to mend it, and stops no other.
+Each check uses the real thing and changes nothing, except that of the landing, which writes a file of its own and
+deletes it. A check that fails says how to fix it, and the others are still made.
 """
 
 import os
@@ -28,11 +28,11 @@ PACKAGES = (
 
 
 def examine() -> list[Check]:
-    """Returns every check, each made whether or not others failed."""
+    """Returns the results of all checks."""
     checks = [Check("versions", ok=True, found=versions())]
     looks: dict[str, Callable[[Settings], Iterator[Check]]] = {"api": api, "postgres": postgres, "parquet": drop}
     for source in SOURCES:
-        # On the target that needs no settings, so that the warehouse's are not asked for with each source.
+        # On the target that needs no settings, so that the warehouse's are not reported with each source.
         checks += looked_at(source, [source], os.environ | {"DBT_TARGET": "local"}, looks[source])
     checks += looked_at("warehouse", [], os.environ, warehouse)
     if not any(check.what == "warehouse: settings" for check in checks):
@@ -43,7 +43,7 @@ def examine() -> list[Check]:
 def looked_at(
     what: str, sources: list[str], environment: Mapping[str, str], look: Callable[[Settings], Iterator[Check]]
 ) -> list[Check]:
-    """Returns the checks of one thing; if its settings are wrong or it breaks, the one check that says so."""
+    """Returns the checks of one thing; if its settings are wrong or it fails, one check with the reason."""
     checks: list[Check] = []
     secrets: tuple[str, ...] = ()
     try:
@@ -71,7 +71,7 @@ def versions() -> str:
 
 
 def api(settings: Settings) -> Iterator[Check]:
-    """The employees API answers its first id with a name, or with its text for an unknown one."""
+    """Checks that the employees API answers its first id with a name, or as it answers an unknown id."""
     from extract.sources.api import TABLES, ask, client
 
     assert settings.api  # noqa: S101  read_settings gives what a source needs
@@ -80,7 +80,7 @@ def api(settings: Settings) -> Iterator[Check]:
 
 
 def postgres(settings: Settings) -> Iterator[Check]:
-    """The sales database lets the user in, and every declared table can be read and has its columns."""
+    """Checks that the user can sign in to the sales database, and that every declared table can be read."""
     from extract.sources.postgres.session import connect, one
     from extract.sources.postgres.table import TABLES
 
@@ -97,7 +97,7 @@ def postgres(settings: Settings) -> Iterator[Check]:
 
 
 def drop(settings: Settings) -> Iterator[Check]:
-    """The drop can be listed and has files for every declared table."""
+    """Checks that the drop can be listed and has valid files for every declared table."""
     from extract.sources.parquet import TABLES, Drop
 
     assert settings.drop  # noqa: S101  read_settings gives what a source needs
@@ -114,7 +114,7 @@ def drop(settings: Settings) -> Iterator[Check]:
 
 
 def warehouse(settings: Settings) -> Iterator[Check]:
-    """The warehouse of DBT_TARGET can be signed in to and written to."""
+    """Checks that the user can sign in and write to the warehouse of DBT_TARGET."""
     if settings.redshift is None:
         yield duckdb_file(settings.warehouse)
         return
@@ -123,7 +123,7 @@ def warehouse(settings: Settings) -> Iterator[Check]:
 
 
 def duckdb_file(path: Path) -> Check:
-    """The DuckDB file can be opened, or its folder written to where there is none yet."""
+    """Checks that the DuckDB file is whole or, if there is none yet, that its folder can be written to."""
     if path.exists():
         import duckdb
 
@@ -132,14 +132,14 @@ def duckdb_file(path: Path) -> Check:
         return Check("warehouse", ok=True, found=f"{path} opens")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if os.access(folder, os.W_OK):
-        return Check("warehouse", ok=True, found=f"{path} will be made by the first run")
+        return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
     return Check(
         "warehouse", ok=False, found=f"{path}: {folder} is not writable; set WAREHOUSE_PATH to another place"
     )
 
 
 def landing(settings: Settings) -> Check:
-    """The landing is this target's; a file can be written to it, read back and deleted."""
+    """Checks that the landing belongs to this target, and that a file can be written, read and deleted."""
     import fsspec
     from botocore.exceptions import BotoCoreError
 
@@ -162,7 +162,7 @@ def landing(settings: Settings) -> Check:
 
 
 def redshift(settings: Settings) -> Iterator[Check]:
-    """The workgroup lets the user in over TLS, isolates by snapshot, has the roles, and lets the user do its work."""
+    """Checks sign-in over TLS, snapshot isolation, the roles, and what the user is granted."""
     from extract.warehouse import targets
 
     address = settings.redshift
@@ -181,12 +181,12 @@ def redshift(settings: Settings) -> Iterator[Check]:
 
 
 def dbt(settings: Settings) -> Iterator[Check]:
-    """dbt, asked itself, signs in to the warehouse and writes to the schemas of its target and of nobody else."""
+    """Checks through dbt that it signs in to the warehouse and writes to the schemas of its target alone."""
     from extract.checks import dbt_setup
     from extract.warehouse.targets import dbt_environment
 
     looks: dict[str, Callable[[], Check]] = {}
-    if settings.redshift:  # to a file nobody signs in, and dbt would make one that is missing
+    if settings.redshift:  # DuckDB has no sign-in, and dbt would create a missing file
         looks["dbt signs in"] = lambda: dbt_setup.signs_in(settings)
     looks["dbt schemas"] = lambda: dbt_setup.schemas(settings)
     with dbt_environment(settings):
@@ -194,7 +194,7 @@ def dbt(settings: Settings) -> Iterator[Check]:
 
 
 def each(looks: Mapping[str, Callable[[], Check]], settings: Settings) -> Iterator[Check]:
-    """Gives the check of each look; one that breaks says so and the next is looked at all the same."""
+    """Yields the result of each check; one that raises an error is a failed check."""
     for what, look in looks.items():
         try:
             yield look()
@@ -204,7 +204,7 @@ def each(looks: Mapping[str, Callable[[], Check]], settings: Settings) -> Iterat
 
 
 def isolation(target: "Warehouse", database: str) -> Check:
-    """The database isolates by snapshot."""
+    """Checks that the database uses snapshot isolation."""
     levels = target.query(f"select isolation_level from stv_db_isolation_level where db_name = '{database}'")
     level = str(levels[0][0]).strip() if levels else "unknown"
     if level.lower().startswith("snapshot"):
@@ -214,7 +214,7 @@ def isolation(target: "Warehouse", database: str) -> Check:
 
 
 def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
-    """The roles that dbt grants to are there, as far as this user sees roles: but for superusers, its own alone."""
+    """Checks that the roles that dbt grants to exist; only a superuser sees roles other than its own."""
     ((sees_all,),) = target.query("select usesuper from pg_user where usename = current_user")
     present = {name for (name,) in target.query("select role_name from svv_roles")}
     own = sorted(
@@ -231,7 +231,7 @@ def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
 
 
 def grants(target: "Warehouse", settings: Settings, user: str) -> Check:
-    """The user may load, by writing the raw schemas, or build, by reading these and writing dbt's; or both."""
+    """Checks that the user may load (write the raw schemas), build (read them, write dbt's schemas), or both."""
     from extract.sources import TABLES
 
     assert settings.redshift  # noqa: S101  asked for by the target

@@ -54,7 +54,7 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     except OSError as error:
         raise ExtractError(
             f"{settings.work}: expected a folder to write to, got {error}; set EXTRACT_WORK to one with free space "
-            "that can be written to. Nothing was begun"
+            "that can be written to. Nothing was done"
         ) from error
     try:
         if settings.redshift:

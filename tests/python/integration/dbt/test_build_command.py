@@ -14,6 +14,7 @@ import pytest
 from tests.python.helpers import ROOT
 from tests.python.helpers.raw_layer import RawLayer, Sale
 
+OLD_PAGE = "the page of an earlier build"
 RUN = "manual-2025-06-15_1"
 SECRET = "segredo-de-todos"  # noqa: S105  of nobody
 
@@ -27,6 +28,8 @@ def attempts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple
     raw.sales(1, [Sale(1)])
     raw.categories(1, date(2025, 6, 15), {1: "Livros"})
     raw.query("update ops.extract_runs set rows_loaded = 2 where table_name = 'venda'")
+    (folder / "disk0" / "target").mkdir(parents=True)
+    (folder / "disk0" / "target" / "static_index.html").write_text(OLD_PAGE)
     done = [attempt(folder, 0)]
     raw.query("update ops.extract_runs set rows_loaded = 1 where table_name = 'venda'")
     return folder / "artifacts", [*done, attempt(folder, 1)]
@@ -67,6 +70,17 @@ def test_a_failed_build_says_so_and_publishes_its_results(
     assert code == 1
     assert built["published"] == f"{artifacts}/runs/{RUN}"
     assert [text.split(":")[0] for text in built["messages"]] == ["fail last_extract_matches_raw"]
+
+
+def test_the_page_stays_until_the_new_one_is_ready(
+    attempts: tuple[Path, list[tuple[int, dict[str, Any]]]],
+) -> None:
+    artifacts, _ = attempts
+
+    assert (artifacts.parent / "disk0" / "target" / "static_index.html").read_text() == OLD_PAGE
+    target = artifacts.parent / "disk1" / "target"
+    assert "silver_venda" in (target / "static_index.html").read_text()
+    assert not list(target.glob("docs-*"))
 
 
 def test_the_next_attempt_of_the_run_builds_only_what_failed(
