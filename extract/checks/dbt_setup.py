@@ -59,7 +59,7 @@ def schemas(settings: Settings) -> Check:
     listed = f"a build writes to {', '.join(found)}"
     if not any(schema.startswith(WRONG) for schema in found):
         return Check("dbt schemas", ok=True, found=listed)
-    mend = "set DBT_SCHEMA to the prefix of your own, such as ana or pr_123"
+    fix = "set DBT_SCHEMA to the prefix of your own, such as ana or pr_123"
     if settings.target != "dev":
-        mend = f"unset DBT_SCHEMA, which is for dev; on {settings.target} there is no prefix"
-    return Check("dbt schemas", ok=False, found=f"{listed}; {mend}")
+        fix = f"unset DBT_SCHEMA, which is for dev; on {settings.target} there is no prefix"
+    return Check("dbt schemas", ok=False, found=f"{listed}; {fix}")

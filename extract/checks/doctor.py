@@ -209,8 +209,8 @@ def isolation(target: "Warehouse", database: str) -> Check:
     level = str(levels[0][0]).strip() if levels else "unknown"
     if level.lower().startswith("snapshot"):
         return Check("isolation", ok=True, found=f"level {level}")
-    mend = f"alter database {database} isolation level snapshot, or concurrent loads fail with error 1023"
-    return Check("isolation", ok=False, found=f"level {level}; {mend}")
+    fix = f"alter database {database} isolation level snapshot, or concurrent loads fail with error 1023"
+    return Check("isolation", ok=False, found=f"level {level}; {fix}")
 
 
 def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
@@ -223,8 +223,8 @@ def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
     missing = [role for role in expected if role not in present] if sees_all else []
     found = f"{user} is in {', '.join(own) or 'no role'}; "
     if missing:
-        mend = "; ".join(f"create role {role}" for role in missing)
-        found += f"expected the roles {', '.join(expected)}, {', '.join(missing)} missing: {mend}"
+        fix = "; ".join(f"create role {role}" for role in missing)
+        found += f"expected the roles {', '.join(expected)}, {', '.join(missing)} missing: {fix}"
     else:
         found += f"{', '.join(expected)} present" if sees_all else "others are not shown to it"
     return Check("roles", not missing, found)

@@ -1,4 +1,4 @@
-"""One execution of the pipeline's state machine on this machine, told as it goes: `python -m sandbox stepfunctions`.
+"""Runs the pipeline's state machine on this machine and prints its steps: `python -m sandbox stepfunctions`.
 
 A process of its own, since moto would take the S3 server of the sandbox for another AWS.
 """

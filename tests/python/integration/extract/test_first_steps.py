@@ -46,7 +46,9 @@ def test_doctor_finds_a_truncated_file_that_opens(world: World) -> None:
     with duckdb.connect(str(world.warehouse)) as connection:
         connection.execute("create table t as select i, hash(i)::varchar as s from range(300000) as r(i)")
     with duckdb.connect(str(world.warehouse)) as connection:  # its metadata is in the middle of the file now
-        connection.execute("drop table t; checkpoint; create table t as select hash(i)::varchar from range(9) as r(i)")
+        connection.execute(
+            "drop table t; checkpoint; create table t as select hash(i)::varchar from range(9) as r(i)"
+        )
     whole = world.warehouse.stat().st_size
     truncate(world.warehouse, (whole - 4096) / whole)
     (found,) = [line for line in world.main(["doctor"]).lines if line["check"] == "warehouse"]
