@@ -55,8 +55,8 @@ def test_the_warehouses_settings_are_not_asked_for(world: World, file: Path, mon
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("clientes.parquet", CATEGORIES, "expected categoria.parquet, got clientes.parquet; rename it"),
-        ("categoria.csv", CATEGORIES, "expected categoria.parquet, got categoria.csv; rename it"),
+        ("clientes.parquet", CATEGORIES, "its table, categoria.parquet, got clientes.parquet; rename it"),
+        ("categoria.csv", CATEGORIES, "its table, categoria.parquet, got categoria.csv; rename it"),
         ("categoria.parquet", b"id;nome_categoria\n", "expected a whole Parquet file"),
         ("categoria.parquet", pa.table({"id": [1]}), "column nome_categoria is missing"),
         ("categoria.parquet", CATEGORIES.slice(0, 0), "got a file without rows"),

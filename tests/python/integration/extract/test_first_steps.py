@@ -79,7 +79,8 @@ def test_a_work_folder_that_cannot_be_written_to(world: World, monkeypatch: pyte
     assert "set EXTRACT_WORK to one with free space that can be written to" in outcome.output
 
 
-def test_a_full_disk(world: World) -> None:
+@pytest.mark.usefixtures("world")
+def test_a_full_disk() -> None:
     """A limit on the size of files is met as a full disk is: by the write."""
 
     def limit_files() -> None:
