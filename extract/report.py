@@ -223,7 +223,8 @@ def print_table_run(run: TableRun, built: BuildResult | None) -> None:
         layers = [f"{name} {format_count(fields[name])}" for name in ("bronze", "silver")]
         rejected = built.models.get(run.table_name, Models()).rejected
         if rejected:
-            layers.append(f"rejected {format_count(fields['rejected'])} ({relation_name(rejected)})")
+            where = f" ({relation_name(rejected)})" if fields["rejected"] else ""
+            layers.append(f"rejected {format_count(fields['rejected'])}{where}")
     for line in [*wrap_parts(counts, console.width - 2), *wrap_parts(layers, console.width - 2)]:
         console.print(f"  {line}", markup=False)
     if run.error:
