@@ -62,7 +62,7 @@ def test_a_file_that_is_no_warehouse(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings = {"WAREHOUSE_PATH": str(tmp_path / "file" / "warehouse.duckdb")}
-    code, said = build(tmp_path, settings, ("replay", "--source", "postgres", "--table", "venda"))
+    code, said = build(tmp_path, settings, "replay", "--source", "postgres", "--table", "venda")
 
     assert code == 2
     assert "WAREHOUSE_PATH" in said
