@@ -222,9 +222,9 @@ def print_table_run(run: TableRun, built: BuildResult | None) -> None:
     layers = []
     if built:
         layers = [f"{name} {format_count(fields[name])}" for name in ("bronze", "silver")]
-        rejected = built.models.get(run.table_name, Models()).rejected
-        if rejected:
-            where = f" ({relation_name(rejected)})" if fields["rejected"] else ""
+        models = built.models.get(run.name, Models())
+        if models.rejected:
+            where = f" ({models.rejected_name})" if fields["rejected"] else ""
             layers.append(f"rejected {format_count(fields['rejected'])}{where}")
     for line in [*wrap_parts(counts, console.width - 2), *wrap_parts(layers, console.width - 2)]:
         console.print(f"  {line}", markup=False)
@@ -242,11 +242,6 @@ def wrap_parts(parts: Iterable[str], width: int) -> Iterator[str]:
         line = f"{line}  {part}" if line else part
     if line:
         yield line
-
-
-def relation_name(relation: str) -> str:
-    """Returns schema and name of a relation as a person types them, from its quoted name with the database."""
-    return ".".join(part.strip('"') for part in relation.split(".")[-2:])
 
 
 def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:
