@@ -119,7 +119,7 @@ image-check: $(READY)  ## Lint the Dockerfile; with Docker or buildah, build the
 	$(BIN)/hadolint Dockerfile
 	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
-plan: $(READY)  ## What `make deploy` would change in AWS; docs/guide/aws.md begins at an empty account
+plan: $(READY)  ## Show what `make deploy` would change in AWS; docs/guide/aws.md starts at an empty account
 	@$(SETTINGS) $(BIN)/python -m deploy plan
 
 deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks first, unless YES=1

@@ -110,7 +110,7 @@ def assert_all_is_down(settings: dict[str, str]) -> None:
             socket.create_connection(("127.0.0.1", int(port)))
 
 
-def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+def test_up_serves_everything_it_prints_until_it_is_stopped(environment: dict[str, str]) -> None:
     process = start(environment, "up")
     assert process.stdout is not None
     lines = []
