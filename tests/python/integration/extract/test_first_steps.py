@@ -42,6 +42,35 @@ def test_a_truncated_warehouse_is_one_error_with_advice(world: World, share: flo
     assert "WAREHOUSE_PATH names a damaged file" in found["message"]
 
 
+def test_doctor_finds_a_truncated_file_that_opens(world: World) -> None:
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("create table t as select i, hash(i)::varchar as s from range(300000) as r(i)")
+    with duckdb.connect(str(world.warehouse)) as connection:  # its metadata is in the middle of the file now
+        connection.execute(
+            "drop table t; checkpoint; create table t as select hash(i)::varchar from range(9) as r(i)"
+        )
+    whole = world.warehouse.stat().st_size
+    truncate(world.warehouse, (whole - 4096) / whole)
+    (found,) = [line for line in world.main(["doctor"]).lines if line["check"] == "warehouse"]
+
+    assert not found["ok"]
+
+
+def test_a_file_from_which_much_was_deleted_is_whole(world: World) -> None:
+    """DuckDB cuts free blocks off the end of the file and still counts them."""
+    assert world.run().code == 0
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("create table t as select hash(i)::varchar as s from range(300000) as r(i)")
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("drop table t")
+    blocks = "select block_size * total_blocks from pragma_database_size()"
+    assert world.warehouse.stat().st_size < world.query(blocks)[0][0]
+
+    assert world.run().code == 0
+    (found,) = [line for line in world.main(["doctor"]).lines if line["check"] == "warehouse"]
+    assert found["ok"]
+
+
 def truncate(file: Path, share: float) -> None:
     """Cuts the end of a file off."""
     with file.open("r+b") as opened:
