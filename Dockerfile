@@ -1,5 +1,5 @@
-# The loaders and the dbt project as one image; the command chooses which runs: `run --source api`, `build`, `doctor`.
-# It runs as a user without rights on a read-only root file system; /scratch is the one place that is written to.
+# The loaders and the dbt project in one image. The command selects what runs: `run --source api`, `build`, `doctor`.
+# It runs as an unprivileged user on a read-only root file system and writes only to /scratch.
 FROM python:3.11.14-slim-bookworm AS packages
 COPY requirements/container.txt /
 RUN python -m venv --without-pip /venv \
@@ -24,7 +24,7 @@ ENV PATH=/venv/bin:$PATH \
     DBT_TARGET_PATH=/scratch/target \
     DBT_LOG_PATH=/scratch/logs \
     DBT_SEND_ANONYMOUS_USAGE_STATS=false
-# Fargate mounts its scratch volume with the owner that the folder has here, if it is declared.
+# Fargate gives its scratch volume the owner of this folder, if the volume is declared here.
 VOLUME /scratch
 USER 10001
 

@@ -1,12 +1,14 @@
-# The same targets serve people and CI. `make` alone prints what there is.
+# People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-slow soak extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 TERRAFORM ?= terraform
+# A worker for each core, and whole files for each worker: their fixtures are expensive.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Settings of one's own come from .env, those of the environment and the command line go before; as long as there is
 # no .env, and for the target sandbox, the demo sources are started.
@@ -22,8 +24,16 @@ run: $(READY)  ## The whole pipeline: extract, dbt build, docs, summary (starts 
 run-stepfunctions: $(READY)  ## The same as AWS runs it: the state machine, on the stand-ins (INPUT='{"sources": ["postgres"]}')
 	@$(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input '$(INPUT)')
 
-test: $(READY)  ## Everything that can be tested on this machine
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(READY)  ## Unit and integration tests and one whole pipeline per target: about five minutes
+	$(PYTEST) -m "not slow"
+
+test-all: test test-slow  ## Every test
+
+test-slow: $(READY)  ## The tests that test-all adds to test
+	$(PYTEST) -m slow
+
+soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
+	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
 
 extract: $(READY)  ## Only load the sources into the raw schemas; then plain `dbt build` works
 	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run
@@ -56,13 +66,15 @@ docs: $(READY)  ## Build the docs site as one HTML file and say where it is
 docs-serve: docs  ## Serve the docs site on http://127.0.0.1:8080
 	@$(SETTINGS) $(BIN)/dbt docs serve --host 127.0.0.1 --port 8080
 
-lint: $(READY)  ## ruff, mypy and sqlfluff
+lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python tests/lint/check_words.py
 
-format: $(READY)  ## Mend what the linters can mend
+format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models tests/data
@@ -77,20 +89,20 @@ bench: .venv/.bench  ## Measure speed and memory on this machine, beside other t
 infra-check: .venv-infra/.ready  ## Terraform: format, validity, tests with mocks, checkov; no account, nothing is applied
 	@TERRAFORM=$(TERRAFORM) infra/check
 
-lock: $(READY)  ## Write the lock files anew from requirements/*.in
-	for set in dev runtime container infra bench peers; do \
+lock: $(READY)  ## Upgrade the lock files in requirements/ from the dependency groups in pyproject.toml
+	for group in dev runtime container infra bench peers; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --no-strip-extras --upgrade requirements/$$set.in -o requirements/$$set.txt \
-	    $$(case $$set in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
+	    --no-header --no-annotate --no-strip-extras --upgrade --group $$group -o requirements/$$group.txt \
+	    $$(case $$group in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
 	done
 
-clean:  ## Remove the demo (sources and warehouse) and everything built; with an .env, the warehouse stays
+clean:  ## Remove the demo and everything built; with an .env, the warehouse stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m sandbox clean
 	rm -rf target logs $(if $(wildcard .env),,.local)
 
 image-check: $(READY)  ## Lint the Dockerfile; where there is Docker or buildah, build the image and run the pipeline in it
 	$(BIN)/hadolint Dockerfile
-	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python -m deploy check-image
+	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
 plan: $(READY)  ## What `make deploy` would change in AWS; docs/aws.md begins at an empty account
 	@$(SETTINGS) $(BIN)/python -m deploy plan

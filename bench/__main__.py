@@ -1,12 +1,12 @@
-"""Measures the pipeline as a user runs it, each way as a process of its own, the ways in turns: `make bench`.
+"""Measures the pipeline as a user runs it: `make bench`. Each way is a process of its own, and the ways alternate.
 
-- the whole of `make run` with 100,000 sales: the first one, then one with nothing new
+- `make run` with 100,000 sales: the first one, then one with nothing new
 - for growing tables (BENCH_ROWS, by default 1, 5 and 20 million sales), in BENCH_ROUNDS rounds (3): the floor of any
   reader, the project's reading to Parquet, the whole extract with audit and state to DuckDB and to the stand-in of
   Redshift, and up to five million the other tools that are installed
 - for the same tables dbt's first build against the same SQL by hand, and runs with 0, 0.1, 1 and 10 % new rows
 
-Writes .local/bench/performance.md, which it also prints as it goes, and .local/bench/performance.png.
+Prints the results and writes them to .local/bench/performance.md, with a plot in .local/bench/performance.png.
 """
 
 import os
@@ -52,13 +52,13 @@ def main() -> None:
 
 
 def report(sizes: Sequence[int], rounds: int, taken: dict[int, dict[str, Measure]]) -> Iterator[str]:
-    """Gives the lines of the report as they come, and keeps what was taken of each size."""
+    """Yields the lines of the report, and stores the measures of each size in `taken`."""
     yield machine()
     yield from table("`make run`, 100,000 sales", ("seconds", "peak MB"), whole_runs(rounds))
     for rows in sizes:
         with scratch() as folder:
             taken[rows] = ways(folder, rows, rounds)
-        yield from table(f"{rows:,} sales, median of {rounds}", WAY_COLUMNS, compared(rows, taken[rows]))
+        yield from table(f"{rows:,} sales, median of {rounds}", WAY_COLUMNS, compare_ways(rows, taken[rows]))
         with scratch() as folder:
             yield from table(
                 f"dbt, {rows:,} sales, median of {rounds}", ("seconds", "to SQL by hand", "peak MB"),
@@ -73,7 +73,7 @@ def report(sizes: Sequence[int], rounds: int, taken: dict[int, dict[str, Measure
 
 
 def machine() -> str:
-    """Returns what machine this is."""
+    """Returns a description of this machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return (
         f"{date.today():%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "  # noqa: DTZ011
@@ -85,7 +85,7 @@ Rows = Iterator[tuple[str, ...]]
 
 
 def table(title: str, columns: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Gives a table in Markdown, line by line."""
+    """Yields the lines of a table in Markdown."""
     yield ""
     yield f"| {' | '.join([title, *columns])} |"
     yield f"| --- |{' ---: |' * len(columns)}"
@@ -94,28 +94,28 @@ def table(title: str, columns: Sequence[str], rows: Rows) -> Iterator[str]:
 
 
 def whole_runs(rounds: int) -> Rows:
-    """Gives what `make run` does once there is an environment: the first time, then with nothing new."""
+    """Yields the rows for `make run` without creating .venv: the first run, then one with nothing new."""
     with scratch() as folder:
         environment = local(folder) | {"SANDBOX_DIR": str(folder / "sandbox"), "TODAY": TODAY.isoformat()}
         run = python("sandbox", "run", "--", *python("extract", "run", "--build"))
 
-        def removed() -> None:
+        def remove_demo() -> None:
             clean(Settings.from_environment(environment))
             Path(environment["WAREHOUSE_PATH"]).unlink(missing_ok=True)
 
-        first, again = Way("first", run, environment, removed), Way("with nothing new", run, environment)
+        first, again = Way("first", run, environment, remove_demo), Way("with nothing new", run, environment)
         for name, taken in in_turns([first, again], rounds).items():
             yield name, f"{taken.seconds:.1f}", f"{taken.peak_mb:,.0f}"
-        removed()
+        remove_demo()
 
 
 def ways(folder: Path, rows: int, rounds: int) -> dict[str, Measure]:
-    """Returns what each way from PostgreSQL took with a table of that size."""
-    with up(folder, rows, TODAY, redshift=True) as redshift:
+    """Returns the measures of each way with a table of `rows` rows."""
+    with demo_sources(folder, rows, TODAY, redshift=True) as redshift:
         environment = redshift | local(folder)
         warehouse = Path(environment["WAREHOUSE_PATH"])
         floor = Way(FLOOR, python("bench.paths", "floor"), environment)
-        measure(floor)  # the first to read a new table also writes into it that its rows are committed
+        measure(floor)  # the first reader of a new table also sets its hint bits
         extract = python("extract", "run", "--source", "postgres")
         csv = Way("COPY to CSV, read by DuckDB", python("bench.paths", "csv"), environment)
         return in_turns(
@@ -123,23 +123,23 @@ def ways(folder: Path, rows: int, rounds: int) -> dict[str, Measure]:
                 floor,
                 Way(PARQUET, python("bench.paths", "parquet"), environment),
                 Way(DUCKDB, extract, environment, lambda: warehouse.unlink(missing_ok=True)),
-                Way(STAND_IN, extract, environment | {"DBT_TARGET": "sandbox"}, lambda: emptied(redshift)),
+                Way(STAND_IN, extract, environment | {"DBT_TARGET": "sandbox"}, lambda: empty_stand_in(redshift)),
             ],
             rounds,
             [csv, *peers(folder, environment)] if rows <= MOST_FOR_OTHERS else [],
         )
 
 
-def compared(rows: int, taken: Mapping[str, Measure]) -> Rows:
-    """Gives each way with its ratio to the floor."""
+def compare_ways(rows: int, taken: Mapping[str, Measure]) -> Rows:
+    """Yields a row for each way, with its ratio to the floor."""
     for name, one in taken.items():
         ratio = one.seconds / taken[FLOOR].seconds
         yield name, f"{one.seconds:.2f}", f"{rows / one.seconds:,.0f}", f"{ratio:.1f}", f"{one.peak_mb:,.0f}"
 
 
 def first_builds(folder: Path, rows: int, rounds: int) -> Rows:
-    """Gives dbt's first build of a loaded warehouse against the same SQL by hand."""
-    with up(folder, rows, TODAY) as environment:
+    """Yields the rows for dbt's first build of a loaded warehouse against the same SQL by hand."""
+    with demo_sources(folder, rows, TODAY) as environment:
         in_turns([Way("extract", python("extract", "run"), environment)], 1)
         built = first_build(folder, environment, rounds)
     models, tested = built.by_hand, built.tested_by_hand
@@ -155,8 +155,8 @@ def first_builds(folder: Path, rows: int, rounds: int) -> Rows:
 
 
 def new_rows(folder: Path, rows: int, rounds: int) -> Rows:
-    """Gives runs that find nothing, 0.1, 1 and 10 % new."""
-    for one in increments(folder, Business(rows, TODAY), up, rounds):
+    """Yields the rows for runs that find 0, 0.1, 1 and 10 % new rows."""
+    for one in increments(folder, Business(rows, TODAY), demo_sources, rounds):
         peak = max(one.extract.peak_mb, one.dbt.peak_mb)
         yield (
             f"{one.rows / rows:.1%}", f"{one.rows:,}", f"{one.extract.seconds:.2f}", f"{one.dbt.seconds:.2f}",
@@ -165,8 +165,8 @@ def new_rows(folder: Path, rows: int, rounds: int) -> Rows:
 
 
 @contextmanager
-def up(folder: Path, sales: int, today: date, *, redshift: bool = False) -> Iterator[dict[str, str]]:
-    """The demo sources with so many sales, up while entered; gives the settings of a warehouse beside them."""
+def demo_sources(folder: Path, sales: int, today: date, *, redshift: bool = False) -> Iterator[dict[str, str]]:
+    """Runs the demo sources with so many sales; yields the settings of a warehouse beside them."""
     given = Settings(folder / "sandbox", sales, today, redshift)
     with everything_up(given) as sources:
         yield local(folder) | sources
@@ -185,7 +185,7 @@ def local(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that is gone in the end, with the sandbox in it."""
+    """Yields a temporary folder for a sandbox."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         try:
@@ -194,8 +194,8 @@ def scratch() -> Iterator[Path]:
             clean(Settings(folder / "sandbox", None, TODAY))
 
 
-def emptied(environment: Mapping[str, str]) -> None:
-    """Takes out of the stand-in what an extract has loaded, so that the next one is a first one."""
+def empty_stand_in(environment: Mapping[str, str]) -> None:
+    """Deletes what an extract loaded into the stand-in, so that the next one is a first load."""
     connection = psycopg2.connect(
         host=environment["REDSHIFT_HOST"], port=environment["REDSHIFT_PORT"], dbname=environment["REDSHIFT_DATABASE"],
         user="awsuser", password=environment["SANDBOX_REDSHIFT_PASSWORD"],

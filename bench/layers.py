@@ -1,6 +1,6 @@
-"""dbt's part: a first build against the same SQL by hand, and builds with a little that is new.
+"""Measures dbt: a first build against the same SQL by hand, and builds with few new rows.
 
-python -m bench.layers     carries out what dbt compiled, in DuckDB, one statement after another
+python -m bench.layers     runs what dbt compiled, in DuckDB, one statement after another
 """
 
 import json
@@ -18,16 +18,16 @@ from statistics import median
 from bench.measure import Measure, Way, in_turns, python
 from sandbox.business import Business
 
-SHARES = (0.001, 0.01, 0.1)  # of a table's rows that are new
+SHARES = (0.001, 0.01, 0.1)  # new rows of all rows
 
 
-# The demo sources with so many sales on a day, up while entered; gives the settings of a warehouse beside them.
+# Runs the demo sources with so many sales on a date; yields the settings of a warehouse beside them.
 Up = Callable[[Path, int, date], AbstractContextManager[dict[str, str]]]
 
 
 @dataclass(frozen=True)
 class FirstBuild:
-    """A first build of all models, without and with the tests; `start` is what `run` took beside its models."""
+    """A first build of all models, without and with the tests; `start` is the seconds of `run` outside its models."""
 
     by_hand: Measure
     run: Measure
@@ -38,7 +38,7 @@ class FirstBuild:
 
 @dataclass(frozen=True)
 class Increment:
-    """What a run took that found so many rows new."""
+    """The measures of a run that found `rows` new rows."""
 
     rows: int
     extract: Measure
@@ -47,26 +47,26 @@ class Increment:
 
 
 def dbt(*arguments: str) -> list[str]:
-    """Returns a command of dbt as a process of its own."""
+    """Returns the command line of a dbt command."""
     return python("dbt.cli.main", "--quiet", *arguments)
 
 
 def first_build(folder: Path, environment: Mapping[str, str], rounds: int) -> FirstBuild:
-    """Measures it on the warehouse that the environment names, which has been loaded and not been built."""
+    """Measures a first build on the warehouse in `environment`, which is loaded but not built."""
     warehouse, loaded = Path(environment["WAREHOUSE_PATH"]), folder / "loaded.duckdb"
     in_turns([Way("seed", dbt("seed"), environment)], 1)
     shutil.copyfile(warehouse, loaded)
 
-    def as_loaded() -> None:
+    def restore_loaded() -> None:
         shutil.copyfile(loaded, warehouse)
 
     working: list[float] = []
     taken = in_turns(
         [
-            Way("run", dbt("run"), environment, as_loaded, lambda: working.append(elapsed(environment))),
-            Way("by hand", python("bench.layers"), environment, as_loaded),
-            Way("build", dbt("build"), environment, as_loaded),
-            Way("tested by hand", python("bench.layers", "tests"), environment, as_loaded),
+            Way("run", dbt("run"), environment, restore_loaded, lambda: working.append(elapsed(environment))),
+            Way("by hand", python("bench.layers"), environment, restore_loaded),
+            Way("build", dbt("build"), environment, restore_loaded),
+            Way("tested by hand", python("bench.layers", "tests"), environment, restore_loaded),
         ],
         rounds,
     )
@@ -75,16 +75,16 @@ def first_build(folder: Path, environment: Mapping[str, str], rounds: int) -> Fi
 
 
 def increments(folder: Path, business: Business, up: Up, rounds: int) -> Iterator[Increment]:
-    """Measures a run with nothing new, then with each of the shares; the sources go on in time for it.
+    """Yields the measures of a run with nothing new, then with each of the shares; the demo's date advances.
 
-    The warehouse begins loaded and built to the day that the business opened on.
+    At first the warehouse is loaded and built up to the business's first day.
     """
     built = folder / "built.duckdb"
     for share in (0.0, *SHARES):
         today = day_with(business, share)
         with up(folder, business.sales, today) as environment:
             warehouse = Path(environment["WAREHOUSE_PATH"])
-            if not built.exists():  # the first time, on the day the business opened on
+            if not built.exists():  # the first time, on the business's first day
                 in_turns([Way("all", python("extract", "run", "--build"), environment)], 1)
                 shutil.copyfile(warehouse, built)
 
@@ -100,7 +100,7 @@ def increments(folder: Path, business: Business, up: Up, rounds: int) -> Iterato
 
 
 def day_with(business: Business, share: float) -> date:
-    """Returns the first day on which so large a share of the sales is new."""
+    """Returns the first day on which at least this share of the sales is new."""
     day = business.opening
     while business.sales_before(day) < business.sales_before(business.opening) + share * business.sales:
         day += timedelta(days=1)
@@ -108,16 +108,18 @@ def day_with(business: Business, share: float) -> date:
 
 
 def elapsed(environment: Mapping[str, str]) -> float:
-    """Returns the seconds that dbt's last command says its nodes took together."""
+    """Returns the elapsed seconds in the results of dbt's last command."""
     seconds: float = json.loads(Path(environment["DBT_TARGET_PATH"], "run_results.json").read_text())["elapsed_time"]
     return seconds
 
 
-def by_hand(*, tests: bool) -> None:
-    """Makes the models' tables and views of what dbt compiled last, each after those that it needs; may test them.
+def build_by_hand(*, tests: bool) -> None:
+    """Creates the tables and views of the models that dbt compiled last, in the order of their dependencies.
+
+    With `tests`, runs the tests too.
 
     Raises:
-        SystemExit: if a test that is an error finds rows.
+        SystemExit: if a test with severity error returns rows.
     """
     import duckdb
 
@@ -132,7 +134,7 @@ def by_hand(*, tests: bool) -> None:
                 connection.execute(f'create schema if not exists "{node["schema"]}"')
                 connection.execute(f"create {kind} {node['relation_name']} as {node['compiled_code']}")
         for node in nodes.values() if tests else ():
-            # Snapshots are more than their SQL.
+            # a snapshot cannot be built from its compiled SQL alone
             if node["resource_type"] == "test" and not any("snapshot." in key for key in node["depends_on"]["nodes"]):
                 ((found,),) = connection.execute(f"select count(*) from ({node['compiled_code']}) as t").fetchall()
                 if found and node["config"]["severity"].lower() == "error":
@@ -140,4 +142,4 @@ def by_hand(*, tests: bool) -> None:
 
 
 if __name__ == "__main__":
-    by_hand(tests="tests" in sys.argv[1:])
+    build_by_hand(tests="tests" in sys.argv[1:])

@@ -1,4 +1,4 @@
-"""A command's time and memory, and several commands in turns."""
+"""Measures the time and memory of commands, several of them alternately."""
 
 import json
 import os
@@ -16,38 +16,38 @@ TIMED = Path(__file__).with_name("timed.py")
 
 @dataclass(frozen=True)
 class Measure:
-    """Wall time in seconds, and in MB the peak of resident memory of a command or of a process that it waited for."""
+    """Wall time in seconds, and the peak resident memory in MB of a command and the processes that it waited for."""
 
     seconds: float
     peak_mb: float
 
 
-def nothing() -> None:
-    """What is done before and after a way that needs nothing."""
+def do_nothing() -> None:
+    """Does nothing, before or after a command."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A command that is measured, and what is done before and after each time."""
+    """A command to measure, and what to do before and after each run."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    before: Callable[[], object] = nothing
-    after: Callable[[], object] = nothing
+    before: Callable[[], object] = do_nothing
+    after: Callable[[], object] = do_nothing
 
 
-class WayFailed(Exception):  # noqa: N818  it names what happened
+class WayFailed(Exception):  # noqa: N818  the name is the event
     """A command ended with another exit code than 0."""
 
 
 def python(*arguments: str) -> list[str]:
-    """Returns the command of a module of this environment."""
+    """Returns the command that runs a module of this environment."""
     return [sys.executable, "-m", *arguments]
 
 
 def measure(way: Way) -> Measure:
-    """Runs a way to its end.
+    """Runs a way to its end and returns its measure.
 
     Raises:
         WayFailed: with the end of its output.
@@ -62,8 +62,8 @@ def measure(way: Way) -> Measure:
         )  # fmt: skip
         os.close(written)
         process.wait()
-        told = answers.read()
-        code, seconds, peak_mb = json.loads(told) if told else (process.returncode, 0, 0)
+        answer_text = answers.read()
+        code, seconds, peak_mb = json.loads(answer_text) if answer_text else (process.returncode, 0, 0)
         if code != 0:
             output.seek(0)
             tail = b"\n".join(output.read().splitlines()[-15:]).decode(errors="replace")
@@ -73,9 +73,9 @@ def measure(way: Way) -> Measure:
 
 
 def in_turns(ways: Sequence[Way], rounds: int, others: Sequence[Way] = ()) -> dict[str, Measure]:
-    """Runs the ways one after another, so many times; returns by their names the median time and the greatest peak.
+    """Runs the ways one after another, `rounds` times; returns the median time and the greatest peak by name.
 
-    One of the `others` that fails is left out, and why is said on stderr.
+    One of the `others` that fails is left out, and its error is written to stderr.
 
     Raises:
         WayFailed: if one of the `ways` fails.

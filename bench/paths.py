@@ -1,8 +1,8 @@
-"""The parts of the way from PostgreSQL that the whole is measured against, each run as a process of its own.
+"""Parts of the path from PostgreSQL, with which the whole is compared; each runs as a process of its own.
 
-python -m bench.paths floor      COPY … (FORMAT binary) to nowhere: no reader of the table is faster
+python -m bench.paths floor      COPY … (FORMAT binary), discarded: no reader of the table is faster
 python -m bench.paths parquet    the project's own reading of `venda`, written to one Parquet file
-python -m bench.paths csv        the usual hand-made way: COPY to a CSV file, read by DuckDB into a table
+python -m bench.paths csv        the usual way by hand: COPY to a CSV file, read by DuckDB into a table
 """
 
 import sys
@@ -19,29 +19,29 @@ VENDA = PostgresTable("venda", "xmin", SOURCE, ("id_venda",), date="data_venda")
 
 
 def floor(postgres: PostgresSettings) -> None:
-    """Reads the table as fast as the server gives it, and keeps nothing."""
+    """Reads the table as fast as the server sends it, and discards it."""
 
-    class Nowhere:
+    class Discard:
         def write(self, data: bytes) -> int:
             return len(data)
 
-    copied(postgres, "binary", Nowhere())
+    copy_venda(postgres, "binary", Discard())
 
 
 def csv(postgres: PostgresSettings) -> None:
-    """Writes the table to a CSV file and reads that into a table of DuckDB."""
+    """Writes the table to a CSV file and loads that into a DuckDB table."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "venda.csv")
         with file.open("wb") as out:
-            copied(postgres, "csv, header", out)
+            copy_venda(postgres, "csv, header", out)
         with duckdb.connect(str(Path(folder, "venda.duckdb"))) as connection:
             connection.execute(f"create table venda as from read_csv('{file}')")
 
 
-def copied(postgres: PostgresSettings, form: str, out: Any) -> None:
-    """Copies the table out."""
+def copy_venda(postgres: PostgresSettings, form: str, out: Any) -> None:
+    """Writes the output of COPY in the given format to `out`."""
     import psycopg2
 
     connection = psycopg2.connect(
@@ -54,7 +54,7 @@ def copied(postgres: PostgresSettings, form: str, out: Any) -> None:
 
 
 def parquet(_: PostgresSettings) -> None:
-    """Reads the table as the loader does, dead letters and counts included, into a file that is then removed."""
+    """Reads the table as the loader does, with dead letters and counts, into a temporary file."""
     import pyarrow.parquet as pq
 
     from extract.reading import Limits

@@ -1,8 +1,8 @@
-"""Other tools that read the same table, each as its own documentation says is fast.
+"""Other tools that read the same table, each configured for speed as its own documentation describes.
 
     python -m bench.peers pyarrow | connectorx     dlt's sql_database with that backend, to DuckDB
 
-ingestr and sling are in an environment of their own, .venv-peers, which `make bench` makes where they install.
+ingestr and sling are in an environment of their own, .venv-peers, which `make bench` creates if it can.
 https://dlthub.com/docs/dlt-ecosystem/verified-sources/sql_database/configuration
 """
 
@@ -24,7 +24,7 @@ SILENT = {
 
 
 def url(environment: Mapping[str, str]) -> str:
-    """Returns the source database's address."""
+    """Returns the URL of the source database."""
     return (
         "postgresql://{SOURCE_POSTGRES_USER}:{SOURCE_POSTGRES_PASSWORD}@{SOURCE_POSTGRES_HOST}:{SOURCE_POSTGRES_PORT}"
         "/{SOURCE_POSTGRES_DATABASE}?sslmode={SOURCE_POSTGRES_SSLMODE}".format_map(environment)
@@ -32,15 +32,15 @@ def url(environment: Mapping[str, str]) -> str:
 
 
 def peers(folder: Path, environment: Mapping[str, str]) -> Iterator[Way]:
-    """Gives the other tools' ways; those of programs that are not installed too, which then fail."""
+    """Yields a way for each tool; one that is not installed fails when it is measured."""
     warehouse = folder / "peer.duckdb"
     settings = {**environment, **SILENT, "PEER_WAREHOUSE": str(warehouse), "PIPELINES_DIR": str(folder / "peer")}
 
-    def removed() -> None:
+    def remove() -> None:
         warehouse.unlink(missing_ok=True)
 
     for backend in DLT_BACKENDS:
-        yield Way(f"dlt sql_database, {backend}, to DuckDB", python("bench.peers", backend), settings, removed)
+        yield Way(f"dlt sql_database, {backend}, to DuckDB", python("bench.peers", backend), settings, remove)
     yield Way(
         "ingestr to DuckDB",
         [
@@ -49,10 +49,10 @@ def peers(folder: Path, environment: Mapping[str, str]) -> Iterator[Way]:
             "--pipelines-dir", str(folder / "ingestr"),
         ],
         settings,
-        removed,
+        remove,
     )  # fmt: skip
     yield Way(
-        "sling to CSV",  # its own binary; to DuckDB it needs a program that it downloads
+        "sling to CSV",  # for DuckDB it would download a program
         [
             str(PROGRAMS / "sling"), "run", "--src-conn", url(environment), "--src-stream", "public.venda",
             "--tgt-object", f"file://{folder}/peer.csv",
@@ -62,13 +62,13 @@ def peers(folder: Path, environment: Mapping[str, str]) -> Iterator[Way]:
 
 
 def sling_binary() -> Path:
-    """Returns sling's program, which its wrapper would download otherwise; one that is not there where it is not."""
+    """Returns the path of sling's program, which its wrapper would download; a missing path without sling."""
     found = PROGRAMS.parent.glob("lib/python3*/site-packages/sling_*/bin/sling-*")
     return next(found, PROGRAMS / "no-sling")
 
 
 def load(backend: str) -> None:
-    """Loads the table with dlt's own source."""
+    """Loads the table with dlt's sql_database source."""
     import dlt
     from dlt.destinations import duckdb
     from dlt.sources.sql_database import TableBackend, sql_table

@@ -1,4 +1,4 @@
-"""The figures as a picture."""
+"""Plots the results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from bench.measure import Measure
 
 
 def plot(taken: Mapping[int, Mapping[str, Measure]], file: Path) -> None:
-    """Draws, for each size of the table, the seconds and the peak memory of each way, into a PNG file."""
+    """Writes a PNG file with the seconds and the peak memory of each way, for each size of the table."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -20,7 +20,7 @@ def plot(taken: Mapping[int, Mapping[str, Measure]], file: Path) -> None:
     for (rows, ways), (left, right) in zip(taken.items(), axes, strict=True):
         for axis, what, values in (
             (left, "seconds", [one.seconds for one in ways.values()]),
-            (right, "peak of memory, MB", [one.peak_mb for one in ways.values()]),
+            (right, "peak memory, MB", [one.peak_mb for one in ways.values()]),
         ):
             bars = axis.barh(list(ways), values, color="tab:blue")
             axis.bar_label(bars, fmt="{:,.1f}" if axis is left else "{:,.0f}", padding=3)

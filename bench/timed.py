@@ -1,6 +1,6 @@
 """Runs a command and writes its exit code, seconds and peak memory in MB to a file descriptor, as JSON.
 
-A process of its own, and a small one: Linux counts the memory of who starts a program to that program's peak.
+This is a small process of its own, because Linux adds the memory of the starting process to the peak of the program.
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-RUSAGE_UNITS_PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000  # ru_maxrss: bytes there, kilobytes here
+RUSAGE_UNITS_PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000  # ru_maxrss: bytes on macOS, else kB
 
 if __name__ == "__main__":
     begin = time.monotonic()

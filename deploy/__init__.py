@@ -1,1 +1,1 @@
-"""Deploying to AWS and working with what was deployed; a thin layer over git, docker, terraform and boto3."""
+"""Deploys to AWS and works with the deployment: a thin layer over git, docker, terraform and boto3."""

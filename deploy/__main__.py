@@ -10,14 +10,14 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from deploy import execution, image, image_check, logs, state, terraform
+from deploy import execution, image, logs, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 
 DESCRIPTION = """\
-Deploys the pipeline to AWS and works with it there. docs/aws.md goes through it from an empty account on."""
+Deploys the pipeline to AWS and works with the deployment. docs/aws.md starts at an empty account."""
 
-LOOK_BACK = timedelta(hours=1)
+LOGS_SINCE = timedelta(hours=1)
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -28,53 +28,51 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("plan", help="show what `up` would change")
     up = commands.add_parser("up", help="build and push the image of this commit, then apply infra/")
-    up.add_argument("--yes", action="store_true", help="do not ask: it was approved elsewhere")
-    commands.add_parser("destroy", help="remove everything that was deployed; asks")
-    run = commands.add_parser("run", help="start an execution and follow it to its end")
+    up.add_argument("--yes", action="store_true", help="do not ask for approval")
+    commands.add_parser("destroy", help="remove everything that was deployed; asks for approval")
+    run = commands.add_parser("run", help="start an execution and follow it until it ends")
     run.add_argument(
-        "--input", default="{}", help='JSON, such as {"sources": ["postgres"]} (default: {}, everything)'
+        "--input", default="{}", help='a JSON object, such as {"sources": ["postgres"]} (default: {}, all sources)'
     )
-    commands.add_parser("logs", help="the tasks' log of the last hour, and on from there until Ctrl-C")
-    commands.add_parser("check-image", help="build the image and run the pipeline in it, on this machine")
+    commands.add_parser("logs", help="show the tasks' logs of the last hour and follow them until Ctrl-C")
     return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     options = parser().parse_args(arguments)
-    commands = {"plan": plan, "up": up, "destroy": destroy, "run": run, "logs": show_logs, "check-image": check_image}
+    commands = {"plan": plan, "up": up, "destroy": destroy, "run": run, "logs": show_logs}
     try:
         return commands[options.command](options)
     except DeployError as error:
         console.print(f"error: {error}", style="red", markup=False)
         return 1
     except (BotoCoreError, ClientError) as error:
-        console.print(f"error: AWS: {error}; check the credentials and their region", style="red", markup=False)
+        console.print(f"error: AWS: {error}; check your credentials and the region", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def ready(*, make: bool = False) -> Settings:
-    """Readies Terraform and its state, whose bucket is made if that is wanted; returns the settings.
+def initialise(*, create: bool = False) -> Settings:
+    """Initialises Terraform with its state bucket, which is created if `create` is set; returns the settings.
 
     Raises:
-        DeployError: if there is no such bucket and none is to be made.
+        DeployError: the bucket does not exist and `create` is not set.
     """
     settings = read_settings(os.environ)
     if not state.exists(settings):
-        if not make:
-            raise DeployError(f"nothing is deployed: there is no bucket {settings.state_bucket}; run make deploy")
-        state.make(settings)
-        console.print(f"made the bucket of Terraform's state: {settings.state_bucket}", markup=False)
+        if not create:
+            raise DeployError(f"nothing is deployed: bucket {settings.state_bucket} does not exist; run make deploy")
+        state.create(settings)
+        console.print(f"created the bucket of Terraform's state: {settings.state_bucket}", markup=False)
     terraform.init(settings)
     return settings
 
 
 def plan(_options: argparse.Namespace) -> int:
     """Shows what would change."""
-    ready(make=True)
-    terraform.plan(image.commit())
+    terraform.plan(initialise(create=True), image.commit())
     return 0
 
 
@@ -82,82 +80,67 @@ def up(options: argparse.Namespace) -> int:
     """Deploys the commit that is checked out."""
     image.refuse_uncommitted()
     tag = image.commit()
-    region = ready(make=True).region
+    settings = initialise(create=True)
     repository = terraform.repository_url()
     if repository is None:
-        console.print("first of all the image's repository, where the image has to be before anything runs it")
-        terraform.apply(tag, target=terraform.REPOSITORY, approve=options.yes)
+        console.print("creating the image repository first: the image must be in it before a task can start")
+        terraform.apply(settings, tag, target=terraform.REPOSITORY, approve=options.yes)
         repository = terraform.repository_url()
     if repository is None:
-        raise DeployError(f"infra: {terraform.REPOSITORY} was applied and there is no output ecr_repository_url")
-    pushed = image.push(repository, region, tag)
-    console.print(f"image {tag}: {'pushed' if pushed else 'is there already'}", markup=False)
-    terraform.apply(tag, approve=options.yes)
-    console.print("deployed; make run-aws starts it, make logs shows what it logs")
+        raise DeployError(f"infra: {terraform.REPOSITORY} was applied, but output ecr_repository_url is missing")
+    pushed = image.push(repository, settings.region, tag)
+    console.print(f"image {tag}: {'pushed' if pushed else 'already pushed'}", markup=False)
+    terraform.apply(settings, tag, approve=options.yes)
+    console.print("deployed; make run-aws starts a run, make logs shows its logs")
     return 0
 
 
 def destroy(_options: argparse.Namespace) -> int:
-    """Removes what was deployed."""
-    settings = read_settings(os.environ)
-    ready()
-    terraform.destroy(image.commit())
+    """Removes the deployment."""
+    settings = initialise()
+    terraform.destroy(settings, image.commit())
     console.print(
-        f"removed; left are the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
-        "task definitions: docs/aws.md says how to remove them",
+        f"removed, except for the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
+        "task definitions; docs/aws.md describes how to remove them",
         markup=False,
     )
     return 0
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the pipeline in AWS; returns 0 if it went well, else 1."""
-    ready()
+    """Runs the pipeline in AWS; returns 0 if the execution succeeded, else 1."""
+    region = initialise().region
     deployed = terraform.outputs()
-    client = boto3.client("stepfunctions", region_name=deployed.region)
+    client = boto3.client("stepfunctions", region_name=region)
     arn = execution.start(client, deployed.state_machine_arn, options.input)
-    console.print(f"{arn}\n{execution.console_url(deployed.region, arn)}", markup=False)
-    begun = datetime.now(UTC)
+    console.print(f"{arn}\n{execution.console_url(region, arn)}", markup=False)
+    started = datetime.now(UTC)
     with console.status("started") as status:
 
-        def tell(steps: Sequence[execution.Step], running: set[str]) -> None:
+        def report(steps: Sequence[execution.Step], running: set[str]) -> None:
             for step in steps:
-                console.print(f"{step.time.astimezone():%H:%M:%S}  {step.state}: {step.what}", markup=False)
+                console.print(str(step), markup=False)
             status.update(", ".join(sorted(running)) or "between two steps")
 
         try:
-            end = execution.follow(client, arn, tell)
+            end = execution.follow(client, arn, report)
         except KeyboardInterrupt:
-            console.print("not followed any more; it goes on in AWS, at the address above")
+            console.print("stopped following; still running in AWS, see the address above")
             raise
-    took = str(datetime.now(UTC) - begun).split(".")[0]
-    if end.ok:
-        console.print(f"went well in {took}; docs: {deployed.docs_url}", markup=False)
-        return 0
-    why = ": ".join(filter(None, [end.error, execution.in_words(end.cause or "")]))
-    console.print(f"{end.status.lower().replace('_', ' ')} after {took}; {why}", style="red", markup=False)
-    return 1
-
-
-def show_logs(_options: argparse.Namespace) -> int:
-    """Shows what the tasks log, without an end."""
-    ready()
-    deployed = terraform.outputs()
-    client = boto3.client("logs", region_name=deployed.region)
-    for line in logs.follow(client, deployed.log_group, datetime.now(UTC) - LOOK_BACK):
-        console.print(f"{line.time.astimezone():%H:%M:%S}  {line.stream}  {line.message}", markup=False)
+    summary = end.summary(datetime.now(UTC) - started)
+    if not end.ok:
+        console.print(summary, style="red", markup=False)
+        return 1
+    console.print(f"{summary}; docs: {deployed.docs_url}", markup=False)
     return 0
 
 
-def check_image(_options: argparse.Namespace) -> int:
-    """Builds the image and runs the pipeline in it, where there is something to do that with."""
-    engine = image_check.engine()
-    if engine is None:
-        console.print("skipped: no Docker daemon here, and no buildah with mmdebstrap for root", style="yellow")
-        return 0
-    console.print(f"with {engine.name}", markup=False)
-    image_check.check(engine)
-    console.print("the image is built, and the pipeline went well in it")
+def show_logs(_options: argparse.Namespace) -> int:
+    """Shows the logs of the tasks until it is interrupted."""
+    region = initialise().region
+    client = boto3.client("logs", region_name=region)
+    for line in logs.follow(client, terraform.outputs().log_group, datetime.now(UTC) - LOGS_SINCE):
+        console.print(f"{line.time.astimezone():%H:%M:%S}  {line.stream}  {line.message}", markup=False)
     return 0
 
 

@@ -1,5 +1,5 @@
-"""What can go wrong, in words for the person who deploys."""
+"""The errors of deploy, written for the person who deploys."""
 
 
 class DeployError(Exception):
-    """A fault that names the thing, what was expected, what came, and the way to mend it."""
+    """A failure whose text names the thing, what was expected, what was found, and how to fix it."""

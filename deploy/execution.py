@@ -1,21 +1,25 @@
-"""Starting an execution of the state machine, and following it to its end."""
+"""Starting an execution of the state machine and following it to its end.
+
+The sandbox follows its own executions with this module too: it needs nothing but a Step Functions client.
+"""
 
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.errors import DeployError
 
-PAUSE = 5.0  # seconds between two looks
-LONGEST_CAUSE = 300  # characters
+POLL_SECONDS = 5.0
+MAX_CAUSE = 300  # characters
+FAILURES = ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed")
 
 
 @dataclass(frozen=True)
 class End:
-    """How an execution ended: Step Functions' word for it, and the error and cause where there are any."""
+    """How an execution ended: Step Functions' status, and the error and cause if it has them."""
 
     status: str
     error: str | None
@@ -23,33 +27,44 @@ class End:
 
     @property
     def ok(self) -> bool:
-        """True where all of it went well."""
+        """True if the execution succeeded."""
         return self.status == "SUCCEEDED"
+
+    def summary(self, duration: timedelta) -> str:
+        """Returns one line, such as `succeeded in 0:04:10` or `failed after 0:04:10: BuildFailed: build: …`."""
+        took = str(duration).split(".")[0]
+        if self.ok:
+            return f"succeeded in {took}"
+        status = self.status.lower().replace("_", " ")
+        return ": ".join(filter(None, [f"{status} after {took}", self.error, describe_cause(self.cause or "")]))
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happened: when, in which state, and what."""
+    """One event worth reading: its time, its state, and what happened."""
 
     time: datetime
     state: str
-    what: str
+    event: str
+
+    def __str__(self) -> str:
+        return f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}"
 
 
-def start(client: Any, state_machine_arn: str, text: str) -> str:
-    """Starts an execution with a JSON text as its input; returns its ARN.
+def start(client: Any, state_machine_arn: str, text: str, prefix: str = "manual") -> str:
+    """Starts an execution with a JSON text as its input; returns its ARN. The state machine checks the contents.
 
     Raises:
-        DeployError: if the text is no JSON object. What may stand in one, the state machine checks.
+        DeployError: the text is not a JSON object.
     """
     try:
-        given = json.loads(text)
+        parsed = json.loads(text)
     except ValueError as error:
         raise DeployError(f"INPUT: expected a JSON object, got {text!r}: {error}") from error
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         raise DeployError(f"INPUT: expected a JSON object such as {{}}, got {text!r}")
-    name = f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    answer = client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(given))
+    name = f"{prefix}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    answer = client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(parsed))
     return str(answer["executionArn"])
 
 
@@ -58,94 +73,104 @@ def console_url(region: str, arn: str) -> str:
     return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}"
 
 
-def follow(client: Any, arn: str, tell: Callable[[list[Step], set[str]], None], pause: float = PAUSE) -> End:
-    """Tells what has happened since the last look, and what is running now, until the end, which it returns."""
+def follow(
+    client: Any, arn: str, report: Callable[[list[Step], set[str]], None], poll_seconds: float = POLL_SECONDS
+) -> End:
+    """Polls an execution until it ends; returns how it ended.
+
+    `report` is called after each poll with the new steps and the names of the states whose tasks are running.
+    """
     seen = 0
     while True:
-        execution = client.describe_execution(executionArn=arn)  # first, so that the history has all up to its end
-        events = history(client, arn)
-        tell([step for number, step in steps(events) if number > seen], running(events))
+        # The status is read before the history, which is therefore complete at the end.
+        execution = client.describe_execution(executionArn=arn)
+        events = read_history(client, arn)
+        report([step for number, step in read_steps(events) if number > seen], running_states(events))
         seen = max((event["id"] for event in events), default=0)
         if execution["status"] != "RUNNING":
             return End(execution["status"], execution.get("error"), execution.get("cause"))
-        time.sleep(pause)
+        time.sleep(poll_seconds)
 
 
-def history(client: Any, arn: str) -> list[dict[str, Any]]:
-    """Returns every event so far, the oldest first."""
+def read_history(client: Any, arn: str) -> list[dict[str, Any]]:
+    """Returns all events so far, the oldest first."""
     pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
     return [event for page in pages for event in page["events"]]
 
 
-def steps(events: Iterable[dict[str, Any]]) -> Iterator[tuple[int, Step]]:
-    """Gives what a person wants to know of the events, each with its event's id."""
-    places = states(events)
+def read_steps(events: Iterable[dict[str, Any]]) -> Iterator[tuple[int, Step]]:
+    """Yields the events worth reading, each with its id."""
+    names = name_states(events)
     for event in events:
-        if what := happened(event):
-            yield event["id"], Step(event["timestamp"], places[event["id"]], what)
+        if text := describe_event(event):
+            yield event["id"], Step(event["timestamp"], names[event["id"]], text)
 
 
-def running(events: Iterable[dict[str, Any]]) -> set[str]:
-    """Returns the states whose tasks are at work after these events."""
-    places = states(events)
-    now: set[str] = set()
+def running_states(events: Iterable[dict[str, Any]]) -> set[str]:
+    """Returns the names of the states whose tasks are running after these events."""
+    names = name_states(events)
+    running: set[str] = set()
     for event in events:
         if event["type"] == "TaskStateEntered":
-            now.add(places[event["id"]])
+            running.add(names[event["id"]])
         elif event["type"] in ("TaskStateExited", "TaskFailed", "TaskTimedOut", "TaskStateAborted"):
-            now.discard(places[event["id"]])
-    return now
+            running.discard(names[event["id"]])
+    return running
 
 
-def states(events: Iterable[dict[str, Any]]) -> dict[int, str]:
-    """Returns the state that each event, by its id, belongs to, with the source it is about in parentheses.
+def name_states(events: Iterable[dict[str, Any]]) -> dict[int, str]:
+    """Returns the name of each event's state by the event's id, with the name of its source in parentheses.
 
-    An event knows the one before it in its own branch. A branch of a Map begins with an input that names the source.
+    An event refers to the event before it in the same branch. The input of a Map's branch names its source.
     """
-    places: dict[int, tuple[str, str]] = {}
+    states: dict[int, tuple[str, str]] = {}
     for event in events:
-        name, source = places.get(event.get("previousEventId", 0), ("", ""))
+        name, source = states.get(event.get("previousEventId", 0), ("", ""))
         entered = event.get("stateEnteredEventDetails", {})
         name = entered.get("name") or event.get("stateExitedEventDetails", {}).get("name") or name
-        source = named_source(entered.get("input", "")) or source
+        source = source_in_input(entered.get("input", "")) or source
         if event["type"].startswith("MapIteration") or event["type"] == "MapStateExited":
             source = ""
-        places[event["id"]] = (name, source)
-    return {number: f"{name} ({source})" if source else name for number, (name, source) in places.items()}
+        states[event["id"]] = (name, source)
+    return {number: f"{name} ({source})" if source else name for number, (name, source) in states.items()}
 
 
-def named_source(text: str) -> str:
-    """Returns the `source` of a state's input, empty where it has none."""
+def source_in_input(text: str) -> str:
+    """Returns the `source` in a state's input, or an empty text if there is none."""
     try:
-        given = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return ""
-    source = given.get("source") if isinstance(given, dict) else None
+    source = parsed.get("source") if isinstance(parsed, dict) else None
     return source if isinstance(source, str) else ""
 
 
-def happened(event: dict[str, Any]) -> str | None:
-    """Returns what an event says in words; None for what is only machinery."""
+def describe_event(event: dict[str, Any]) -> str | None:
+    """Returns what an event means for a person, or None if it means nothing to one."""
     kind = event["type"]
+    details: dict[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     if kind == "TaskStateEntered":
         return "started"
     if kind == "TaskStateExited":
         return "done"
     if kind == "WaitStateEntered":
-        return "waits"
-    if kind in ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed"):
-        details: dict[str, Any] = next((v for k, v in event.items() if k.endswith("EventDetails")), {})
-        return f"failed: {details.get('error', kind)}: {in_words(details.get('cause', ''))}"
+        return "waiting"
+    if kind == "TaskScheduled":  # a message to people, which the sandbox sends to nobody
+        message = json.loads(details["parameters"]).get("Message")
+        return str(message) if message else None
+    if kind in FAILURES:
+        return f"failed: {details.get('error', kind)}: {describe_cause(details.get('cause', ''))}"
     return None
 
 
-def in_words(cause: str) -> str:
-    """Returns a cause for people: why a task on ECS stopped, with its exit code; any other text cut short."""
+def describe_cause(cause: str) -> str:
+    """Returns why a task on ECS stopped, its exit code and its id; any other cause as it is, if too long cut off."""
     try:
         task = json.loads(cause)
     except ValueError:
         task = None
     if isinstance(task, dict) and "StoppedReason" in task:
         codes = [container["ExitCode"] for container in task.get("Containers", []) if "ExitCode" in container]
-        return ", ".join([str(task["StoppedReason"]), *(f"exit code {code}" for code in codes)])
-    return cause if len(cause) <= LONGEST_CAUSE else f"{cause[:LONGEST_CAUSE]}…"
+        task_id = task["TaskArn"].rsplit("/", 1)[-1]
+        return ", ".join([task["StoppedReason"], *(f"exit code {code}" for code in codes), f"log …/{task_id}"])
+    return cause if len(cause) <= MAX_CAUSE else f"{cause[:MAX_CAUSE]}…"

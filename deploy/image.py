@@ -1,4 +1,4 @@
-"""The image: named after the commit it is built from, pushed once."""
+"""The image: tagged with the commit that it is built from, pushed once."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from deploy.errors import DeployError
 from deploy.programs import output, run
 
 ROOT = Path(__file__).parents[1]
-PLATFORM = "DOCKER_DEFAULT_PLATFORM"  # docker's own setting; linux/arm64 goes with task_architecture ARM64
+PLATFORM = "DOCKER_DEFAULT_PLATFORM"  # docker's own variable; linux/arm64 if task_architecture is ARM64
 
 
 def commit() -> str:
@@ -19,10 +19,10 @@ def commit() -> str:
 
 
 def refuse_uncommitted() -> None:
-    """Makes sure that the commit's name says all that goes into the image.
+    """Checks that the image can be built from the commit alone.
 
     Raises:
-        DeployError: naming the files that are in no commit.
+        DeployError: some files are not committed; the text names them.
     """
     changed = output("git", "-C", str(ROOT), "status", "--porcelain").splitlines()
     if changed:
@@ -30,7 +30,7 @@ def refuse_uncommitted() -> None:
         raise DeployError(
             "\n  ".join(
                 [
-                    "the image is named after its commit, and these are in none; commit or remove them first:",
+                    "the image is tagged with its commit; commit or remove these files first:",
                     *shown,
                 ]
             )
@@ -38,7 +38,7 @@ def refuse_uncommitted() -> None:
 
 
 def push(repository: str, region: str, tag: str) -> bool:
-    """Builds and pushes the image of the commit unless the repository has it; returns whether it did.
+    """Builds and pushes the image of the commit unless the repository has it; returns True if it was pushed.
 
     `repository` is its URL: `<account>.dkr.ecr.<region>.amazonaws.com/<name>`.
     """

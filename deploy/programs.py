@@ -8,26 +8,24 @@ from deploy.errors import DeployError
 
 
 def run(*command: str, text: str | None = None, environment: Mapping[str, str] | None = None) -> None:
-    """Runs a program that talks to the person itself; `text` is its standard input, which is theirs without.
+    """Runs a program on the terminal. `text` is its standard input (default: the terminal).
 
     Raises:
-        DeployError: if there is no such program, or it does not end with 0.
+        DeployError: the program is not installed, or its exit code is not 0.
     """
-    _completed(command, text, environment, capture=False)
+    _run(command, text, environment, capture=False)
 
 
 def output(*command: str) -> str:
-    """Returns what a program prints; what it says on standard error the person sees.
+    """Returns the standard output of a program; its standard error goes to the terminal.
 
     Raises:
-        DeployError: if there is no such program, or it does not end with 0.
+        DeployError: the program is not installed, or its exit code is not 0.
     """
-    return _completed(command, None, None, capture=True)
+    return _run(command, None, None, capture=True)
 
 
-def _completed(
-    command: tuple[str, ...], text: str | None, environment: Mapping[str, str] | None, *, capture: bool
-) -> str:
+def _run(command: tuple[str, ...], text: str | None, environment: Mapping[str, str] | None, *, capture: bool) -> str:
     try:
         done = subprocess.run(  # noqa: S603  the commands of this package
             command,
@@ -38,7 +36,7 @@ def _completed(
             check=False,
         )
     except OSError as error:
-        raise DeployError(f"cannot run {command[0]}: {error.strerror}; install it, docs/aws.md says how") from error
+        raise DeployError(f"cannot run {command[0]}: {error.strerror}; docs/aws.md lists what to install") from error
     if done.returncode != 0:
-        raise DeployError(f"{' '.join(command[:3])} … ended with {done.returncode}; what it said is above")
+        raise DeployError(f"{' '.join(command[:3])} … failed with exit code {done.returncode}; see its output above")
     return done.stdout or ""

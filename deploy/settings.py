@@ -1,4 +1,4 @@
-"""What has to be known before Terraform runs: which deployment, where, and where its state is kept."""
+"""The settings that are needed before Terraform runs: the name, the region, and the bucket of the state."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from deploy.errors import DeployError
 
+# The same patterns as in infra/variables.tf; a test compares them.
 EXPECTED = {
     "TF_VAR_name": (r"[a-z][a-z0-9-]{1,18}[a-z0-9]", "the prefix of every name, such as vendas"),
-    "TF_VAR_region": (r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region, such as sa-east-1"),
+    "TF_VAR_region": (r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}", "an AWS region, such as sa-east-1"),
     "STATE_BUCKET": (
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "the S3 bucket for Terraform's state, a name that nobody else in the world has",
+        "the S3 bucket for Terraform's state, whose name must be unique in all of AWS",
     ),
 }
 
@@ -26,7 +27,7 @@ class Settings:
 
     @property
     def state_key(self) -> str:
-        """Where in the bucket the state is; CI's role may write below `<name>/` only."""
+        """The key of the state in the bucket; CI's role may write below `<name>/` only."""
         return f"{self.name}/terraform.tfstate"
 
 
@@ -34,7 +35,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Returns the settings.
 
     Raises:
-        DeployError: naming every setting that is missing or wrong.
+        DeployError: settings are missing or invalid; the text names all of them.
     """
     problems = []
     for name, (pattern, expected) in EXPECTED.items():
@@ -44,5 +45,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         elif not re.fullmatch(pattern, value):
             problems.append(f"{name}: expected {expected}, got {value!r}")
     if problems:
-        raise DeployError("\n  ".join(["settings to mend (see .env.example and docs/aws.md):", *problems]))
+        raise DeployError("\n  ".join(["settings to fix (see .env.example and docs/aws.md):", *problems]))
     return Settings(environment["TF_VAR_name"], environment["TF_VAR_region"], environment["STATE_BUCKET"])

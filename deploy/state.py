@@ -1,4 +1,4 @@
-"""The bucket of Terraform's state: what has to be there before Terraform can make anything."""
+"""The bucket of Terraform's state, which must exist before Terraform runs."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from deploy.settings import Settings
 
 
 def exists(settings: Settings) -> bool:
-    """Returns whether the bucket is there.
+    """Returns True if the bucket exists.
 
     Raises:
-        DeployError: if it belongs to somebody else, is in another region, or may not be looked at.
+        DeployError: it belongs to another account, is in another region, or access is denied.
     """
     try:
         client(settings).head_bucket(Bucket=settings.state_bucket)
@@ -22,17 +22,17 @@ def exists(settings: Settings) -> bool:
         if code == "404":
             return False
         raise DeployError(
-            f"STATE_BUCKET {settings.state_bucket}: expected a bucket of this account in {settings.region}, or a "
-            f"free name, got {code} from AWS: it is another account's, in another region, or not to be listed by "
-            "this identity"
+            f"STATE_BUCKET {settings.state_bucket}: expected a bucket of this account in {settings.region}, or an "
+            f"unused name, got {code} from AWS: the bucket belongs to another account, is in another region, or this "
+            "identity may not list it"
         ) from error
     return True
 
 
-def make(settings: Settings) -> None:
-    """Makes the bucket: versioned, encrypted, closed to the public."""
+def create(settings: Settings) -> None:
+    """Creates the bucket: versioned, encrypted, without public access."""
     s3, bucket = client(settings), settings.state_bucket
-    # us-east-1 is the one region that S3 wants unsaid
+    # us-east-1 is the one region that S3 does not accept here
     place = {"LocationConstraint": settings.region} if settings.region != "us-east-1" else {}
     s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -43,5 +43,5 @@ def make(settings: Settings) -> None:
 
 
 def client(settings: Settings) -> Any:
-    """Returns the client of S3 in the deployment's region."""
+    """Returns an S3 client for the deployment's region."""
     return boto3.client("s3", region_name=settings.region)

@@ -9,21 +9,20 @@ from deploy.programs import output, run
 from deploy.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "infra"
-REPOSITORY = "aws_ecr_repository.this"  # what has to be there before an image can be pushed
+REPOSITORY = "aws_ecr_repository.this"  # must exist before an image can be pushed
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What Terraform says of the deployment to those who work with it."""
+    """The outputs of `infra/` that the commands need."""
 
-    region: str
     state_machine_arn: str
     log_group: str
     docs_url: str
 
 
 def init(settings: Settings) -> None:
-    """Readies the folder, its providers and its state; says nothing unless it fails."""
+    """Initialises the folder, its providers and its state; prints nothing unless it fails."""
     backend = {
         "bucket": settings.state_bucket,
         "key": settings.state_key,
@@ -35,46 +34,52 @@ def init(settings: Settings) -> None:
     output("terraform", f"-chdir={FOLDER}", "init", "-input=false", "-reconfigure", *options)
 
 
-def plan(tag: str) -> None:
+def plan(settings: Settings, tag: str) -> None:
     """Shows what an apply would change."""
-    terraform("plan", f"-var=image_tag={tag}")
+    change("plan", settings, tag)
 
 
-def apply(tag: str, *, target: str | None = None, approve: bool = False) -> None:
-    """Shows what changes and, once that is approved, changes it; `target` limits it to one resource and its own."""
+def apply(settings: Settings, tag: str, *, target: str | None = None, approve: bool = False) -> None:
+    """Shows the changes, asks for approval unless `approve` is set, and applies them.
+
+    `target` limits the changes to one resource and what it depends on.
+    """
     options = [f"-target={target}"] if target else []
-    terraform("apply", f"-var=image_tag={tag}", *options, *(["-auto-approve"] if approve else []))
+    change("apply", settings, tag, *options, *(["-auto-approve"] if approve else []))
 
 
-def destroy(tag: str) -> None:
-    """Shows what would go and, once that is approved, removes it."""
-    terraform("destroy", f"-var=image_tag={tag}")
+def destroy(settings: Settings, tag: str) -> None:
+    """Shows what would be removed, asks for approval, and removes it."""
+    change("destroy", settings, tag)
 
 
-def terraform(command: str, *options: str) -> None:
-    """Runs one command on the folder."""
-    run("terraform", f"-chdir={FOLDER}", command, *options)
+def change(command: str, settings: Settings, tag: str, *options: str) -> None:
+    """Runs a command with the variables that are not in infra/terraform.tfvars."""
+    variables = [f"-var=image_tag={tag}", f"-var=state_bucket={settings.state_bucket}"]
+    run("terraform", f"-chdir={FOLDER}", command, *variables, *options)
 
 
-def known_outputs() -> dict[str, str]:
-    """Returns the outputs by name, as far as anything is deployed."""
-    known = json.loads(output("terraform", f"-chdir={FOLDER}", "output", "-json"))
-    return {name: known[name]["value"] for name in known}
+def read_outputs() -> dict[str, str]:
+    """Returns the outputs by name; empty if nothing is deployed."""
+    outputs = json.loads(output("terraform", f"-chdir={FOLDER}", "output", "-json"))
+    return {name: outputs[name]["value"] for name in outputs}
 
 
 def repository_url() -> str | None:
-    """Returns where the image goes, or None as long as there is no such repository."""
-    return known_outputs().get("ecr_repository_url")
+    """Returns the URL of the image repository, or None if it does not exist."""
+    return read_outputs().get("ecr_repository_url")
 
 
 def outputs() -> Outputs:
-    """Returns what was deployed.
+    """Returns the outputs of a complete deployment.
 
     Raises:
-        DeployError: if that is nothing, or not all of it.
+        DeployError: nothing is deployed, or only a part of it.
     """
-    known = known_outputs()
+    known = read_outputs()
     names = [field.name for field in fields(Outputs)]
     if missing := [name for name in names if name not in known]:
-        raise DeployError(f"infra: no output {', '.join(missing)}: not deployed as a whole; run make deploy")
+        raise DeployError(
+            f"infra: output {', '.join(missing)} is missing: the deployment is incomplete; run make deploy"
+        )
     return Outputs(**{name: known[name] for name in names})

@@ -1,7 +1,7 @@
-# Roles, users, schemas and grants, before anybody signs in for the first time.
+# Roles, users, schemas and grants in the database, created before the first sign-in.
 
 locals {
-  # The Data API takes one statement at a time: this one makes a procedure, the other calls it.
+  # The Data API accepts one statement at a time: the first creates a procedure, the second calls it.
   access_procedure = templatefile("${path.module}/sql/grant_access.sql", {
     database         = var.database
     loader_user      = local.database_users.loader
@@ -9,8 +9,8 @@ locals {
   })
 }
 
-# Only a change of this runs the statements again. What AWS still knows of a statement does not: after a day it has
-# forgotten it, and the provider would take that for a change.
+# The statements run again only if this changes. AWS forgets a statement after a day, which the provider would otherwise
+# treat as a change.
 resource "terraform_data" "access" {
   input = sha256(local.access_procedure)
   triggers_replace = [

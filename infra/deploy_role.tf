@@ -1,22 +1,21 @@
-# What GitHub's workflows may do: read what Terraform manages, and change what a release changes. What holds data or
-# gives rights (buckets, the key, secrets, roles, the network, the namespace, grants in the database) it only reads: a
-# change of those is applied by a person. So a pull request gives no role and no user more rights than it has. What it
-# releases, once it is approved, runs with those of the tasks.
+# What GitHub's workflows may do: read everything that Terraform manages, and change what a release changes. Resources
+# that hold data or grant permissions (buckets, the key, secrets, roles, the network, the namespace, grants in the
+# database) are read-only for CI: a person applies their changes. A pull request therefore cannot give a role or a user
+# more permissions. The code that it releases, after approval, runs with the permissions of the tasks.
 
 locals {
   deploy        = var.github == null ? 0 : 1
   own_provider  = var.github == null ? 0 : var.github.oidc_provider_arn == null ? 1 : 0
   oidc_provider = local.own_provider == 1 ? aws_iam_openid_connect_provider.github[0].arn : try(var.github.oidc_provider_arn, null)
 
-  state_bucket_arn = "arn:${local.partition}:s3:::${try(var.github.state_bucket, "")}"
+  state_bucket_arn = "arn:${local.partition}:s3:::${var.state_bucket}"
 
   pipeline_roles = { for key, name in local.role_names : key => "arn:${local.partition}:iam::${local.account}:role/${name}" }
-  in_region      = { for service in ["cloudwatch", "ecs", "logs", "scheduler", "states"] : service => "arn:${local.partition}:${service}:${var.region}:${local.account}" }
-  log_groups     = [for path in ["/${var.name}/*", "/aws/vendedlogs/states/${var.name}*", "/aws/redshift/${var.name}/*"] : "${local.in_region.logs}:log-group:${path}"]
+  log_groups     = [for path in ["/${var.name}/*", "/aws/vendedlogs/states/${var.name}*", "/aws/redshift/${var.name}/*"] : "${local.arn_prefix.logs}:log-group:${path}"]
 
   deploy_policies = {
     release = [
-      { Sid = "SignInToEcr", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] }, # AWS knows no narrower one
+      { Sid = "SignInToEcr", Action = ["ecr:GetAuthorizationToken"], Resource = ["*"] }, # AWS supports no narrower resource
       {
         Sid = "PushImage"
         Action = [
@@ -26,35 +25,35 @@ locals {
         Resource = [aws_ecr_repository.this.arn]
       },
       {
-        Sid      = "Tasks"
+        Sid      = "RegisterTasks"
         Action   = ["ecs:RegisterTaskDefinition", "ecs:TagResource"]
-        Resource = [for task in keys(local.tasks) : "${local.in_region.ecs}:task-definition/${var.name}-${task}:*"]
+        Resource = [for task in keys(local.tasks) : "${local.arn_prefix.ecs}:task-definition/${var.name}-${task}:*"]
       },
       {
-        Sid       = "TasksRoles"
+        Sid       = "PassTaskRoles"
         Action    = ["iam:PassRole"]
         Resource  = [for role in ["loader", "transformer", "task_execution"] : local.pipeline_roles[role]]
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
       },
       {
-        Sid       = "StateMachinesRole"
+        Sid       = "PassStateMachineRole"
         Action    = ["iam:PassRole"]
         Resource  = [local.pipeline_roles.state_machine]
         Condition = { StringEquals = { "iam:PassedToService" = "states.amazonaws.com" } }
       },
       {
-        Sid       = "SchedulesRole"
+        Sid       = "PassScheduleRole"
         Action    = ["iam:PassRole"]
         Resource  = [local.pipeline_roles.scheduler]
         Condition = { StringEquals = { "iam:PassedToService" = "scheduler.amazonaws.com" } }
       },
       { Sid = "StateMachine", Action = ["states:StartExecution", "states:TagResource", "states:UpdateStateMachine"], Resource = [local.arn.state_machine] },
-      { Sid = "Schedule", Action = ["scheduler:UpdateSchedule"], Resource = ["${local.in_region.scheduler}:schedule/${var.name}/*"] },
-      { Sid = "Alarms", Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"], Resource = ["${local.in_region.cloudwatch}:alarm:${var.name}-*"] },
+      { Sid = "Schedule", Action = ["scheduler:UpdateSchedule"], Resource = ["${local.arn_prefix.scheduler}:schedule/${var.name}/*"] },
+      { Sid = "Alarms", Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"], Resource = ["${local.arn_prefix.cloudwatch}:alarm:${var.name}-*"] },
       { Sid = "Alerts", Action = ["sns:Subscribe"], Resource = [aws_sns_topic.alerts.arn] },
       { Sid = "Retention", Action = ["logs:PutRetentionPolicy"], Resource = local.log_groups },
       { Sid = "Capacity", Action = ["redshift-serverless:UpdateUsageLimit", "redshift-serverless:UpdateWorkgroup"], Resource = [aws_redshiftserverless_workgroup.this.arn, aws_redshiftserverless_usage_limit.day.arn] },
-      { Sid = "FindState", Action = ["s3:ListBucket"], Resource = ["${local.state_bucket_arn}"] },
+      { Sid = "ListStateBucket", Action = ["s3:ListBucket"], Resource = [local.state_bucket_arn] },
       { Sid = "State", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*"] },
       { Sid = "StateLock", Action = ["s3:DeleteObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*.tflock"] },
     ]
@@ -82,23 +81,23 @@ locals {
       },
       { Sid = "Images", Action = ["ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"], Resource = [aws_ecr_repository.this.arn] },
       { Sid = "Cluster", Action = ["ecs:DescribeClusters"], Resource = [aws_ecs_cluster.this.arn] },
-      { Sid = "Runs", Action = ["states:DescribeStateMachine", "states:ListExecutions", "states:ListStateMachineVersions", "states:ListTagsForResource"], Resource = [local.arn.state_machine] },
-      { Sid = "Run", Action = ["states:DescribeExecution", "states:GetExecutionHistory"], Resource = ["${local.in_region.states}:execution:${var.name}:*"] },
-      { Sid = "Schedules", Action = ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"], Resource = [local.arn.schedule_group, "${local.in_region.scheduler}:schedule/${var.name}/*"] },
+      { Sid = "ReadStateMachine", Action = ["states:DescribeStateMachine", "states:ListExecutions", "states:ListStateMachineVersions", "states:ListTagsForResource"], Resource = [local.arn.state_machine] },
+      { Sid = "ReadExecutions", Action = ["states:DescribeExecution", "states:GetExecutionHistory"], Resource = ["${local.arn_prefix.states}:execution:${var.name}:*"] },
+      { Sid = "Schedules", Action = ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"], Resource = [local.arn.schedule_group, "${local.arn_prefix.scheduler}:schedule/${var.name}/*"] },
       { Sid = "Topic", Action = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"], Resource = [aws_sns_topic.alerts.arn, "${aws_sns_topic.alerts.arn}:*"] },
       { Sid = "Queue", Action = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], Resource = [aws_sqs_queue.missed.arn] },
       { Sid = "Logs", Action = ["logs:FilterLogEvents", "logs:ListTagsForResource"], Resource = local.log_groups },
-      { Sid = "AlarmsAsTheyAre", Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = ["${local.in_region.cloudwatch}:alarm:${var.name}-*"] },
+      { Sid = "ReadAlarms", Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = ["${local.arn_prefix.cloudwatch}:alarm:${var.name}-*"] },
       {
         Sid      = "Roles"
         Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
         Resource = concat(values(local.pipeline_roles), ["arn:${local.partition}:iam::${local.account}:role/${var.name}-deploy"])
       },
-      # A statement has no ARN, and those of the database's set-up are a person's, not the role's own.
-      { Sid = "GrantAccess", Action = ["redshift-data:DescribeStatement"], Resource = ["*"] },
+      # A statement has no ARN. The statements of the database's setup are run by a person, not by this role.
+      { Sid = "ReadStatements", Action = ["redshift-data:DescribeStatement"], Resource = ["*"] },
       { Sid = "GitHub", Action = ["iam:GetOpenIDConnectProvider"], Resource = [local.oidc_provider] },
       {
-        Sid = "ListsAsAWhole" # AWS knows no narrower resource for these
+        Sid = "ReadUnscoped" # AWS supports no narrower resource for these
         Action = [
           "ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute", "ec2:DescribeAvailabilityZones",
           "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists",
@@ -129,7 +128,7 @@ resource "aws_iam_role" "deploy" {
       Effect    = "Allow"
       Principal = { Federated = local.oidc_provider }
       Action    = "sts:AssumeRoleWithWebIdentity"
-      # The environment asks for approval: no other branch, workflow or fork gets in.
+      # The environment requires approval: no other branch, workflow or fork can assume the role.
       Condition = {
         StringEquals = {
           "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"

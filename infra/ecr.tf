@@ -18,9 +18,8 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      # What stands in for the AWS provider where there is no registry takes every policy for one of IAM, but for
-      # those with a reference in them.
-      description = "Keep the last 30 images: image_tag = $${tag} goes back to one of them"
+      # The reference keeps the offline substitute of the provider from reading this as an IAM policy.
+      description = "Keep the last 30 images: image_tag = $${tag} returns to one of them"
       selection   = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
       action      = { type = "expire" }
     }]

@@ -1,4 +1,4 @@
-# The two tasks: one image, one container, each with a role of its own.
+# The two tasks: one image, one container, a role for each task.
 
 locals {
   container_name = "pipeline"
@@ -6,6 +6,7 @@ locals {
     landing   = "s3://${aws_s3_bucket.this["landing"].id}/landing"
     drop      = "s3://${aws_s3_bucket.this["drop"].id}"
     artifacts = "s3://${aws_s3_bucket.this["artifacts"].id}"
+    docs      = "s3://${aws_s3_bucket.this["artifacts"].id}/docs/index.html"
   }
 
   # Names as in .env.example
@@ -18,7 +19,7 @@ locals {
     REDSHIFT_COPY_ROLE = aws_iam_role.this["copy"].arn
     LANDING_URL        = local.urls.landing
     AWS_REGION         = var.region
-    # The root file system is read-only: all that is written goes to the volume.
+    # The root file system is read-only: everything is written to the volume.
     EXTRACT_WORK    = "/scratch/extract"
     DBT_TARGET_PATH = "/scratch/target"
     DBT_LOG_PATH    = "/scratch/logs"
@@ -46,7 +47,7 @@ locals {
       environment = {
         REDSHIFT_USER = local.database_users.transformer
         ARTIFACTS_URL = local.urls.artifacts
-        # Of dbt's log, which is published: dbt says nothing to the terminal.
+        # For dbt's log file, which is published; dbt prints nothing to the terminal.
         DBT_LOG_LEVEL_FILE = "debug"
       }
       secrets = {}
@@ -63,8 +64,8 @@ resource "aws_cloudwatch_log_group" "tasks" {
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
-  # Container Insights is charged by the metric, and logs to a group of its own without an end, which outlives the
-  # cluster. A task that ran out of memory says so without it, in the reason why it stopped.
+  # Container Insights is billed per metric, and its log group has no retention and outlives the cluster. A task that
+  # ran out of memory shows it without Container Insights, in the reason why it stopped.
   setting {
     name  = "containerInsights"
     value = "disabled"
@@ -80,7 +81,7 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.task_memory
   task_role_arn            = aws_iam_role.this[each.key].arn
   execution_role_arn       = aws_iam_role.this["task_execution"].arn
-  # A run names the revisions it began with: a deployment beside it must not take them away.
+  # A run uses the revisions that it started with: a deployment during the run must not remove them.
   skip_destroy = true
 
   runtime_platform {
@@ -102,7 +103,7 @@ resource "aws_ecs_task_definition" "this" {
     essential              = true
     readonlyRootFilesystem = true
     privileged             = false
-    # Time to end cleanly after SIGTERM: the most that Fargate gives.
+    # Seconds to stop cleanly after SIGTERM: the maximum of Fargate.
     stopTimeout     = 120
     linuxParameters = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
     mountPoints     = [{ sourceVolume = "scratch", containerPath = "/scratch", readOnly = false }]

@@ -1,5 +1,5 @@
-# Who is told, and of what. The state machine tells of a failure itself, with the step and a link to its log; the
-# alarms are for what it cannot tell: that it did not run, was stopped, or is too slow.
+# Alerts. The state machine reports a failure itself, with the step and a link to its log; the alarms cover what it
+# cannot report: that it did not run, was stopped, or was too slow.
 
 resource "aws_sns_topic" "alerts" {
   name              = "${var.name}-alerts"
@@ -32,34 +32,34 @@ locals {
   runs = { StateMachineArn = aws_sfn_state_machine.this.arn }
   alarms = {
     failed = {
-      description = "A run failed. The state machine's own message says which step and why."
+      description = "A run failed. A message of the state machine names the step and the cause."
       namespace   = "AWS/States", metric = "ExecutionsFailed", dimensions = local.runs
       statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
     }
     timed-out = {
-      description = "A run was ended by its time-out. See its history in Step Functions."
+      description = "A run reached its timeout. See its history in Step Functions."
       namespace   = "AWS/States", metric = "ExecutionsTimedOut", dimensions = local.runs
       statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
     }
     stopped = {
-      description = "Somebody stopped a run. Start it again: nothing is lost."
+      description = "A person stopped a run. Start it again: nothing is lost."
       namespace   = "AWS/States", metric = "ExecutionsAborted", dimensions = local.runs
       statistic   = "Sum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
     }
     slow = {
-      # A run has a duration once it is over; while it hangs, only the time-outs of the state machine end it.
-      description = "A run took longer than ${var.slow_after_minutes} minutes: told at its end. One that hangs is ended after 2 hours of an attempt, or 48 of all."
+      # A run has a duration only after it has ended; a run that hangs is ended by the timeouts of the state machine.
+      description = "A run took longer than ${var.slow_after_minutes} minutes; reported when it ends. A run that hangs is ended after 2 hours of one attempt, or 48 hours in total."
       namespace   = "AWS/States", metric = "ExecutionTime", dimensions = local.runs
       statistic   = "Maximum", period = 300, periods = 1, comparison = ">", threshold = var.slow_after_minutes * 60 * 1000, missing = "notBreaching"
     }
-    # Hours, as a period of a day begins at midnight UTC.
+    # Hours, because a period of a day starts at midnight UTC.
     not-run = {
-      description = "No run has succeeded for ${var.silent_after_hours} hours. Is the schedule on, and are there missed starts?"
+      description = "No run has succeeded for ${var.silent_after_hours} hours. Check that the schedule is enabled, and look for missed starts."
       namespace   = "AWS/States", metric = "ExecutionsSucceeded", dimensions = local.runs
       statistic   = "Sum", period = 3600, periods = var.silent_after_hours, comparison = "<", threshold = 1, missing = "breaching"
     }
     not-started = {
-      description = "A scheduled start could not be delivered: see the queue ${aws_sqs_queue.missed.name}."
+      description = "A scheduled start could not be delivered: see queue ${aws_sqs_queue.missed.name}."
       namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.missed.name }
       statistic   = "Maximum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching"
     }

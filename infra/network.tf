@@ -1,4 +1,4 @@
-# A VPC of its own with three private subnets, or an existing one. What egress adds is at the end.
+# A new VPC with three private subnets, or an existing VPC. The resources of each egress are at the end.
 
 locals {
   own_network = var.existing_network == null ? 1 : 0
@@ -6,7 +6,7 @@ locals {
   vpc_id      = local.own_network == 1 ? aws_vpc.this[0].id : var.existing_network.vpc_id
   subnet_ids  = local.own_network == 1 ? aws_subnet.private[*].id : var.existing_network.subnet_ids
 
-  # What tasks ask of AWS where there is no Internet. S3 has a gateway of its own, which costs nothing.
+  # The AWS services that tasks call if there is no Internet access. S3 has a gateway endpoint, which is free.
   endpoints = toset(local.own_network == 1 && var.egress == "endpoints" ? [
     "ecr.api", "ecr.dkr", "logs", "secretsmanager", "redshift-serverless",
   ] : [])
@@ -24,7 +24,7 @@ resource "aws_vpc" "this" {
   tags                 = { Name = var.name }
 }
 
-# Nothing may use the VPC's default group; without rules it lets nothing through.
+# Nothing uses the VPC's default group; without rules it allows no traffic.
 resource "aws_default_security_group" "none" {
   count  = local.own_network
   vpc_id = aws_vpc.this[0].id
@@ -77,11 +77,11 @@ resource "aws_ec2_transit_gateway_vpc_attachment" "source" {
   tags               = { Name = var.name }
 }
 
-# --- Who may talk to whom ---
+# --- Who may connect to whom ---
 
 resource "aws_security_group" "task" {
   name        = "${var.name}-task"
-  description = "Tasks of the pipeline: they call, nobody calls them"
+  description = "Tasks of the pipeline: outbound connections only"
   vpc_id      = local.vpc_id
 }
 
@@ -109,7 +109,7 @@ resource "aws_vpc_security_group_egress_rule" "task_redshift" {
 
 resource "aws_security_group" "redshift" {
   name        = "${var.name}-redshift"
-  description = "Redshift: called by tasks and readers, calls S3 for COPY"
+  description = "Redshift: connections from tasks and readers, and to S3 for COPY"
   vpc_id      = local.vpc_id
 }
 
@@ -138,7 +138,7 @@ resource "aws_vpc_security_group_egress_rule" "redshift_s3" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
-  cidr_ipv4         = "0.0.0.0/0" # S3 has many addresses; enhanced VPC routing sends them through the gateway endpoint
+  cidr_ipv4         = "0.0.0.0/0" # S3 has many addresses; enhanced VPC routing uses the gateway endpoint
 }
 
 # --- egress = "endpoints" ---
@@ -146,7 +146,7 @@ resource "aws_vpc_security_group_egress_rule" "redshift_s3" {
 resource "aws_security_group" "endpoint" {
   count       = length(local.endpoints) > 0 ? 1 : 0
   name        = "${var.name}-endpoint"
-  description = "Interface endpoints: called by tasks"
+  description = "Interface endpoints: connections from tasks"
   vpc_id      = local.vpc_id
 }
 
@@ -171,7 +171,7 @@ resource "aws_vpc_endpoint" "interface" {
   tags                = { Name = "${var.name}-${each.value}" }
 }
 
-# --- egress = "nat": one gateway, as a batch that fails with its zone is simply run again ---
+# --- egress = "nat": one gateway; if its zone fails, the run fails and can be run again ---
 
 resource "aws_internet_gateway" "this" {
   count  = local.nat

@@ -1,46 +1,41 @@
-output "region" {
-  description = "Region of everything."
-  value       = var.region
-}
-
 output "ecr_repository_url" {
-  description = "Where the image goes: docker push <this>:<image_tag>."
+  description = "The image repository: docker push <this>:<image_tag>."
   value       = aws_ecr_repository.this.repository_url
 }
 
 output "state_machine_arn" {
-  description = "What runs the pipeline: make run-aws starts it and follows it to its end."
+  description = "The state machine that runs the pipeline: make run-aws starts and follows it."
   value       = aws_sfn_state_machine.this.arn
 }
 
 output "cluster_arn" {
-  description = "The ECS cluster that the tasks run in."
+  description = "The ECS cluster of the tasks."
   value       = aws_ecs_cluster.this.arn
 }
 
 output "log_group" {
-  description = "Where the tasks log: make logs."
+  description = "The log group of the tasks: make logs."
   value       = aws_cloudwatch_log_group.tasks.name
 }
 
 output "topic_arn" {
-  description = "Where failures are told; subscribe with alert_emails."
+  description = "The topic that failures are published to; subscribe with alert_emails."
   value       = aws_sns_topic.alerts.arn
 }
 
 output "drop_url" {
-  description = "Where Parquet files are dropped: make drop FILE=categoria.parquet."
+  description = "The drop for Parquet files: make drop FILE=categoria.parquet."
   value       = local.urls.drop
 }
 
 output "artifacts_url" {
-  description = "Where each run leaves dbt's results, its log and a summary: runs/<execution>/."
+  description = "The artifacts of each run (dbt's results, its log and a summary): runs/<execution>/."
   value       = local.urls.artifacts
 }
 
 output "docs_url" {
-  description = "The docs of the last good build: aws s3 cp <this> . and open it."
-  value       = "${local.urls.artifacts}/docs/index.html"
+  description = "The docs of the last successful build: aws s3 cp <this> . and open the file."
+  value       = local.urls.docs
 }
 
 output "workgroup" {
@@ -49,26 +44,26 @@ output "workgroup" {
 }
 
 output "redshift_host" {
-  description = "Where readers connect, port 5439, from reader_cidrs: grant role reader to them."
+  description = "The host that readers connect to, port 5439, from reader_cidrs: grant role reader to them."
   value       = aws_redshiftserverless_workgroup.this.endpoint[0].address
 }
 
 output "deploy_role_arn" {
-  description = "The role that GitHub's workflows assume: the variable DEPLOY_ROLE_ARN of the repository. Null without github."
+  description = "The role that GitHub's workflows assume: the repository's variable DEPLOY_ROLE_ARN. Null if github is not set."
   value       = one(aws_iam_role.deploy[*].arn)
 }
 
 output "next_steps" {
-  description = "What comes next: terraform output -raw next_steps."
+  description = "What to do next: terraform output -raw next_steps."
   value = join("\n", concat(
-    length(var.alert_emails) == 0 ? ["Nobody is told of failures: set alert_emails and apply again."] : [
-      "Each of ${join(", ", var.alert_emails)} confirms the subscription by the link in a mail.",
+    length(var.alert_emails) == 0 ? ["Nobody receives failures: set alert_emails and apply again."] : [
+      "Each of ${join(", ", var.alert_emails)} confirms the subscription with the link in an email.",
     ],
     [
-      "In .env: PARQUET_DROP=${local.urls.drop}; then make drop FILE=categoria.parquet.",
-      "make run-aws runs it and follows it; until a first run went well, the alarm ${var.name}-not-run sounds.",
-      "The docs after that: aws s3 cp ${local.urls.artifacts}/docs/index.html .",
+      "In .env set PARQUET_DROP=${local.urls.drop}; then run make drop FILE=categoria.parquet.",
+      "make run-aws runs the pipeline and follows it. The alarm ${var.name}-not-run is on until the first run has succeeded.",
+      "The docs after that: aws s3 cp ${local.urls.docs} .",
     ],
-    [for role in aws_iam_role.deploy : "On GitHub: the environment ${var.github.environment} with reviewers, and the repository's variable DEPLOY_ROLE_ARN=${role.arn}."],
+    [for role in aws_iam_role.deploy : "On GitHub: create the environment ${var.github.environment} with reviewers, and set the repository's variable DEPLOY_ROLE_ARN=${role.arn}."],
   ))
 }

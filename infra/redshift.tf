@@ -1,5 +1,5 @@
 locals {
-  # Each role of IAM is a user in Redshift, under this name.
+  # Each IAM role signs in to Redshift as the user of this name.
   database_users = {
     loader      = "IAMR:${local.role_names.loader}"
     transformer = "IAMR:${local.role_names.transformer}"
@@ -7,7 +7,7 @@ locals {
   redshift_logs = toset(["connectionlog", "useractivitylog", "userlog"])
 }
 
-# Made before Redshift makes them, as only so they have an end and a key of ours.
+# Created before Redshift creates them, so that they have a retention and our key.
 resource "aws_cloudwatch_log_group" "redshift" {
   for_each          = local.redshift_logs
   name              = "/aws/redshift/${var.name}/${each.value}"
@@ -39,7 +39,7 @@ resource "aws_redshiftserverless_workgroup" "this" {
   subnet_ids           = local.subnet_ids
   security_group_ids   = [aws_security_group.redshift.id]
 
-  # All that there are, as AWS answers with all: one left out would be a change in every plan.
+  # All parameters, because AWS returns all of them: a missing one would show as a change in every plan.
   dynamic "config_parameter" {
     for_each = {
       auto_mv                          = "true"

@@ -2,7 +2,7 @@ resource "aws_scheduler_schedule_group" "this" {
   name = var.name
 }
 
-# Where a start goes that AWS could not deliver; an alarm watches it.
+# Receives the starts that AWS could not deliver; an alarm watches it.
 resource "aws_sqs_queue" "missed" {
   name                              = "${var.name}-missed-starts"
   message_retention_seconds         = 14 * 24 * 3600
@@ -28,7 +28,7 @@ resource "aws_scheduler_schedule" "run" {
     input    = jsonencode({})
 
     retry_policy {
-      maximum_event_age_in_seconds = 3600 # a start later than that would run into the day
+      maximum_event_age_in_seconds = 3600 # a later start would run during the working day
       maximum_retry_attempts       = 5
     }
 
@@ -40,7 +40,7 @@ resource "aws_scheduler_schedule" "run" {
 
 resource "aws_scheduler_schedule" "snapshot" {
   name                         = "snapshot"
-  description                  = "A snapshot of the warehouse, each Sunday"
+  description                  = "Creates a snapshot of the warehouse every Sunday"
   group_name                   = aws_scheduler_schedule_group.this.name
   schedule_expression          = "cron(0 12 ? * SUN *)"
   schedule_expression_timezone = var.schedule.time_zone
@@ -52,7 +52,7 @@ resource "aws_scheduler_schedule" "snapshot" {
   target {
     arn      = "arn:${local.partition}:scheduler:::aws-sdk:redshiftserverless:createSnapshot"
     role_arn = aws_iam_role.this["scheduler"].arn
-    # EventBridge puts the id in place of <…>, which jsonencode would have written as \u003c…\u003e.
+    # EventBridge replaces <…> with the id; jsonencode writes it as \u003c…\u003e, which is undone here.
     input = replace(replace(jsonencode({
       NamespaceName   = aws_redshiftserverless_namespace.this.namespace_name
       SnapshotName    = "${var.name}-<aws.scheduler.execution-id>"

@@ -1,5 +1,5 @@
 resource "aws_cloudwatch_log_group" "state_machine" {
-  # With this beginning, AWS needs no policy of the log group's for each state machine.
+  # With this prefix, AWS needs no resource policy for each state machine.
   name              = "/aws/vendedlogs/states/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
@@ -28,6 +28,6 @@ resource "aws_sfn_state_machine" "this" {
     log_destination        = "${aws_cloudwatch_log_group.state_machine.arn}:*"
   }
 
-  # AWS tries the role at once.
+  # AWS checks the role's permissions when the state machine is created.
   depends_on = [aws_iam_role_policy.this]
 }

@@ -1,4 +1,4 @@
-# One key for everything the pipeline keeps, and three buckets.
+# One key for everything that the pipeline stores, and three buckets.
 
 resource "aws_kms_key" "this" {
   description         = "${var.name}: buckets, Redshift, secrets, logs, alerts, images"
@@ -7,7 +7,7 @@ resource "aws_kms_key" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Without it nobody could administer the key; who of the account may use it, IAM says.
+        # Without this nobody could administer the key. IAM decides who in the account may use it.
         Sid       = "Account"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
@@ -22,12 +22,12 @@ resource "aws_kms_key" "this" {
         Resource  = "*"
         Condition = {
           ArnLike = {
-            "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${var.region}:${local.account}:log-group:*"
+            "kms:EncryptionContext:aws:logs:arn" = "${local.arn_prefix.logs}:log-group:*"
           }
         }
       },
       {
-        # An alarm writes to the encrypted topic by itself.
+        # Alarms publish to the encrypted topic.
         Sid       = "Alarms"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
@@ -45,17 +45,17 @@ resource "aws_kms_alias" "this" {
 }
 
 locals {
-  # days: until an object is deleted, or null where it is kept
+  # days: objects are deleted after so many days; null: they are kept
   buckets = {
-    landing   = { days = null } # what was read from the sources: can be loaded again at any time
-    drop      = { days = null } # Parquet files that people put
-    artifacts = { days = 400 }  # results of each run, and the docs
+    landing   = { days = null } # what was read from the sources; can be replayed at any time
+    drop      = { days = null } # Parquet files that people drop
+    artifacts = { days = 400 }  # the results of each run, and the docs
   }
 }
 
 resource "aws_s3_bucket" "this" {
   for_each = local.buckets
-  # The account in the name: bucket names are shared by all of AWS.
+  # The name contains the account, because bucket names are unique in all of AWS.
   bucket        = "${var.name}-${each.key}-${local.account}-${var.region}"
   force_destroy = !var.protect_data
 }
@@ -74,7 +74,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket   = aws_s3_bucket.this[each.key].id
 
   rule {
-    bucket_key_enabled = true # one call to KMS for many objects
+    bucket_key_enabled = true # one KMS call for many objects
 
     apply_server_side_encryption_by_default {
       sse_algorithm     = "aws:kms"
@@ -124,7 +124,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket   = aws_s3_bucket.this[each.key].id
 
   rule {
-    id     = "tidy"
+    id     = "clean-up"
     status = "Enabled"
     filter {}
 
@@ -156,11 +156,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   dynamic "rule" {
     for_each = each.value.days == null ? ["GLACIER_IR"] : []
     content {
-      id     = "cool"
+      id     = "archive"
       status = "Enabled"
       filter {}
 
-      # Read again only by a replay, but then at once.
+      # Only a replay reads these objects, and it needs them immediately.
       transition {
         days          = 90
         storage_class = rule.value

@@ -1,36 +1,36 @@
-# --- Names and places ---
+# --- Names and region ---
 
 variable "name" {
-  description = "Prefix of every name, so that several of these can live in one account."
+  description = "Prefix of every name. Several deployments can share an account."
   type        = string
   default     = "vendas"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name: expected 3 to 20 lower-case letters, digits and -, beginning with a letter."
+    error_message = "name: expected 3 to 20 lowercase letters, digits and -, starting with a letter."
   }
 }
 
 variable "region" {
-  description = "AWS region of everything."
+  description = "AWS region of the deployment."
   type        = string
   default     = "sa-east-1"
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$", var.region))
     error_message = "region: expected a name such as sa-east-1."
   }
 }
 
 variable "tags" {
-  description = "Tags of everything, beside project."
+  description = "Tags of every resource, in addition to project."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = !contains(keys(var.tags), "project")
-    error_message = "tags: project is set from name."
+    error_message = "tags: project cannot be set, it is the deployment's name."
   }
 }
 
@@ -44,7 +44,7 @@ variable "protect_data" {
 # --- Network ---
 
 variable "existing_network" {
-  description = "An existing VPC to live in, with private subnets in three availability zones that reach S3, the employees API and the source database. Null: a small VPC of its own."
+  description = "An existing VPC with private subnets in three availability zones that reach S3, the employees API and the source database. Null: a new VPC."
   type = object({
     vpc_id     = string
     subnet_ids = list(string)
@@ -57,12 +57,12 @@ variable "existing_network" {
       && alltrue([for id in var.existing_network.subnet_ids : startswith(id, "subnet-")])
       && length(distinct(var.existing_network.subnet_ids)) >= 3
     )
-    error_message = "existing_network: expected the id of a VPC and of at least three subnets: Redshift Serverless asks for three zones."
+    error_message = "existing_network: expected the ids of a VPC and of at least three subnets, because Redshift Serverless needs three zones."
   }
 }
 
 variable "vpc_cidr" {
-  description = "Addresses of the VPC of its own: a /16 to /20 that does not overlap the source database's network."
+  description = "Addresses of the new VPC: a /16 to /20 that does not overlap the source database's network."
   type        = string
   default     = "10.80.0.0/20"
 
@@ -73,7 +73,7 @@ variable "vpc_cidr" {
 }
 
 variable "egress" {
-  description = "How tasks in the VPC of its own reach AWS and the employees API: nat (one NAT gateway, the Internet) or endpoints (interface endpoints, AWS only: the API must then be inside the network)."
+  description = "How tasks in the new VPC reach AWS and the employees API: nat (one NAT gateway, with Internet access) or endpoints (interface endpoints to AWS only; the API must be inside the network)."
   type        = string
   default     = "nat"
 
@@ -84,7 +84,7 @@ variable "egress" {
 }
 
 variable "source_route" {
-  description = "The route from the VPC of its own to the source database's network, over a transit gateway or a VPC peering. Null: no route beside egress."
+  description = "The route from the new VPC to the source database's network, through a transit gateway or a VPC peering connection. Null: only egress."
   type = object({
     transit_gateway_id        = optional(string)
     vpc_peering_connection_id = optional(string)
@@ -99,7 +99,7 @@ variable "source_route" {
   }
   validation {
     condition     = var.source_route == null || var.existing_network == null
-    error_message = "source_route: expected nothing beside existing_network, whose routes are its owner's."
+    error_message = "source_route: cannot be combined with existing_network, which has its own routes."
   }
 }
 
@@ -111,14 +111,14 @@ variable "reader_cidrs" {
 
   validation {
     condition     = alltrue([for cidr in var.reader_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
-    error_message = "reader_cidrs: expected networks such as 10.0.0.0/16, not everyone."
+    error_message = "reader_cidrs: expected networks such as 10.0.0.0/16, not /0."
   }
 }
 
 # --- Sources ---
 
 variable "source_postgres" {
-  description = "The sales database: where it is and whom to sign in as. cidr is its network, which tasks may connect to."
+  description = "The sales database: its address and the user to sign in as. Tasks may connect to its network, cidr."
   type = object({
     host     = string
     port     = optional(number, 5432)
@@ -130,11 +130,11 @@ variable "source_postgres" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9.-]*$", var.source_postgres.host))
-    error_message = "source_postgres.host: expected a name or an address, without port."
+    error_message = "source_postgres.host: expected a host name or an address, without a port."
   }
   validation {
     condition     = alltrue([for value in [var.source_postgres.database, var.source_postgres.user] : trimspace(value) != ""])
-    error_message = "source_postgres: expected a database and a user, got an empty one."
+    error_message = "source_postgres: expected a database and a user, got an empty value."
   }
   validation {
     condition     = can(cidrhost(var.source_postgres.cidr, 0)) && !endswith(var.source_postgres.cidr, "/0")
@@ -151,7 +151,7 @@ variable "source_postgres" {
 }
 
 variable "source_postgres_password" {
-  description = "Password of source_postgres.user. Only needed where source_postgres_password_version is new; never in the state. Give it as TF_VAR_source_postgres_password."
+  description = "Password of source_postgres.user; never in the state. Set TF_VAR_source_postgres_password, only when source_postgres_password_version is new."
   type        = string
   default     = null
   ephemeral   = true
@@ -159,12 +159,12 @@ variable "source_postgres_password" {
 
   validation {
     condition     = var.source_postgres_password == null ? true : length(var.source_postgres_password) > 0
-    error_message = "source_postgres_password: expected a value, or nothing at all; got an empty one."
+    error_message = "source_postgres_password: expected a value or null, got an empty value."
   }
 }
 
 variable "source_postgres_password_version" {
-  description = "Raise by one to store another source_postgres_password."
+  description = "Increase by one to store a new source_postgres_password."
   type        = number
   default     = 1
 
@@ -175,17 +175,17 @@ variable "source_postgres_password_version" {
 }
 
 variable "employees_api_url" {
-  description = "Address of the employees API, without ?id=."
+  description = "URL of the employees API, without ?id=."
   type        = string
 
   validation {
     condition     = can(regex("^https://[^/@?#[:space:]]+(/[^@?#[:space:]]*)?$", var.employees_api_url))
-    error_message = "employees_api_url: expected an https address without user, query and fragment."
+    error_message = "employees_api_url: expected an https URL without user, query and fragment."
   }
 }
 
 variable "employees_api_key" {
-  description = "Key of the employees API, if it asks for one. Only needed where employees_api_key_version is new; never in the state. Give it as TF_VAR_employees_api_key."
+  description = "Key of the employees API, if it needs one; never in the state. Set TF_VAR_employees_api_key, only when employees_api_key_version is new."
   type        = string
   default     = null
   ephemeral   = true
@@ -193,12 +193,12 @@ variable "employees_api_key" {
 
   validation {
     condition     = var.employees_api_key == null ? true : length(var.employees_api_key) > 0
-    error_message = "employees_api_key: expected a value, or nothing at all; got an empty one."
+    error_message = "employees_api_key: expected a value or null, got an empty value."
   }
 }
 
 variable "employees_api_key_version" {
-  description = "0: the employees API asks for no key. Else raise by one to store another employees_api_key."
+  description = "0: the employees API needs no key. Otherwise increase by one to store a new employees_api_key."
   type        = number
   default     = 0
 

@@ -7,12 +7,12 @@ variable "database" {
 
   validation {
     condition     = can(regex("^[a-z_][a-z0-9_]{0,63}$", var.database))
-    error_message = "database: expected lower-case letters, digits and _, not beginning with a digit."
+    error_message = "database: expected lowercase letters, digits and _, not starting with a digit."
   }
 }
 
 variable "redshift_base_capacity" {
-  description = "RPUs that a query starts with: 4, or a multiple of 8 up to 512. What is paid for while something runs."
+  description = "RPUs that queries start with: 4, or a multiple of 8 up to 512. Billed while a query runs."
   type        = number
   default     = 8
 
@@ -23,18 +23,18 @@ variable "redshift_base_capacity" {
 }
 
 variable "redshift_max_capacity" {
-  description = "RPUs that Redshift may scale to."
+  description = "Maximum of RPUs that Redshift scales to."
   type        = number
   default     = 32
 
   validation {
     condition     = var.redshift_max_capacity >= var.redshift_base_capacity && var.redshift_max_capacity % 8 == 0 && var.redshift_max_capacity <= 5632
-    error_message = "redshift_max_capacity: expected a multiple of 8 up to 5632, not below redshift_base_capacity."
+    error_message = "redshift_max_capacity: expected a multiple of 8 from redshift_base_capacity to 5632."
   }
 }
 
 variable "redshift_daily_rpu_hours" {
-  description = "RPU-hours of a day from which on the alarm sounds and redshift_limit_action is taken."
+  description = "RPU-hours per day. At this limit the alarm goes off and redshift_limit_action is taken."
   type        = number
   default     = 24
 
@@ -45,7 +45,7 @@ variable "redshift_daily_rpu_hours" {
 }
 
 variable "redshift_limit_action" {
-  description = "What happens at redshift_daily_rpu_hours: log, emit-metric, or deactivate, which refuses queries until the next day."
+  description = "What happens at redshift_daily_rpu_hours: log, emit-metric, or deactivate (no queries until the next day)."
   type        = string
   default     = "emit-metric"
 
@@ -56,7 +56,7 @@ variable "redshift_limit_action" {
 }
 
 variable "snapshot_retention_days" {
-  description = "How long the weekly snapshot is kept. Redshift Serverless keeps recovery points for 24 hours by itself."
+  description = "Days that a weekly snapshot is kept. In addition, Redshift Serverless keeps recovery points for 24 hours."
   type        = number
   default     = 35
 
@@ -69,17 +69,17 @@ variable "snapshot_retention_days" {
 # --- Tasks ---
 
 variable "image_tag" {
-  description = "Tag of the image in the repository that this makes: the commit it was built from."
+  description = "Tag of the image: the commit that it was built from. Set by make deploy."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag: expected an immutable tag such as a commit's hash, not latest."
+    error_message = "image_tag: expected an immutable tag such as the hash of a commit, not latest."
   }
 }
 
 variable "task_cpu" {
-  description = "CPU units of a task: 1024 are one vCPU."
+  description = "CPU units of a task; 1024 are one vCPU."
   type        = number
   default     = 2048
 
@@ -90,7 +90,7 @@ variable "task_cpu" {
 }
 
 variable "task_memory" {
-  description = "Memory of a task in MiB: 2 to 8 GiB per vCPU, as Fargate asks."
+  description = "Memory of a task in MiB: 2 to 8 GiB per vCPU, as Fargate requires."
   type        = number
   default     = 4096
 
@@ -101,7 +101,7 @@ variable "task_memory" {
 }
 
 variable "task_scratch_gib" {
-  description = "Scratch space of a task in GiB: an extract keeps the files of one table in it until they are landed."
+  description = "Scratch space of a task in GiB. An extract keeps the files of one table there until they are in the landing."
   type        = number
   default     = 50
 
@@ -112,7 +112,7 @@ variable "task_scratch_gib" {
 }
 
 variable "task_architecture" {
-  description = "What the image was built for: X86_64 or ARM64."
+  description = "Architecture that the image was built for: X86_64 or ARM64."
   type        = string
   default     = "X86_64"
 
@@ -123,20 +123,20 @@ variable "task_architecture" {
 }
 
 variable "fan_out_tasks" {
-  description = "Tasks at most that load the ranges of one table at once (input fan_out). Each opens a session per vCPU at the source, 4 at most, and one more."
+  description = "Maximum of tasks that load ranges of one table at the same time (input fan_out). Each task opens one session per vCPU at the source, at most 4, and one more."
   type        = number
   default     = 8
 
   validation {
     condition     = var.fan_out_tasks >= 1 && var.fan_out_tasks <= 40 && floor(var.fan_out_tasks) == var.fan_out_tasks
-    error_message = "fan_out_tasks: expected a whole number from 1 to 40, as many as Step Functions runs at once."
+    error_message = "fan_out_tasks: expected a whole number from 1 to 40, the maximum of Step Functions."
   }
 }
 
-# --- When, and who is told ---
+# --- Schedule and alerts ---
 
 variable "schedule" {
-  description = "When the pipeline runs: a cron(…) or rate(…) of EventBridge Scheduler, and the time zone it is meant in."
+  description = "When the pipeline runs: a cron(…) or rate(…) of EventBridge Scheduler, and its time zone."
   type = object({
     expression = optional(string, "cron(0 5 * * ? *)")
     time_zone  = optional(string, "America/Sao_Paulo")
@@ -150,7 +150,7 @@ variable "schedule" {
     error_message = "schedule.expression: expected cron(minute hour day month weekday year) or rate(1 hour)."
   }
   validation {
-    # One of the two days of a cron has to be ?, as AWS asks.
+    # AWS requires ? for one of the two days of a cron expression.
     condition     = startswith(var.schedule.expression, "rate") || length(regexall("[ (]\\?[ )]", var.schedule.expression)) == 1
     error_message = "schedule.expression: expected ? for the day of the month or the day of the week."
   }
@@ -161,7 +161,7 @@ variable "schedule" {
 }
 
 variable "slow_after_minutes" {
-  description = "Minutes after which a run counts as too slow."
+  description = "Minutes after which the alarm for slow runs goes off."
   type        = number
   default     = 60
 
@@ -172,30 +172,30 @@ variable "slow_after_minutes" {
 }
 
 variable "silent_after_hours" {
-  description = "Hours without a run that went well, after which that is told: more than lie between two runs."
+  description = "Hours without a successful run after which an alarm goes off. Must be longer than the time between two runs."
   type        = number
   default     = 25
 
   validation {
     condition     = var.silent_after_hours >= 1 && var.silent_after_hours <= 168 && floor(var.silent_after_hours) == var.silent_after_hours
-    error_message = "silent_after_hours: expected a whole number from 1 to 168: CloudWatch looks back a week at most."
+    error_message = "silent_after_hours: expected a whole number from 1 to 168, the maximum of CloudWatch."
   }
 }
 
 variable "alert_emails" {
-  description = "Who is told of failures; each confirms once by the link in a mail."
+  description = "Email addresses that receive failures; each must confirm once with the link in an email."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for address in var.alert_emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+$", address))])
-    error_message = "alert_emails: expected mail addresses."
+    error_message = "alert_emails: expected email addresses."
   }
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days that logs are kept."
   type        = number
   default     = 365
 
@@ -207,12 +207,21 @@ variable "log_retention_days" {
 
 # --- Deployment from CI ---
 
+variable "state_bucket" {
+  description = "The bucket of Terraform's state, which CI's role may read and write. Set by make deploy."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket))
+    error_message = "state_bucket: expected the name of an S3 bucket."
+  }
+}
+
 variable "github" {
-  description = "The GitHub repository (owner/name) and environment whose workflows may deploy. Null: no deploy role. oidc_provider_arn: the account's provider of token.actions.githubusercontent.com if it has one."
+  description = "The GitHub repository (owner/name) and environment whose workflows may deploy. Null: no deploy role. oidc_provider_arn: the account's provider for token.actions.githubusercontent.com, if one exists."
   type = object({
     repository        = string
     environment       = optional(string, "production")
-    state_bucket      = string
     oidc_provider_arn = optional(string)
   })
   default = null
@@ -222,16 +231,12 @@ variable "github" {
     error_message = "github.repository: expected owner/name."
   }
   validation {
-    # A wildcard would let in what no environment has approved.
+    # A wildcard would admit workflows that no environment has approved.
     condition     = var.github == null ? true : can(regex("^[^*?:[:space:]]+$", var.github.environment))
     error_message = "github.environment: expected the name of an environment, without * and ?."
   }
   validation {
-    condition     = var.github == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.github.state_bucket))
-    error_message = "github.state_bucket: expected the name of the bucket of Terraform's state."
-  }
-  validation {
     condition     = try(var.github.oidc_provider_arn, null) == null ? true : can(regex("^arn:[^:]+:iam::[0-9]{12}:oidc-provider/token\\.actions\\.githubusercontent\\.com$", var.github.oidc_provider_arn))
-    error_message = "github.oidc_provider_arn: expected the ARN of the account's provider of token.actions.githubusercontent.com, or nothing."
+    error_message = "github.oidc_provider_arn: expected the ARN of the account's provider for token.actions.githubusercontent.com, or null."
   }
 }

@@ -1,16 +1,16 @@
 terraform {
-  # 1.11: write-only attributes, so that no secret is in the state
+  # 1.11 has write-only attributes, which keep secrets out of the state
   required_version = ">= 1.11, < 2.0"
 
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # 6.26: reads no secret that it only wrote, so that CI's role needs no right to
+      # 6.26 does not read back a write-only secret, so CI's role needs no permission for it
       version = "~> 6.26"
     }
   }
 
-  # Where the state is, is said at init: see README.md.
+  # The bucket and the key are given at init: see README.md.
   backend "s3" {}
 }
 
@@ -29,9 +29,13 @@ data "aws_partition" "current" {}
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  # Built from names where a reference would close a circle: a role's policy names what uses the role.
+  arn_prefix = {
+    for service in ["cloudwatch", "ecs", "events", "logs", "redshift", "redshift-serverless", "scheduler", "states"] :
+    service => "arn:${local.partition}:${service}:${var.region}:${local.account}"
+  }
+  # Built from names, because references would form a cycle: the policy of a role names the resource that uses the role.
   arn = {
-    state_machine  = "arn:${local.partition}:states:${var.region}:${local.account}:stateMachine:${var.name}"
-    schedule_group = "arn:${local.partition}:scheduler:${var.region}:${local.account}:schedule-group/${var.name}"
+    state_machine  = "${local.arn_prefix.states}:stateMachine:${var.name}"
+    schedule_group = "${local.arn_prefix.scheduler}:schedule-group/${var.name}"
   }
 }

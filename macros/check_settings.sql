@@ -1,10 +1,10 @@
 {% macro check_settings() -%}
-    {%- set role = ['[a-z_][a-z0-9_]{0,126}', 'the name of a database role, such as reader (lower case, digits, _)'] -%}
+    {%- set role = ['[a-z_][a-z0-9_]{0,126}', 'the name of a database role, such as reader (lowercase letters, digits, _)'] -%}
     {%- set region = ['[a-z]{2}(-[a-z]+)+-[0-9]{1,2}', 'an AWS region, such as sa-east-1'] -%}
     {%- set expected = {
         'DBT_SCHEMA': [
             'pr_[0-9]{1,10}|(?!(pr|raw|misconfigured)_|(bronze|silver|ops)$)[a-z][a-z0-9_]{0,40}',
-            'the prefix of your schemas on dev, such as ana or pr_123 (lower case, digits, _), and no name of prod\'s'
+            'the prefix of your schemas on dev, such as ana or pr_123 (lowercase letters, digits, _), not a name that prod uses'
         ],
         'REDSHIFT_DATABASE': ['[a-z_][a-z0-9_]{0,63}', 'the name of the database'],
         'REDSHIFT_USER': ['[A-Za-z_][A-Za-z0-9_:.@/+-]{0,126}', 'a user of the database'],

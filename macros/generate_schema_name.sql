@@ -1,5 +1,5 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {#- dbt calls this for every resource while it parses: what is wrong is told before anything is sent -#}
+    {#- dbt calls this for every resource while it parses: wrong settings are reported before anything is sent -#}
     {%- do check_settings() -%}
     {%- set layer = custom_schema_name or 'silver' -%}
     {%- set prefix = env_var('DBT_SCHEMA', '') -%}
@@ -8,7 +8,7 @@
     {%- elif prefix and target.name == 'dev' -%}
         {{ prefix }}_{{ layer }}
     {%- else -%}
-        {#- prod with a developer's prefix, dev without one, a target nobody knows: somewhere, but never in prod's -#}
+        {#- prod with a developer's prefix, dev without one, an unknown target: never in prod's schemas -#}
         misconfigured_{{ target.name }}_{{ layer }}
     {%- endif -%}
 {%- endmacro %}

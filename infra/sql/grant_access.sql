@@ -1,5 +1,5 @@
--- Who may do what in the warehouse. Safe to run again: it makes what is missing and grants what is granted already.
--- A procedure, because Redshift has neither DO blocks nor IF NOT EXISTS for users and roles.
+-- Roles, users, schemas and grants in the warehouse. It can run again: it creates what is missing and repeats the grants.
+-- It is a procedure, because Redshift has neither DO blocks nor IF NOT EXISTS for users and roles.
 create or replace procedure public.grant_access()
 as $$
 declare
@@ -18,7 +18,7 @@ begin
         create role reader;
     end if;
 
-    -- The users that the roles of IAM sign in as. They have no password: only AWS can let them in.
+    -- The users that the IAM roles sign in as. They have no password: they can sign in only through AWS.
     select into present count(*) from pg_user where usename = '${loader_user}';
     if present = 0 then
         create user "${loader_user}" password disable;
@@ -30,7 +30,7 @@ begin
     grant role loader to "${loader_user}";
     grant role transformer to "${transformer_user}";
 
-    -- Each schema belongs to the one who writes it; nobody makes tables in the one that is everyone's.
+    -- The writer of a schema owns it. Nobody creates tables in the schema public.
     revoke create on schema public from public;
     create schema if not exists raw_api authorization "${loader_user}";
     create schema if not exists raw_postgres authorization "${loader_user}";
@@ -39,16 +39,16 @@ begin
     create schema if not exists bronze authorization "${transformer_user}";
     create schema if not exists silver authorization "${transformer_user}";
 
-    -- dlt makes a staging schema beside each raw one, for tables that are replaced as a whole.
+    -- dlt creates a staging schema for each raw schema, for tables that are replaced as a whole.
     grant create on database ${database} to role loader;
 
-    -- The transformer reads what was loaded, now and later, and changes none of it.
+    -- The transformer reads the raw tables, existing and future ones, and cannot change them.
     grant usage on schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
     grant select on all tables in schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
     alter default privileges for user "${loader_user}" in schema raw_api, raw_postgres, raw_parquet, ops
         grant select on tables to role transformer;
 
-    -- Readers read silver alone, where every column is under a contract.
+    -- Readers read only silver, where every column has a contract.
     grant usage on schema silver to role reader;
     grant select on all tables in schema silver to role reader;
     alter default privileges for user "${transformer_user}" in schema silver grant select on tables to role reader;

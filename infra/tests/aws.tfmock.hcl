@@ -1,4 +1,4 @@
-# What AWS would answer, as far as the configuration and its tests look at it.
+# The answers of AWS that the configuration and its tests use.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

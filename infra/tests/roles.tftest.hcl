@@ -1,4 +1,4 @@
-# Who may do what, action by action. What the code really calls is compared with this by tests/python/integration/infra.
+# The permissions of each role. tests/python/integration/infra compares them with the calls that the code makes.
 
 mock_provider "aws" {
   source = "./tests"
@@ -13,20 +13,20 @@ run "roles" {
       for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) }
       }) == jsonencode({
       loader = {
-        ListLandingAndDrop = ["s3:ListBucket"]
-        Land               = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-        UnlockAndCleanUp   = ["s3:DeleteObject"]
-        ReadDrop           = ["s3:GetObject"]
-        SetAside           = ["s3:AbortMultipartUpload", "s3:PutObject"]
-        EncryptedBuckets   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        SignInToRedshift   = ["redshift-serverless:GetCredentials"]
+        ListLandingAndDrop   = ["s3:ListBucket"]
+        WriteLanding         = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        DeleteLocksAndProbes = ["s3:DeleteObject"]
+        ReadDrop             = ["s3:GetObject"]
+        WriteRejected        = ["s3:AbortMultipartUpload", "s3:PutObject"]
+        UseKeyForBuckets     = ["kms:Decrypt", "kms:GenerateDataKey"]
+        SignInToRedshift     = ["redshift-serverless:GetCredentials"]
       }
       transformer = {
         ListArtifactsAndLanding = ["s3:ListBucket"]
-        Lock                    = ["s3:GetObject", "s3:PutObject"]
-        Unlock                  = ["s3:DeleteObject"]
+        WriteLock               = ["s3:GetObject", "s3:PutObject"]
+        DeleteLock              = ["s3:DeleteObject"]
         PublishArtifacts        = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-        EncryptedBuckets        = ["kms:Decrypt", "kms:GenerateDataKey"]
+        UseKeyForBuckets        = ["kms:Decrypt", "kms:GenerateDataKey"]
         SignInToRedshift        = ["redshift-serverless:GetCredentials"]
       }
       task_execution = {
@@ -34,22 +34,22 @@ run "roles" {
         PullImage        = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         Log              = ["logs:CreateLogStream", "logs:PutLogEvents"]
         ReadSecrets      = ["secretsmanager:GetSecretValue"]
-        EncryptedSecrets = ["kms:Decrypt"]
+        UseKeyForSecrets = ["kms:Decrypt"]
       }
       copy = {
         ListLanding      = ["s3:ListBucket"]
         ReadLanding      = ["s3:GetObject"]
-        EncryptedBuckets = ["kms:Decrypt"]
+        UseKeyForBuckets = ["kms:Decrypt"]
       }
       state_machine = {
-        RunTasks            = ["ecs:RunTask"]
-        FollowTasks         = ["ecs:DescribeTasks", "ecs:StopTask"]
-        TagTasks            = ["ecs:TagResource"]
-        GiveTasksTheirRoles = ["iam:PassRole"]
-        HearOfTasksThatEnd  = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
-        NeverTwiceAtOnce    = ["states:ListExecutions"]
-        TellOfFailures      = ["sns:Publish"]
-        EncryptedTopic      = ["kms:Decrypt", "kms:GenerateDataKey"]
+        RunTasks          = ["ecs:RunTask"]
+        WatchTasks        = ["ecs:DescribeTasks", "ecs:StopTask"]
+        TagTasks          = ["ecs:TagResource"]
+        PassTaskRoles     = ["iam:PassRole"]
+        ReceiveTaskEvents = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+        ListExecutions    = ["states:ListExecutions"]
+        PublishFailures   = ["sns:Publish"]
+        UseKeyForTopic    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Log = [
           "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
           "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
@@ -58,29 +58,29 @@ run "roles" {
       scheduler = {
         Start            = ["states:StartExecution"]
         Snapshot         = ["redshift-serverless:CreateSnapshot"]
-        KeepMissedStarts = ["sqs:SendMessage"]
-        EncryptedQueue   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        SendMissedStarts = ["sqs:SendMessage"]
+        UseKeyForQueue   = ["kms:Decrypt", "kms:GenerateDataKey"]
       }
     })
-    error_message = "A role has an action more or less than it should: ${jsonencode({ for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) } })}"
+    error_message = "A role has too many or too few actions: ${jsonencode({ for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) } })}"
   }
   assert {
-    # each action that changes something, on what
+    # the resources of each statement that changes something
     condition = {
       for statement in flatten([
         for role, policy in aws_iam_role_policy.this : [for s in jsondecode(policy.policy).Statement : { name = "${role} ${s.Sid}", resources = s.Resource }]
         ]) : statement.name => join(" ", [for resource in statement.resources : split(":", resource)[length(split(":", resource)) - 1]]) if contains([
-        "loader Land", "loader UnlockAndCleanUp", "loader SetAside", "transformer Lock", "transformer Unlock", "transformer PublishArtifacts",
+        "loader WriteLanding", "loader DeleteLocksAndProbes", "loader WriteRejected", "transformer WriteLock", "transformer DeleteLock", "transformer PublishArtifacts",
       ], statement.name)
       } == {
-      "loader Land"                  = "vendas-landing-123456789012-sa-east-1/landing/*"
-      "loader UnlockAndCleanUp"      = "vendas-landing-123456789012-sa-east-1/landing/_locks/raw_* vendas-landing-123456789012-sa-east-1/landing/_doctor/*"
-      "loader SetAside"              = "vendas-drop-123456789012-sa-east-1/_rejected/*"
-      "transformer Lock"             = "vendas-landing-123456789012-sa-east-1/landing/_target.json vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
-      "transformer Unlock"           = "vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
+      "loader WriteLanding"          = "vendas-landing-123456789012-sa-east-1/landing/*"
+      "loader DeleteLocksAndProbes"  = "vendas-landing-123456789012-sa-east-1/landing/_locks/raw_* vendas-landing-123456789012-sa-east-1/landing/_doctor/*"
+      "loader WriteRejected"         = "vendas-drop-123456789012-sa-east-1/_rejected/*"
+      "transformer WriteLock"        = "vendas-landing-123456789012-sa-east-1/landing/_target.json vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
+      "transformer DeleteLock"       = "vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
       "transformer PublishArtifacts" = "vendas-artifacts-123456789012-sa-east-1/runs/* vendas-artifacts-123456789012-sa-east-1/docs/*"
     }
-    error_message = "A task writes to another place, or deletes there."
+    error_message = "A task may write or delete something else."
   }
 
   assert {
@@ -89,20 +89,20 @@ run "roles" {
         for s in jsondecode(policy.policy).Statement : s.Effect == "Allow" && !anytrue([for action in s.Action : strcontains(action, "*")])
       ]
     ]))
-    error_message = "No role has an action with a *."
+    error_message = "No action contains a *."
   }
 
-  # Where AWS knows no narrower resource; each says so where it stands.
+  # AWS supports no narrower resource for these; a comment at each says so.
   assert {
     condition = toset(flatten([
       for name, policy in merge(aws_iam_role_policy.this, aws_iam_role_policy.deploy) : [
         for s in jsondecode(policy.policy).Statement : "${name} ${s.Sid}" if contains(s.Resource, "*")
       ]
-    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh GrantAccess", "refresh ListsAsAWhole"])
-    error_message = "A statement is for every resource."
+    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh ReadStatements", "refresh ReadUnscoped"])
+    error_message = "Another statement applies to every resource."
   }
 
-  # --- who may be them ---
+  # --- who may assume them ---
   assert {
     condition = {
       for role in aws_iam_role.this : role.name => jsondecode(role.assume_role_policy).Statement[0].Principal.Service
@@ -114,11 +114,11 @@ run "roles" {
       vendas-state-machine  = ["states.amazonaws.com"]
       vendas-scheduler      = ["scheduler.amazonaws.com"]
     }
-    error_message = "Each role is for one service."
+    error_message = "Each role can be assumed by its service only."
   }
   assert {
     condition     = alltrue([for key, role in aws_iam_role.this : key == "copy" || try(jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012", false)])
-    error_message = "A service takes a role for this account only."
+    error_message = "A service may assume a role for this account only."
   }
   assert {
     condition = jsondecode(aws_iam_role.this["copy"].assume_role_policy).Statement[0].Condition == {
@@ -129,10 +129,10 @@ run "roles" {
         ]
       }
     }
-    error_message = "Only the loader's user of the database may COPY."
+    error_message = "Only the loader's database user may COPY."
   }
 
-  # --- what they may reach ---
+  # --- what they may access ---
   assert {
     condition = toset(flatten([
       for s in jsondecode(aws_iam_role_policy.this["transformer"].policy).Statement : [
@@ -143,7 +143,7 @@ run "roles" {
       "arn:aws:s3:::vendas-landing-123456789012-sa-east-1/landing/_locks/build.json",
       "arn:aws:s3:::vendas-landing-123456789012-sa-east-1/landing/_target.json",
     ])
-    error_message = "The transformer reads nothing that was landed or dropped."
+    error_message = "The transformer may not read loaded or dropped files."
   }
   assert {
     condition = alltrue([
@@ -152,11 +152,11 @@ run "roles" {
         !anytrue([for action in s.Action : startswith(action, "kms:")]) || try(s.Condition.StringEquals["kms:ViaService"] != null, false)
       ])
     ])
-    error_message = "The key is used by way of the service that it encrypts for."
+    error_message = "The key may be used only through the service that encrypts with it."
   }
   assert {
     condition     = alltrue([for s in jsondecode(aws_iam_role_policy.this["state_machine"].policy).Statement : !contains(s.Action, "iam:PassRole") || try(s.Condition.StringEquals["iam:PassedToService"] == "ecs-tasks.amazonaws.com", false)])
-    error_message = "The state machine gives roles to tasks alone."
+    error_message = "The state machine may pass roles to tasks only."
   }
 
   # --- CI ---
@@ -165,7 +165,7 @@ run "roles" {
       "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
       "token.actions.githubusercontent.com:sub" = "repo:empresa/plataforma-vendas:environment:production"
     }
-    error_message = "Only the repository's environment that asks for approval deploys."
+    error_message = "Only the repository's environment that requires approval may deploy."
   }
   assert {
     condition = !anytrue(flatten([
@@ -175,7 +175,7 @@ run "roles" {
         ]
       ]
     ]))
-    error_message = "CI gives nobody rights, and deletes nothing that holds data."
+    error_message = "CI grants no permissions, and deletes nothing that contains data."
   }
   assert {
     condition = !anytrue(flatten([
@@ -185,17 +185,17 @@ run "roles" {
         ]
       ]
     ]))
-    error_message = "CI reads no secret and signs in to no database, so it grants nothing there."
+    error_message = "CI reads no secret and cannot sign in to the database, so it grants nothing there."
   }
   assert {
     condition = !anytrue(flatten([
       for policy in aws_iam_role_policy.deploy : [for s in jsondecode(policy.policy).Statement : contains(s.Action, "ecs:DeregisterTaskDefinition")]
     ])) && alltrue([for task in aws_ecs_task_definition.this : task.skip_destroy])
-    error_message = "A deployment leaves the revisions that a run may still start."
+    error_message = "A deployment keeps the revisions that a run may still start."
   }
   assert {
     condition     = sum([for policy in aws_iam_role_policy.deploy : length(policy.policy)]) <= 10240 && alltrue([for policy in aws_iam_role_policy.this : length(policy.policy) <= 10240])
-    error_message = "IAM takes 10,240 characters of inline policies for a role."
+    error_message = "IAM allows 10,240 characters of inline policies per role."
   }
 }
 
@@ -208,6 +208,6 @@ run "without_ci" {
 
   assert {
     condition     = length(aws_iam_role.deploy) + length(aws_iam_openid_connect_provider.github) == 0 && output.deploy_role_arn == null
-    error_message = "Without github there is no deploy role."
+    error_message = "Without github no deploy role is created."
   }
 }

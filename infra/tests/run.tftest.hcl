@@ -1,4 +1,4 @@
-# What runs, when, and who hears of it.
+# Redshift, the tasks, the state machine, the schedule and the alarms.
 
 mock_provider "aws" {
   source = "./tests"
@@ -16,33 +16,33 @@ run "run" {
       aws_redshiftserverless_namespace.this.iam_roles == toset([aws_iam_role.this["copy"].arn]),
       aws_redshiftserverless_namespace.this.log_exports == toset(["connectionlog", "useractivitylog", "userlog"]),
     ])
-    error_message = "AWS keeps the admin's password, the data is encrypted, the COPY role is attached and the default."
+    error_message = "AWS manages the admin's password, the data is encrypted, and the COPY role is attached as the default."
   }
   assert {
     condition     = !aws_redshiftserverless_workgroup.this.publicly_accessible && aws_redshiftserverless_workgroup.this.enhanced_vpc_routing
-    error_message = "Redshift is private, and reaches S3 through the VPC."
+    error_message = "Redshift is private and reaches S3 through the VPC."
   }
   assert {
     condition     = { for parameter in aws_redshiftserverless_workgroup.this.config_parameter : parameter.parameter_key => parameter.parameter_value }["require_ssl"] == "true"
-    error_message = "Nobody signs in without TLS."
+    error_message = "Nobody can sign in without TLS."
   }
   assert {
     condition     = aws_redshiftserverless_workgroup.this.base_capacity == 8 && aws_redshiftserverless_workgroup.this.max_capacity == 32 && aws_redshiftserverless_usage_limit.day.amount == 24
-    error_message = "Redshift starts small, and there is an end to what it may cost."
+    error_message = "Redshift starts small and has a usage limit."
   }
   assert {
     condition     = strcontains(aws_redshiftdata_statement.access_procedure.sql, "create user \"IAMR:vendas-loader\" password disable") && aws_redshiftdata_statement.access.sql == "call public.grant_access()"
-    error_message = "The users are made before they sign in."
+    error_message = "The users are created before they sign in."
   }
   assert {
     condition     = alltrue([for statement in [aws_redshiftdata_statement.access_procedure, aws_redshiftdata_statement.access] : statement.secret_arn == aws_redshiftserverless_namespace.this.admin_password_secret_arn && statement.workgroup_name == "vendas" && statement.database == "vendas"])
-    error_message = "The statements run as admin, whose password nobody sees."
+    error_message = "The statements run as the admin, whose password nobody sees."
   }
 
   # --- tasks ---
   assert {
     condition     = keys(aws_ecs_task_definition.this) == ["loader", "transformer"] && alltrue([for key, task in aws_ecs_task_definition.this : task.family == "vendas-${key}" && task.network_mode == "awsvpc" && task.cpu == "2048" && task.memory == "4096" && task.task_role_arn == aws_iam_role.this[key].arn && task.execution_role_arn == aws_iam_role.this["task_execution"].arn])
-    error_message = "There are two tasks, each with a role of its own."
+    error_message = "There are two tasks, each with its own role."
   }
   assert {
     condition = alltrue([
@@ -58,7 +58,7 @@ run "run" {
         ])
       ]) && one([for volume in task.volume : volume.name]) == "scratch"
     ])
-    error_message = "A container is the image asked for, writes to /scratch alone, has no privileges, and time to end."
+    error_message = "A container runs the given image, writes only to /scratch, has no privileges, and has time to stop."
   }
   assert {
     condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => sort([for variable in jsondecode(task.container_definitions)[0].environment : variable.name]) }) == jsonencode({
@@ -74,21 +74,21 @@ run "run" {
         "REDSHIFT_WORKGROUP", "TMPDIR",
       ]
     })
-    error_message = "A task has the settings it needs, and no secret among them."
+    error_message = "A task has the settings that it needs, without secrets."
   }
   assert {
     condition     = jsonencode({ for key, task in aws_ecs_task_definition.this : key => jsondecode(task.container_definitions)[0].secrets }) == jsonencode({ loader = [{ name = "SOURCE_POSTGRES_PASSWORD", valueFrom = aws_secretsmanager_secret.source_postgres_password.arn }], transformer = [] })
-    error_message = "The loader alone has the source's password, from Secrets Manager."
+    error_message = "Only the loader has the source's password, from Secrets Manager."
   }
   assert {
     condition     = alltrue([for group in concat([aws_cloudwatch_log_group.tasks, aws_cloudwatch_log_group.state_machine], values(aws_cloudwatch_log_group.redshift)) : group.retention_in_days == 365 && group.kms_key_id == aws_kms_key.this.arn])
-    error_message = "Every log is encrypted and has an end."
+    error_message = "Every log is encrypted and has a retention."
   }
 
   # --- the state machine, as rendered ---
   assert {
     condition     = contains(keys(jsondecode(aws_sfn_state_machine.this.definition).States), jsondecode(aws_sfn_state_machine.this.definition).StartAt)
-    error_message = "The state machine begins with a state that there is."
+    error_message = "The state machine starts with an existing state."
   }
   assert {
     condition     = alltrue([for value in [aws_ecs_cluster.this.arn, aws_ecs_task_definition.this["transformer"].arn, aws_sns_topic.alerts.arn, aws_security_group.task.id, "\"pipeline\""] : strcontains(aws_sfn_state_machine.this.definition, value)])
@@ -96,43 +96,43 @@ run "run" {
   }
   assert {
     condition     = !strcontains(aws_sfn_state_machine.this.definition, "$${") && aws_sfn_state_machine.this.logging_configuration[0].level == "ALL"
-    error_message = "Nothing of the template is left, and every step is logged."
+    error_message = "The template is completely rendered, and every step is logged."
   }
 
   assert {
-    condition     = length(regexall("\"atOnce\": 8\\b", aws_sfn_state_machine.this.definition)) == 1
-    error_message = "Eight tasks at most load the ranges of a table at once."
+    condition     = length(regexall("\"concurrency\": 8\\b", aws_sfn_state_machine.this.definition)) == 1
+    error_message = "At most eight tasks load ranges of a table at the same time."
   }
 
   # --- the schedule ---
   assert {
     condition     = aws_scheduler_schedule.run.schedule_expression == "cron(0 5 * * ? *)" && aws_scheduler_schedule.run.schedule_expression_timezone == "America/Sao_Paulo" && aws_scheduler_schedule.run.state == "ENABLED"
-    error_message = "The pipeline runs each day at 5 in São Paulo."
+    error_message = "The pipeline runs every day at 5:00 in São Paulo."
   }
   assert {
     condition     = aws_scheduler_schedule.run.target[0].arn == aws_sfn_state_machine.this.arn && aws_scheduler_schedule.run.target[0].role_arn == aws_iam_role.this["scheduler"].arn && aws_scheduler_schedule.run.target[0].input == "{}"
-    error_message = "The schedule starts the state machine, for everything."
+    error_message = "The schedule starts the state machine for all sources."
   }
   assert {
     condition     = alltrue([for schedule in [aws_scheduler_schedule.run, aws_scheduler_schedule.snapshot] : schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.missed.arn])
-    error_message = "What could not be started is kept."
+    error_message = "Missed starts are kept."
   }
   assert {
     condition     = aws_scheduler_schedule.snapshot.target[0].input == "{\"NamespaceName\":\"vendas\",\"RetentionPeriod\":35,\"SnapshotName\":\"vendas-<aws.scheduler.execution-id>\"}"
-    error_message = "A snapshot is made each week, and kept five."
+    error_message = "A snapshot is created every week and kept for five weeks."
   }
 
   # --- alarms ---
   assert {
     condition     = keys(aws_cloudwatch_metric_alarm.this) == ["failed", "not-run", "not-started", "redshift-usage", "slow", "stopped", "timed-out"] && alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alerts.arn])])
-    error_message = "Every alarm tells the topic."
+    error_message = "Every alarm notifies the topic."
   }
   assert {
     condition = alltrue([
       for name, metric in { failed = "ExecutionsFailed", timed-out = "ExecutionsTimedOut", stopped = "ExecutionsAborted", slow = "ExecutionTime", not-run = "ExecutionsSucceeded" } :
       aws_cloudwatch_metric_alarm.this[name].metric_name == metric && aws_cloudwatch_metric_alarm.this[name].namespace == "AWS/States" && aws_cloudwatch_metric_alarm.this[name].dimensions == tomap({ StateMachineArn = aws_sfn_state_machine.this.arn })
     ])
-    error_message = "The alarms of runs look at the state machine."
+    error_message = "The alarms of runs watch the state machine."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["slow"].threshold == 3600000
@@ -140,35 +140,35 @@ run "run" {
   }
   assert {
     condition = alltrue([
-      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "${jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds / 3600} of all"),
+      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "${jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds / 3600} hours in total"),
       strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "after ${jsondecode(aws_sfn_state_machine.this.definition).States.Build.TimeoutSeconds / 3600} hours"),
     ])
-    error_message = "The alarm of slow runs says when one that hangs is ended."
+    error_message = "The alarm for slow runs states when a run that hangs is ended."
   }
   assert {
     condition     = one(aws_ecs_cluster.this.setting).value == "disabled"
-    error_message = "Container Insights logs to a group that nobody made, without an end."
+    error_message = "Container Insights is off: its log group has no retention."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["not-run"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["not-run"].period * aws_cloudwatch_metric_alarm.this["not-run"].evaluation_periods == 25 * 3600
-    error_message = "No run at all for a day is an alarm, not silence."
+    error_message = "No run at all for a day raises the alarm."
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["redshift-usage"].threshold == 24 * 3600 && aws_cloudwatch_metric_alarm.this["redshift-usage"].dimensions == tomap({ Workgroup = "vendas" })
-    error_message = "The alarm of usage is in RPU-seconds of the workgroup."
+    error_message = "The alarm for usage is in RPU-seconds of the workgroup."
   }
   assert {
     condition     = aws_sns_topic.alerts.kms_master_key_id == aws_kms_key.this.arn && [for subscription in aws_sns_topic_subscription.email : subscription.endpoint] == ["dados@example.com"]
-    error_message = "The topic is encrypted and tells people."
+    error_message = "The topic is encrypted and has subscribers."
   }
 
   # --- what `make` reads ---
   assert {
     condition     = output.drop_url == "s3://vendas-drop-123456789012-sa-east-1" && output.docs_url == "s3://vendas-artifacts-123456789012-sa-east-1/docs/index.html" && output.log_group == "/vendas/tasks" && output.workgroup == "vendas"
-    error_message = "The outputs say where things are."
+    error_message = "The outputs contain the addresses."
   }
   assert {
     condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1", "make run-aws", "DEPLOY_ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy"] : strcontains(output.next_steps, text)])
-    error_message = "The next steps name what is this deployment's."
+    error_message = "The next steps contain this deployment's names."
   }
 }

@@ -1,4 +1,4 @@
-# Buckets, key, secret, image repository: who may not, and what is encrypted.
+# Buckets, key, secrets and image repository: access and encryption.
 
 mock_provider "aws" {
   source = "./tests"
@@ -9,7 +9,7 @@ run "storage" {
 
   assert {
     condition     = toset([for bucket in aws_s3_bucket.this : bucket.bucket]) == toset([for name in ["artifacts", "drop", "landing"] : "vendas-${name}-123456789012-sa-east-1"])
-    error_message = "There are three buckets, with the account and region in their names."
+    error_message = "There are three buckets, with the account and the region in their names."
   }
   assert {
     condition = length(aws_s3_bucket_public_access_block.this) == 3 && alltrue([
@@ -27,11 +27,11 @@ run "storage" {
         ]
       ]
     ]))
-    error_message = "Every bucket is encrypted with the key of ours."
+    error_message = "Every bucket is encrypted with our key."
   }
   assert {
     condition     = length(aws_s3_bucket_versioning.this) == 3 && alltrue([for bucket in aws_s3_bucket_versioning.this : bucket.versioning_configuration[0].status == "Enabled"])
-    error_message = "Every bucket keeps versions."
+    error_message = "Every bucket is versioned."
   }
   assert {
     condition = length(aws_s3_bucket_policy.this) == 3 && alltrue([
@@ -44,11 +44,11 @@ run "storage" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }]
     ])
-    error_message = "Every bucket refuses what comes without TLS, and its policy allows nobody anything."
+    error_message = "Every bucket refuses requests without TLS, and its policy allows nothing."
   }
   assert {
     condition     = alltrue([for bucket in aws_s3_bucket.this : !bucket.force_destroy]) && !aws_ecr_repository.this.force_delete
-    error_message = "What is not empty is not deleted unless protect_data says so."
+    error_message = "Buckets and repositories that are not empty are protected by default."
   }
   assert {
     condition = alltrue([
@@ -56,7 +56,7 @@ run "storage" {
         for rule in aws_s3_bucket_lifecycle_configuration.this[name].rule : length(rule.expiration) > 0
       ])
     ])
-    error_message = "What was landed and dropped is kept."
+    error_message = "Loaded and dropped files are kept."
   }
 
   # --- the key ---
@@ -72,27 +72,27 @@ run "storage" {
       Logs    = [{ Service = "logs.sa-east-1.amazonaws.com" }, ["ArnLike"]]
       Alarms  = [{ Service = "cloudwatch.amazonaws.com" }, ["StringEquals"]]
     }
-    error_message = "The key is used by this account, and by two services on its behalf only."
+    error_message = "Only this account, and two services on its behalf, may use the key."
   }
 
   # --- the secret ---
   assert {
     condition     = aws_secretsmanager_secret.source_postgres_password.kms_key_id == aws_kms_key.this.arn && aws_secretsmanager_secret.source_postgres_password.recovery_window_in_days == 30
-    error_message = "The secret is encrypted with the key of ours, and can be had back for 30 days."
+    error_message = "The secret is encrypted with our key and can be restored for 30 days."
   }
   assert {
     condition     = aws_secretsmanager_secret_version.source_postgres_password.secret_string == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo_version == 1
-    error_message = "The password is written and not in the state."
+    error_message = "The password is written and is not in the state."
   }
 
   # --- images ---
   assert {
     condition     = aws_ecr_repository.this.image_tag_mutability == "IMMUTABLE" && aws_ecr_repository.this.image_scanning_configuration[0].scan_on_push && aws_ecr_repository.this.encryption_configuration[0].kms_key == aws_kms_key.this.arn
-    error_message = "A tag never changes its image, each image is scanned, all are encrypted."
+    error_message = "Tags are immutable, and images are scanned and encrypted."
   }
 }
 
-run "can_be_given_back" {
+run "can_be_destroyed" {
   command = apply
 
   variables {
@@ -105,7 +105,7 @@ run "can_be_given_back" {
   }
 }
 
-run "secrets_that_are_stored_already" {
+run "secrets_that_are_already_stored" {
   command = plan
 
   variables {
@@ -115,8 +115,8 @@ run "secrets_that_are_stored_already" {
   }
 
   assert {
-    condition     = nonsensitive(local.given.source_postgres_password) == "" && nonsensitive(local.given.employees_api_key) == ""
-    error_message = "What is not given is empty and not null, which the provider refuses beside a version."
+    condition     = nonsensitive(local.secret_values.source_postgres_password) == "" && nonsensitive(local.secret_values.employees_api_key) == ""
+    error_message = "A missing secret is empty, because the provider refuses null with a version."
   }
 }
 
@@ -129,7 +129,7 @@ run "api_key" {
 
   assert {
     condition     = aws_secretsmanager_secret_version.employees_api_key[0].secret_string == null && aws_secretsmanager_secret_version.employees_api_key[0].secret_string_wo_version == 2 && aws_secretsmanager_secret.employees_api_key[0].kms_key_id == aws_kms_key.this.arn
-    error_message = "The API's key is encrypted with the key of ours, and written, not in the state."
+    error_message = "The API's key is encrypted with our key, written, and not in the state."
   }
   assert {
     condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => { for secret in jsondecode(task.container_definitions)[0].secrets : secret.name => secret.valueFrom } }) == jsonencode({
@@ -139,7 +139,7 @@ run "api_key" {
       }
       transformer = {}
     })
-    error_message = "The loader alone has the API's key."
+    error_message = "Only the loader has the API's key."
   }
   assert {
     condition     = anytrue([for s in jsondecode(aws_iam_role_policy.this["task_execution"].policy).Statement : contains(s.Action, "secretsmanager:GetSecretValue") && contains(s.Resource, aws_secretsmanager_secret.employees_api_key[0].arn)])

@@ -1,4 +1,4 @@
-# A mistake in a variable is told before anything is made.
+# An invalid variable is reported before anything is created.
 
 mock_provider "aws" {
   source = "./tests"
@@ -14,10 +14,11 @@ run "names" {
     image_tag    = "latest"
     tags         = { project = "other" }
     alert_emails = ["dados"]
-    github       = { repository = "vendas", state_bucket = "empresa-terraform" }
+    github       = { repository = "vendas" }
+    state_bucket = "Empresa"
   }
 
-  expect_failures = [var.name, var.region, var.database, var.image_tag, var.tags, var.alert_emails, var.github]
+  expect_failures = [var.name, var.region, var.database, var.image_tag, var.tags, var.alert_emails, var.github, var.state_bucket]
 }
 
 run "networks" {
@@ -68,7 +69,7 @@ run "sizes" {
   ]
 }
 
-run "sizes_that_do_not_fit" {
+run "sizes_that_contradict_each_other" {
   command = plan
 
   variables {
@@ -99,7 +100,7 @@ run "cron_of_two_days" {
   expect_failures = [var.schedule]
 }
 
-run "time_zone_without_place" {
+run "time_zone_abbreviation" {
   command = plan
 
   variables {
@@ -109,19 +110,19 @@ run "time_zone_without_place" {
   expect_failures = [var.schedule]
 }
 
-run "what_is_empty_or_for_everyone" {
+run "empty_values_and_wildcards" {
   command = plan
 
   variables {
     source_postgres = { host = "db.example.com:5432", database = "", user = " ", cidr = "10.1.0.0/24" }
     source_route    = {}
-    github          = { repository = "empresa/plataforma-vendas", environment = "*", state_bucket = "", oidc_provider_arn = "github" }
+    github          = { repository = "empresa/plataforma-vendas", environment = "*", oidc_provider_arn = "github" }
   }
 
   expect_failures = [var.source_postgres, var.source_route, var.github]
 }
 
-run "a_route_in_the_network_of_another" {
+run "route_in_an_existing_network" {
   command = plan
 
   variables {

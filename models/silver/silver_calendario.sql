@@ -27,7 +27,7 @@ parts as (
         cast(extract(quarter from data) as integer) as trimestre,
         cast(extract(month from data) as integer) as mes,
         cast(extract(day from data) as integer) as dia,
-        -- Redshift has no ISO week day: its dow, like DuckDB's, starts with Sunday as 0
+        -- Redshift has no ISO day of the week: its dow, like DuckDB's, starts with Sunday as 0
         cast(case when extract(dow from data) = 0 then 7 else extract(dow from data) end as integer) as dia_semana
     from days
 

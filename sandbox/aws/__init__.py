@@ -1,1 +1,1 @@
-"""The AWS services that the pipeline talks to, on this machine."""
+"""The AWS services that the pipeline uses, on this machine."""

@@ -1,4 +1,4 @@
-"""ECS tasks as processes on this machine: what RunTask is asked in, the description of a task out."""
+"""ECS tasks as processes on this machine, with the parameters of RunTask and the answers of DescribeTasks."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ STOP_TIMEOUT = 30  # seconds from SIGTERM to SIGKILL, ECS's default
 
 
 class TaskNotStartedError(Exception):
-    """RunTask answered with a failure instead of a task, as when there is no capacity."""
+    """RunTask returned a failure instead of a task, for example because there is no capacity."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class TaskDefinition:
     """A task of one container."""
 
     container: str
-    entry_point: tuple[str, ...]  # the command of RunTask's overrides follows it
+    entry_point: tuple[str, ...]  # followed by the command of RunTask's overrides
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Task:
-    """A task that was started."""
+    """A started task."""
 
     arn: str
     definition: str
@@ -39,12 +39,12 @@ class Task:
 
     @property
     def exit_code(self) -> int | None:
-        """The container's exit code, as a shell gives it; None while it runs."""
+        """The container's exit code as a shell reports it; None while it runs."""
         code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
 
     def stop(self, reason: str) -> None:
-        """Asks the process to end, waits for it, and kills it where it does not."""
+        """Sends SIGTERM and waits; kills the process after `STOP_TIMEOUT`."""
         if self.exit_code is not None:
             return
         self.stop_code, self.stopped_reason = "UserInitiated", reason
@@ -56,7 +56,7 @@ class Task:
             self.process.wait()
 
     def description(self) -> dict[str, Any]:
-        """Returns what DescribeTasks says of it, in the names that Step Functions passes on."""
+        """Returns the answer of DescribeTasks, with the names that Step Functions uses."""
         ended = self.exit_code is not None
         container = {"Name": self.container, "LastStatus": "STOPPED" if ended else "RUNNING"}
         described = {
@@ -72,7 +72,7 @@ class Task:
 
 
 class Cluster:
-    """Runs the tasks of known definitions, each with its output in a file of `logs`."""
+    """Runs tasks of known definitions; the output of each is a file in `logs`."""
 
     def __init__(self, definitions: Mapping[str, TaskDefinition], logs: Path) -> None:
         """`definitions` are by ARN."""
@@ -83,15 +83,17 @@ class Cluster:
         self._starting = Lock()
 
     def run(self, parameters: Mapping[str, Any]) -> Task:
-        """Starts what RunTask's `parameters` ask for.
+        """Starts a task for the `parameters` of RunTask.
 
         Raises:
-            TaskNotStartedError: no such task definition, it has no such container, or all tasks were stopped.
+            TaskNotStartedError: the task definition or its container does not exist, or all tasks were stopped.
         """
         arn = parameters["taskDefinition"]
         definition = self.definitions.get(arn)
         if definition is None:
-            raise TaskNotStartedError(f"task definition {arn} not found, there is {', '.join(self.definitions)}")
+            raise TaskNotStartedError(
+                f"task definition {arn} not found, expected one of {', '.join(self.definitions)}"
+            )
         command: Sequence[str] = ()
         environment = dict(definition.environment)
         for override in parameters.get("overrides", {}).get("containerOverrides", ()):
@@ -103,26 +105,26 @@ class Cluster:
         task_arn = f"{parameters['cluster'].replace(':cluster/', ':task/')}/{task_id}"
         with self._starting, self.log(task_id).open("wb") as output:
             if self._closed:
-                raise TaskNotStartedError("the cluster has stopped its tasks and starts no other")
-            process = subprocess.Popen(  # noqa: S603  the definitions are the caller's own
+                raise TaskNotStartedError("the cluster was stopped and starts no more tasks")
+            process = subprocess.Popen(  # noqa: S603  the definitions come from the caller
                 [*definition.entry_point, *command],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the execution, which stops its tasks
+                start_new_session=True,  # Ctrl-C goes to the execution, which stops its tasks
             )
             task = Task(task_arn, arn, definition.container, tuple(command), environment, process)
             self.tasks[task_arn] = task
         return task
 
     def log(self, task_id: str) -> Path:
-        """Returns the file with a task's output; `task_id` is the last part of its ARN."""
+        """Returns the file of a task's output; `task_id` is the last part of its ARN."""
         self.logs.mkdir(parents=True, exist_ok=True)
         return self.logs / f"{task_id}.log"
 
     def stop_all(self, reason: str) -> None:
-        """Stops what still runs, and starts nothing any more."""
+        """Stops all running tasks; no other task can start afterwards."""
         with self._starting:
             self._closed = True
         for task in self.tasks.values():

@@ -1,4 +1,4 @@
-"""An S3 server: moto's, with the objects also kept in a folder so that a landing outlives the sandbox."""
+"""An S3 server: moto's, with the objects also kept in a folder, so that a landing outlives the sandbox."""
 
 import logging
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ KEYS = {
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serves S3 on a free port of 127.0.0.1 while entered; gives its URL.
+    """Serves S3 on a free port of 127.0.0.1 while entered; yields its URL.
 
-    What was in the bucket `landing` when it ended last time is there again. A sandbox that is killed loses the
-    objects of its last start, as their loads are in the warehouse already; they cannot be replayed.
+    The bucket `landing` contains what it contained when the server last stopped. A sandbox that is killed loses the
+    objects that were written since its start. Their loads are in the warehouse, but cannot be replayed.
     """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -46,5 +46,5 @@ def serve(folder: Path) -> Iterator[str]:
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 bucket.download_file(item.key, str(file))
-        bucket.objects.all().delete()  # the next server of this process has the same memory
+        bucket.objects.all().delete()  # all servers of a process share their memory
         server.stop()

@@ -1,4 +1,4 @@
-"""The pipeline's state machine as Terraform would deploy it, with names of things on this machine."""
+"""The pipeline's state machine as Terraform renders it, with the names of the sandbox."""
 
 import json
 import re
@@ -29,14 +29,14 @@ VALUES: Mapping[str, object] = {
 
 def definition() -> str:
     """Returns the state machine in Amazon States Language, with the sandbox's values."""
-    return rendered(TEMPLATE.read_text(), VALUES)
+    return render(TEMPLATE.read_text(), VALUES)
 
 
-def rendered(template: str, values: Mapping[str, object]) -> str:
-    """Returns what Terraform's `templatefile` makes of `${name}` and `${jsonencode(name)}`.
+def render(template: str, values: Mapping[str, object]) -> str:
+    """Renders a template with `${name}` and `${jsonencode(name)}` as Terraform's `templatefile` does.
 
     Raises:
-        ValueError: the template holds another form of interpolation, a directive, or a name without a value.
+        ValueError: the template contains another form of interpolation, a directive, or a name without a value.
     """
 
     def value(match: re.Match[str]) -> str:

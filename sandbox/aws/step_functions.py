@@ -1,10 +1,10 @@
 """Step Functions on this machine: moto's interpreter, with `ecs:runTask.sync` running processes.
 
-moto 5.2.5 took its interpreter from LocalStack and left some of it behind. What is put right here, each in a function
-that says so: parameters and answers are not put in the service's case; parameters of RunTask are dropped; a task's
-exit code is ignored and a retry waits on the wait of the attempt before; an error `States.*` of an iteration passes
-by every Catch; an execution stopped in an iteration ends as failed; JSONata has no evaluator.
-`tests/python/steps/test_interpreter.py` says when moto has changed.
+moto 5.2.5 has LocalStack's interpreter, but not all of it. This module corrects these faults of it, each in its own
+function: the case of parameters and answers is not converted to the service's; parameters of RunTask are dropped;
+the exit code of a task is ignored, and a retry waits for the previous attempt; no Catch matches an error `States.*`
+of an iteration; an execution that is stopped during an iteration ends as failed; JSONata has no evaluator.
+`tests/python/integration/steps/test_interpreter.py` fails if moto changes.
 """
 
 import json
@@ -44,22 +44,22 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 
 from sandbox.aws.ecs import Cluster, TaskNotStartedError
 
-_LOOK_EVERY = 0.05  # seconds
+_POLL_SECONDS = 0.05
 _environment_set_error = Environment.set_error
 _TASK_FAILED = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
 
 
 @contextmanager
 def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
-    """Step Functions and SNS in this process while entered, with `cluster` as ECS; gives a Step Functions client.
+    """Runs Step Functions and SNS in this process, with `cluster` as ECS; yields a Step Functions client.
 
-    Every boto3 client of this process talks to the stand-ins meanwhile. What still runs at the end is stopped.
+    Meanwhile every boto3 client of this process uses the stand-ins. Tasks that still run at the end are stopped.
     """
 
     def run_task(
         state: StateTaskServiceEcs, env: Environment, normalised_parameters: dict[str, Any], **_unused: Any
     ) -> None:
-        """Starts a process, where moto only keeps a record."""
+        """Starts a process; moto would only record the call."""
         try:
             task = cluster.run(normalised_parameters)
         except TaskNotStartedError as error:
@@ -67,11 +67,11 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
         env.stack.append({"Tasks": [task.description()], "Failures": []})
 
     def wait_for_task(state: StateTaskServiceEcs, env: Environment, **_unused: Any) -> None:
-        """Waits for this attempt's own process, and fails where its exit code is not 0."""
+        """Waits for the process of this attempt; fails if its exit code is not 0."""
         task = cluster.tasks[env.stack.pop()["Tasks"][0]["TaskArn"]]
         while env.is_running() and task.exit_code is None:
-            env.program_state_event.wait(_LOOK_EVERY)
-        if not env.is_running():  # its time is over, or its execution was stopped
+            env.program_state_event.wait(_POLL_SECONDS)
+        if not env.is_running():  # it timed out, or its execution was stopped
             task.stop("Step Functions stopped the task")
             raise _failure(state, env, _TASK_FAILED, task.stopped_reason, HistoryEventType.TaskStateAborted)
         description = task.description()
@@ -79,7 +79,7 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
             raise _failure(state, env, _TASK_FAILED, json.dumps(description, separators=(",", ":")))
         env.stack.append(description)
 
-    logging.getLogger("moto").setLevel(logging.CRITICAL)  # what fails is in the execution's history
+    logging.getLogger("moto").setLevel(logging.CRITICAL)  # failures are in the history of the execution
     with ExitStack() as stack:
         for where, name, replacement in (
             (StateTaskService, "_normalise_parameters", _normalise_parameters),
@@ -133,13 +133,13 @@ def _normalise_parameters(
     boto_service_name: str | None = None,
     service_action_name: str | None = None,
 ) -> None:
-    """Puts parameters in the case of the service's model, and refuses those that do not fit it."""
+    """Converts parameters to the case of the service's model and validates them."""
     shape = _operation(
         state._get_boto_service_name(boto_service_name), state._get_boto_service_action(service_action_name)
     ).input_shape
     if shape is not None:
         state._to_boto_request(parameters, shape)
-        validate_parameters(parameters, shape)  # moto turns the client's own validation off
+        validate_parameters(parameters, shape)  # moto turns off the validation of the client
 
 
 def _normalise_response(
@@ -148,7 +148,7 @@ def _normalise_response(
     boto_service_name: str | None = None,
     service_action_name: str | None = None,
 ) -> None:
-    """Puts an answer in the case of Step Functions."""
+    """Converts an answer to the case of Step Functions."""
     shape = _operation(
         state._get_boto_service_name(boto_service_name), state._get_boto_service_action(service_action_name)
     ).output_shape
@@ -157,14 +157,14 @@ def _normalise_response(
 
 
 def _error_name(error_name: str) -> ErrorName:
-    """Takes `States.*` too, which moto's own class for the errors of iterations refuses."""
+    """Accepts `States.*` too, which moto's class for the errors of iterations refuses."""
     if error_name in {typ.to_name() for typ in StatesErrorNameType}:
         return StatesErrorName(typ=StatesErrorNameType.from_name(error_name))
     return CustomErrorName(error_name=error_name)
 
 
 def _set_error(env: Environment, error: ExecutionFailedEventDetails) -> None:
-    """Lets an execution that was stopped end as that, whatever breaks in its iterations because of it."""
+    """Keeps an execution that was stopped as stopped, whatever fails in its iterations because of it."""
     if not isinstance(env.program_state(), ProgramStopped):
         _environment_set_error(env, error)
 

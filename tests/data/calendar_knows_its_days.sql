@@ -1,4 +1,4 @@
--- Days whose facts are known: week day, holiday, working day.
+-- Days with a known day of the week, holiday and working day.
 {% set days = [
     ('2015-01-01', 4, 'nacional', false),
     ('2023-11-20', 1, 'nenhum', true),

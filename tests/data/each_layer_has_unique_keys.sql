@@ -1,4 +1,4 @@
--- A key stands once in a layer: in silver, a sale is either good or rejected, never both. The tables are those of
+-- A key exists once in a layer. In silver, a sale is either valid or rejected, never both. The tables are those of
 -- dbt_project.yml.
 with keys as (
 

@@ -1,4 +1,4 @@
--- Of each load, bronze has as many sales that the source still has as silver.venda and silver.venda_rejeitada together.
+-- For each load, bronze has as many sales (deleted ones excluded) as silver.venda and silver.venda_rejeitada together.
 with silver as (
 
     select _dlt_load_id

@@ -1,5 +1,5 @@
--- Of each table's last extract that loaded, raw holds as many rows as it says it loaded, and as the source had
--- where the whole table is read. The tables are those of dbt_project.yml.
+-- For the last extract of each table that did not fail, raw has as many rows as it recorded as loaded and, if it read
+-- the whole table, as many as the source had. The tables are those of dbt_project.yml.
 with extracts as (
 
     select

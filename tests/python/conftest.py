@@ -1,4 +1,4 @@
-"""What the tests share: a PostgreSQL server, and an empty database in it."""
+"""Fixtures that the tests share: a PostgreSQL server for each worker, and on it the sources and the stand-in."""
 
 import os
 import signal
@@ -13,49 +13,44 @@ from redshift_connector.iam_helper import IamHelper
 from extract.__main__ import main
 from redshift_standin.postgres import PostgresServer
 from sandbox.sources.api import serve
+from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 from tests.python.helpers.world import VENDA, Outcome, World
 
-# A shell's background job ignores Ctrl-C, and so would every program that a test starts and stops with it.
+# A shell's background job ignores Ctrl-C, and the programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A fault that passes is tried again for a while. A test that is not about that does not wait for it.
+# Passing faults are retried for a while. Tests that are not about retries do not wait for that.
 os.environ["RETRY_SECONDS"] = "0"
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
-# Files that take longest: begun first, they do not keep one core waiting for the other in the end.
-LONG = (
-    "test_redshift_pipeline", "test_permissions", "test_state_machine_pipeline", "test_infra_check",
-    "test_whole_pipeline", "test_build_command", "test_incremental", "test_any_dbt_project", "test_killed_runs",
-    "test_source_changes",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests of the long files first."""
-    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
-
-
 @pytest.fixture(autouse=True)
 def no_known_credentials() -> None:
-    """Makes Redshift's client forget the credentials of a stand-in that is gone: it takes them for the next one's."""
+    """Clears the credentials cache of Redshift's client: it would use those of one stand-in for the next one."""
     IamHelper.credentials_cache.clear()
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A server of this test session alone."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    """A server for all tests of this worker; its data need not survive a crash of the machine."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), fsync="off", full_page_writes="off")
     with server:
         yield server
     server.remove()
 
 
+@pytest.fixture(scope="module")
+def redshift(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
+    """The stand-in, empty at the module's first test."""
+    with redshift_up(postgres_server, tmp_path_factory.mktemp("redshift")) as target:
+        yield target
+
+
 @pytest.fixture
 def database(postgres_server: PostgresServer) -> Iterator[str]:
-    """The name of a fresh, empty database of `postgres_server`."""
+    """The name of an empty database of `postgres_server`."""
     name = f"test_{uuid4().hex[:12]}"
     postgres_server.create_database(name)
     yield name
@@ -70,7 +65,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Iterator[World]:
-    """Sources that are up and hold two rows each."""
+    """Three sources with two rows each, and the settings of a DuckDB warehouse."""
 
     def run_main(arguments: list[str]) -> Outcome:
         capfd.readouterr()
@@ -84,7 +79,7 @@ def world(
             environment={
                 "EMPLOYEES_API_URL": url,
                 "EMPLOYEES_API_ATTEMPTS": "2",
-                "EMPLOYEES_API_TIMEOUT": "0.5",
+                "EMPLOYEES_API_TIMEOUT": "60",
                 "SOURCE_POSTGRES_HOST": login.host,
                 "SOURCE_POSTGRES_PORT": str(login.port),
                 "SOURCE_POSTGRES_DATABASE": login.dbname,

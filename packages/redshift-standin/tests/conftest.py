@@ -1,24 +1,34 @@
 """The Redshift stand-in, the PostgreSQL server below it, and an S3 server for COPY."""
 
 import logging
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
+import redshift_connector
 from moto.server import ThreadedMotoServer
 from redshift_connector.iam_helper import IamHelper
 
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import redshift
+from redshift_standin.pytest_plugin import Redshift, redshift
 from redshift_standin.server import RedshiftServer
 
 __all__ = ["redshift"]
 
+# A background job of a shell ignores SIGINT, and so would the processes that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine may be slow.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
 
 @pytest.fixture(autouse=True)
-def no_known_credentials() -> None:
-    """Makes Redshift's client forget the credentials of a stand-in that is gone: it takes them for the next one's."""
+def no_cached_credentials() -> None:
+    """Clears the credentials that redshift_connector caches: it would use them for another stand-in."""
     IamHelper.credentials_cache.clear()
 
 
@@ -31,19 +41,52 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     server.remove()
 
 
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 server of this test session."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def stand_in(
+    postgres_server: PostgresServer, s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedshiftServer]:
+    """A stand-in of this test session."""
+    with RedshiftServer(postgres_server, tmp_path_factory.mktemp("redshift"), s3_endpoint) as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
-def redshift_server(
-    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RedshiftServer, Any]]:
-    """The stand-in and a bucket, made for each module: other modules reset what moto keeps in this process."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # one line per request otherwise
-    s3 = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    s3.start()
-    endpoint = "http://{}:{}".format(*s3.get_host_and_port())
+def redshift_server(stand_in: RedshiftServer, s3_endpoint: str) -> Iterator[tuple[RedshiftServer, Any]]:
+    """The stand-in and an empty bucket. moto's memory is that of the process: other modules' tests may reset it."""
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    bucket = boto3.resource("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).Bucket("landing")
+    bucket = boto3.resource("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **keys).Bucket("landing")
     bucket.create()
-    with RedshiftServer(postgres_server, tmp_path_factory.mktemp("redshift"), endpoint) as server:
-        yield server, bucket
-    bucket.objects.all().delete()  # the next server of this process has the same memory
-    s3.stop()
+    bucket.objects.all().delete()
+    yield stand_in, bucket
+    bucket.objects.all().delete()
+
+
+@pytest.fixture
+def connect_like_dbt(
+    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., redshift_connector.Connection]]:
+    """Opens connections of dbt-redshift's client as the admin, or with changed arguments, and closes them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(redshift.server.ca_bundle))  # it reads CAs from OpenSSL's places
+    opened: list[redshift_connector.Connection] = []
+
+    def connect(**changed: Any) -> redshift_connector.Connection:
+        arguments = {
+            "host": redshift.server.host, "port": redshift.server.port, "database": "dev", "user": "awsuser",
+            "password": redshift.server.password, "sslmode": "verify-full",
+        }  # fmt: skip
+        opened.append(redshift_connector.connect(**(arguments | changed)))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()

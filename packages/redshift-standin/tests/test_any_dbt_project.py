@@ -1,4 +1,4 @@
-"""A dbt project of someone else's on the stand-in, by the unmodified dbt-redshift: built, changed, built again."""
+"""Another dbt project on the stand-in, with the unmodified dbt-redshift: it is built, changed and built again."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def users(redshift: Redshift) -> Iterator[Redshift]:
 
 
 def dbt(redshift: Redshift, project: Path, *arguments: str) -> dict[str, str]:
-    """Runs dbt in a process of its own, as it does with its CAs; returns the status of each node by its name."""
+    """Runs dbt in its own process, which reads its CAs at the start; returns the status of each node by name."""
     environment = os.environ | {
         "STAND_IN_PORT": str(redshift.server.port),
         "STAND_IN_PASSWORD": redshift.server.password,

@@ -1,4 +1,4 @@
-"""dlt's Redshift destination on the stand-in: each way to write, by each way to load."""
+"""dlt's Redshift destination on the stand-in: each write disposition with each file format."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "insert_values"])
-def test_what_is_loaded_twice(
+def test_two_loads_of_each_write_disposition(
     redshift: Redshift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
 ) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", str(redshift.server.ca_bundle))

@@ -1,4 +1,4 @@
-"""COPY from S3: what it reads, and that what does not fit loads nothing."""
+"""COPY from S3. What cannot be loaded is an error, and nothing is loaded."""
 
 import gzip
 import io
@@ -40,7 +40,7 @@ def sales(**changed: pa.Array) -> bytes:
     return parquet(**(columns | changed))
 
 
-def test_parquet_arrives_as_it_is(redshift: Redshift) -> None:
+def test_parquet_is_loaded_unchanged(redshift: Redshift) -> None:
     redshift.execute(VENDA)
     put(redshift, "a/1.parquet", sales())
     redshift.copy("venda", "a/", "format as parquet")
@@ -75,7 +75,7 @@ def test_json_maps_by_name_and_csv_by_position(redshift: Redshift) -> None:
     ]
 
 
-def test_names_in_json_are_told_apart_by_case_unless_asked_otherwise(redshift: Redshift) -> None:
+def test_names_in_json_are_case_sensitive_by_default(redshift: Redshift) -> None:
     redshift.execute("create table par (a integer, b integer)")
     put(redshift, "k.json", b'{"A": 1, "b": 2}')
     redshift.copy("par", "k.json", "json 'auto'")
@@ -101,7 +101,7 @@ def test_a_manifest_names_the_files(redshift: Redshift) -> None:
         (b"none", "is not valid JSON of its form"),
     ],
 )
-def test_a_manifest_that_leads_nowhere(redshift: Redshift, manifest: bytes, message: str) -> None:
+def test_an_invalid_manifest_is_an_error(redshift: Redshift, manifest: bytes, message: str) -> None:
     redshift.execute(VENDA)
     put(redshift, "w/manifest", manifest)
     with pytest.raises(psycopg2.Error, match=message):
@@ -134,7 +134,7 @@ def test_text_with_a_delimiter_has_no_quotes(redshift: Redshift) -> None:
     ]
 
 
-def test_numbers_in_json_arrive_digit_by_digit(redshift: Redshift) -> None:
+def test_numbers_in_json_keep_their_digits(redshift: Redshift) -> None:
     redshift.execute("create table par (a numeric(38, 18), b varchar(40), s super)")
     put(
         redshift, "num.json", b'{"a": 12345678901234567890.123456789012345678, "b": 1.10, "s": {"x": [0.10, "y", 7]}}'
@@ -182,7 +182,7 @@ def test_columns_can_be_listed(redshift: Redshift) -> None:
         (lambda: sales(), "parquet fillrecord", "stand-in: COPY with fillrecord"),
     ],
 )
-def test_what_does_not_fit_loads_nothing(
+def test_files_that_do_not_match_the_table_load_nothing(
     redshift: Redshift, body: Callable[[], bytes], options: str, message: str
 ) -> None:
     redshift.execute(VENDA)
@@ -217,7 +217,7 @@ DETAIL = """
         (b"1,,,x\n", "csv gzip", ("1", -1, "", 1216, "Invalid input: Not a gzipped file (b'1,')")),
     ],
 )  # fmt: skip
-def test_a_row_that_does_not_load_is_in_the_system_table(
+def test_a_row_that_cannot_be_loaded_is_in_the_system_table(
     redshift: Redshift, body: bytes, options: str, detail: tuple[object, ...]
 ) -> None:
     redshift.execute(VENDA)
@@ -246,7 +246,7 @@ def test_a_nul_byte_does_not_end_the_history(redshift: Redshift) -> None:
     assert redshift.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
 
 
-def test_the_row_outlives_the_clients_rollback(redshift: Redshift) -> None:
+def test_the_load_error_survives_a_rollback(redshift: Redshift) -> None:
     redshift.execute("create table par (a integer, b integer)")
     put(redshift, "r.csv", b"1,2\n1,x\n")
     with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
@@ -266,7 +266,7 @@ def test_the_row_outlives_the_clients_rollback(redshift: Redshift) -> None:
     assert (status, "Load into table 'par' failed" in error) == ("failed", True)
 
 
-def test_an_error_before_the_load_breaks_the_transaction_with_its_own_words(redshift: Redshift) -> None:
+def test_an_error_before_the_load_fails_the_transaction(redshift: Redshift) -> None:
     with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
         for source, message in (("nowhere", "does not exist"), ("t.nowhere", "does not exist")):
             with pytest.raises(psycopg2.Error, match=message):
@@ -307,7 +307,7 @@ def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
         ("'s3://landing/x' credentials 'aws_access_key_id=a;aws_secret_access_key=b'", "stand-in: COPY with keys"),
     ],
 )
-def test_a_source_that_cannot_be_read(redshift: Redshift, source: str, message: str) -> None:
+def test_a_source_that_cannot_be_read_is_an_error(redshift: Redshift, source: str, message: str) -> None:
     redshift.execute(VENDA)
     with pytest.raises(psycopg2.Error) as failed:
         redshift.execute(f"copy venda from {source.format(role=ROLE)} parquet")

@@ -1,6 +1,6 @@
-"""Views WITH NO SCHEMA BINDING: what their text names now is what they show."""
+"""Views WITH NO SCHEMA BINDING read the relations that have the names in their text now."""
 
-from contextlib import closing
+from collections.abc import Callable
 
 import psycopg2
 import pytest
@@ -11,7 +11,7 @@ from redshift_standin.pytest_plugin import Redshift
 
 @pytest.fixture
 def view(redshift: Redshift) -> Redshift:
-    """The stand-in with a late-binding view `v` of all of the table `a`, and a grant on it."""
+    """The stand-in with a late-binding view `v` of all columns of the table `a`, and a grant on it."""
     redshift.execute("create table a as select 1 as x")
     redshift.execute("create view v as select * from t.a with no schema binding")
     redshift.execute("grant select on v to public")
@@ -19,7 +19,7 @@ def view(redshift: Redshift) -> Redshift:
 
 
 def swap(redshift: Redshift, query: str) -> None:
-    """What dbt sends when it builds a table again."""
+    """Runs what dbt sends when it rebuilds a table."""
     redshift.execute(f'begin; create table "dev"."t"."a__dbt_tmp" as ({query})')
     redshift.execute('alter table "dev"."t"."a" rename to "a__dbt_backup"')
     redshift.execute('alter table "dev"."t"."a__dbt_tmp" rename to "a"; commit')
@@ -27,7 +27,7 @@ def swap(redshift: Redshift, query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["select 2 as x", "select 2.5::numeric(9, 1) as x", "select 2 as x, 3 as y"])
-def test_a_table_that_dbt_swaps_is_read_anew(view: Redshift, query: str) -> None:
+def test_a_table_that_dbt_swaps_is_read_in_its_new_form(view: Redshift, query: str) -> None:
     assert view.execute("select * from v") == [(1,)]
     swap(view, query)
     assert view.execute("select * from v") == view.execute(query)
@@ -39,7 +39,7 @@ def test_a_table_that_dbt_swaps_is_read_anew(view: Redshift, query: str) -> None
     assert view.execute(privileges) == [("SELECT",)]
 
 
-def test_a_view_that_dbt_swaps_is_read_anew(view: Redshift) -> None:
+def test_a_view_that_dbt_swaps_is_read_in_its_new_form(view: Redshift) -> None:
     view.execute(
         'create view "dev"."t"."v__dbt_tmp" as (select x + 1 as z from "dev"."t"."a") with no schema binding'
     )
@@ -50,23 +50,19 @@ def test_a_view_that_dbt_swaps_is_read_anew(view: Redshift) -> None:
     assert view.execute("select z from v") == [(8,)]
 
 
-def test_a_prepared_statement_sees_the_swap(view: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = view.server
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_bundle))
-    with closing(
-        redshift_connector.connect(
-            host=server.host, port=server.port, database="dev", user="awsuser", password=server.password
-        )
-    ) as connection:
-        connection.autocommit = True
-        cursor = connection.cursor()
-        for answer in (1, 2):
-            cursor.execute("select x from t.v")
-            assert cursor.fetchall() == ([answer],)
-            swap(view, "select 2 as x")
+def test_a_prepared_statement_sees_the_swap(
+    view: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+) -> None:
+    connection = connect_like_dbt()
+    connection.autocommit = True
+    cursor = connection.cursor()
+    for answer in (1, 2):
+        cursor.execute("select x from t.v")
+        assert cursor.fetchall() == ([answer],)
+        swap(view, "select 2 as x")
 
 
-def test_what_it_reads_may_come_and_go(redshift: Redshift) -> None:
+def test_relations_below_a_view_may_be_dropped_and_created(redshift: Redshift) -> None:
     redshift.execute("create view v as select x from t.a with no schema binding")
     redshift.execute("create view w as select x + 1 as y from t.v with no schema binding")
     for answer in (5, 6):

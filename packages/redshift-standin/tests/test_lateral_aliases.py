@@ -5,7 +5,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.lateral import expand
+from redshift_standin.lateral import expand_aliases
 from redshift_standin.pytest_plugin import Redshift
 
 
@@ -30,20 +30,22 @@ from redshift_standin.pytest_plugin import Redshift
         ("select 1 as um, um + 1 as dois", [(1, 2)]),
     ],
 )
-def test_they_mean_what_they_stand_for(redshift: Redshift, query: str, answer: list[tuple[Any, ...]]) -> None:
+def test_aliases_have_the_values_of_their_expressions(
+    redshift: Redshift, query: str, answer: list[tuple[Any, ...]]
+) -> None:
     redshift.execute("create table a (x int)")
     redshift.execute("insert into a values (1)")
     assert redshift.execute(query) == answer
 
 
-def test_they_work_where_rows_are_written(redshift: Redshift) -> None:
+def test_aliases_in_statements_that_write(redshift: Redshift) -> None:
     redshift.execute("create table a diststyle all as select 1 as x, x + 1 as y")
     redshift.execute("insert into a select y as p, p + 1 as q from a")
     assert redshift.execute("select x, y from a order by x") == [(1, 2), (2, 3)]
     assert redshift.execute("select diststyle from svv_table_info where \"table\" = 'a'") == [("ALL",)]
 
 
-def test_they_see_what_the_transaction_has_made(redshift: Redshift) -> None:
+def test_aliases_of_relations_of_the_open_transaction(redshift: Redshift) -> None:
     redshift.execute("begin")
     redshift.execute("create temp table nova (valor int)")
     redshift.execute("insert into nova values (2)")
@@ -64,5 +66,5 @@ def test_they_see_what_the_transaction_has_made(redshift: Redshift) -> None:
         "not SQL that select knows",
     ],
 )
-def test_a_statement_without_them_is_left_as_it_is(statement: str) -> None:
-    assert expand(statement, lambda _: False) == statement
+def test_a_statement_without_aliases_is_unchanged(statement: str) -> None:
+    assert expand_aliases(statement, lambda _: False) == statement

@@ -1,4 +1,4 @@
-"""Names of 64 to 127 bytes, which PostgreSQL would cut: shortened below, whole in all that a client sees."""
+"""Names of 64 to 127 bytes: short in PostgreSQL, which would truncate them, and whole for clients."""
 
 import io
 import json
@@ -44,11 +44,11 @@ def long_named(redshift: Redshift) -> Redshift:
         (f"select has_table_privilege(current_user, 't.{TWIN}', 'select')", [True]),
     ],
 )
-def test_the_catalogue_shows_them_whole(long_named: Redshift, query: str, answer: list[object]) -> None:
+def test_the_catalogue_shows_whole_names(long_named: Redshift, query: str, answer: list[object]) -> None:
     assert [row[0] for row in long_named.execute(query)] == answer
 
 
-def test_descriptions_of_rows_show_them_whole(long_named: Redshift) -> None:
+def test_descriptions_of_rows_have_whole_names(long_named: Redshift) -> None:
     alias = "a" * 127
     with long_named.connection.cursor() as cursor:
         cursor.execute(f"select *, id as {alias.upper()} from {TABLE}")
@@ -56,7 +56,7 @@ def test_descriptions_of_rows_show_them_whole(long_named: Redshift) -> None:
         assert cursor.fetchall() == [(1, "um", 1)]
 
 
-def test_errors_and_views_show_them_whole(long_named: Redshift) -> None:
+def test_errors_and_views_have_whole_names(long_named: Redshift) -> None:
     with pytest.raises(psycopg2.Error, match=f'relation "t.{TABLE}x" does not exist'):
         long_named.execute(f"select * from t.{TABLE}x")
     long_named.execute(f"create view resumo as select id from t.{TABLE}")
@@ -64,7 +64,7 @@ def test_errors_and_views_show_them_whole(long_named: Redshift) -> None:
     assert TABLE in definition
 
 
-def test_copy_takes_them(long_named: Redshift) -> None:
+def test_copy_accepts_long_names(long_named: Redshift) -> None:
     out = io.BytesIO()
     pq.write_table(pa.table({"id": pa.array([2], pa.int32()), "v": ["dois"]}), out)
     long_named.bucket.put_object(Key="long.parquet", Body=out.getvalue())
@@ -83,7 +83,7 @@ def test_copy_takes_them(long_named: Redshift) -> None:
     assert seen == [(COLUMN,)]
 
 
-def test_they_outlive_the_stand_in_that_met_them(long_named: Redshift) -> None:
+def test_long_names_survive_a_restart(long_named: Redshift) -> None:
     with closing(long_named.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"select count(*) from pg_tables where tablename = '{TWIN}'")
         assert cursor.fetchall() == [(1,)]
@@ -95,7 +95,7 @@ def test_128_bytes_are_too_many(redshift: Redshift) -> None:
     assert redshift.execute("select 1") == [(1,)]
 
 
-def test_quoted_names_fold_to_lower_case(redshift: Redshift) -> None:
+def test_quoted_names_are_folded_to_lowercase(redshift: Redshift) -> None:
     redshift.execute('create table "Venda" ("Id" int)')
     with redshift.connection.cursor() as cursor:
         cursor.execute('select "ID" as "Chave" from VENDA')
@@ -103,7 +103,7 @@ def test_quoted_names_fold_to_lower_case(redshift: Redshift) -> None:
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Nd"]), min_size=1, max_size=130).map(lambda n: "x" + n))
-def test_a_short_name_fits_and_tells_apart(name: str) -> None:
+def test_a_short_name_fits_and_is_unique(name: str) -> None:
     if len(name.encode()) > 127:
         with pytest.raises(RedshiftError):
             short(name)
@@ -114,6 +114,6 @@ def test_a_short_name_fits_and_tells_apart(name: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu"]), min_size=64, max_size=100))
-def test_strings_and_comments_are_no_names(text: str) -> None:
+def test_strings_and_comments_are_not_names(text: str) -> None:
     sql = f"select '{text}' /* {text} */ -- {text}"
     assert fold(sql) == (sql, {})

@@ -1,4 +1,4 @@
-"""MERGE: the forms that Redshift has, and those that it has not."""
+"""MERGE: the forms that Redshift has, and those that it refuses."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def tables(redshift: Redshift) -> Redshift:
     ],
 )
 @pytest.mark.parametrize("source", ["s", "t.s as s", "t.s s"])
-def test_what_it_does(tables: Redshift, source: str, clauses: str, answer: list[tuple[Any, ...]]) -> None:
+def test_merge_changes_the_target(tables: Redshift, source: str, clauses: str, answer: list[tuple[Any, ...]]) -> None:
     tables.execute(f"merge into t.m using {source} on t.m.id = s.id {clauses}")
     assert tables.execute("select id, nome from m order by id, nome") == answer
 
@@ -64,7 +64,7 @@ def test_two_rows_of_the_source_for_one_of_the_target(tables: Redshift, clauses:
         (f"merge into m using s on m.id = s.id {MATCHED} {NOT_MATCHED} returning *", 'near "RETURNING"'),
     ],
 )
-def test_what_redshift_has_not_is_refused(tables: Redshift, statement: str, message: str) -> None:
+def test_a_form_that_redshift_lacks_is_refused(tables: Redshift, statement: str, message: str) -> None:
     with pytest.raises(psycopg2.Error) as refused:
         tables.execute(statement)
     assert message in str(refused.value)

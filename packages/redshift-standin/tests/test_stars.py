@@ -31,7 +31,7 @@ def tables(redshift: Redshift) -> Redshift:
         ("select k, sum(sum(v)) over (order by k) as s from a group by all", ["k", "s"], [(1, 2)]),
     ],
 )
-def test_they_mean_the_columns_that_there_are(
+def test_they_are_expanded_to_columns(
     tables: Redshift, query: str, names: list[str], rows: list[tuple[Any, ...]]
 ) -> None:
     with tables.connection.cursor() as cursor:
@@ -50,6 +50,6 @@ def test_they_mean_the_columns_that_there_are(
         ("select * from a group by all", "stand-in: GROUP BY ALL of"),
     ],
 )
-def test_what_they_cannot_mean_is_an_error(tables: Redshift, query: str, message: str) -> None:
+def test_a_form_that_cannot_be_expanded_is_refused(tables: Redshift, query: str, message: str) -> None:
     with pytest.raises(psycopg2.Error, match=message):
         tables.execute(query)

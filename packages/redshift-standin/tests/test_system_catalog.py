@@ -1,11 +1,9 @@
-"""What clients read of the catalogue: psql, sqlalchemy-redshift, dbt-redshift's grants."""
+"""The catalogue as clients read it: psql, sqlalchemy-redshift, dbt-redshift's grants, redshift_connector."""
 
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redshift_connector
@@ -37,7 +35,7 @@ def psql(shop: Redshift, tmp_path: Path) -> Callable[[str], str]:
     """Runs psql with a command; returns what it prints."""
     program = shutil.which("psql")
     if not program:
-        pytest.skip("no psql on this machine")
+        pytest.skip("no psql: install the package postgresql-client")
     server = shop.server
 
     def run(command: str) -> str:
@@ -76,17 +74,17 @@ def psql(shop: Redshift, tmp_path: Path) -> Callable[[str], str]:
     ],
 )
 def test_psql_describes(psql: Callable[[str], str], command: str, lines: list[str]) -> None:
-    told = psql(command).splitlines()
-    assert [line for line in lines if line not in told] == []
+    output = psql(command).splitlines()
+    assert [line for line in lines if line not in output] == []
 
 
-def test_psql_sees_nothing_of_the_stand_in(psql: Callable[[str], str]) -> None:
+def test_psql_does_not_see_the_stand_ins_own_schemas(psql: Callable[[str], str]) -> None:
     for command in (r"\dn", r"\d", r"\dt *.*", r"\dv *.*", r"\df *.*"):
         assert [line for line in psql(command).splitlines() if line.startswith(("rs|", "rs_"))] == []
 
 
 def reflected(shop: Redshift, words: str) -> list[tuple[object, ...]]:
-    """The rows of the one recorded query that has these words in it."""
+    """Returns the rows of the one recorded query that contains these words."""
     [query] = [query for query in REFLECTION if words in query]
     return shop.execute(query)
 
@@ -94,8 +92,8 @@ def reflected(shop: Redshift, words: str) -> list[tuple[object, ...]]:
 def test_sqlalchemy_reflects_relations(shop: Redshift) -> None:
     assert "Redshift" in str(reflected(shop, "version()"))
     assert ("t",) in reflected(shop, "nspname NOT LIKE")
-    told = {(row[0], row[2], row[4], row[5], row[7]) for row in reflected(shop, "reldiststyle")}
-    assert told == {
+    relations = {(row[0], row[2], row[4], row[5], row[7]) for row in reflected(shop, "reldiststyle")}
+    assert relations == {
         ("r", "t", "venda", "KEY", "awsuser"),
         ("r", "t", "item", None, "awsuser"),
         *(("v", "t", view, None, "awsuser") for view in ("vista", "tardia", "materializada")),
@@ -104,8 +102,8 @@ def test_sqlalchemy_reflects_relations(shop: Redshift) -> None:
 
 
 def test_sqlalchemy_reflects_columns(shop: Redshift) -> None:
-    told = [(row[2], row[3], row[4], row[5], row[6], row[7]) for row in reflected(shop, "attencodingtype")]
-    assert told == [
+    columns = [(row[2], row[3], row[4], row[5], row[6], row[7]) for row in reflected(shop, "attencodingtype")]
+    assert columns == [
         ("id", "az64", "integer", True, 2, True),
         ("nome", "lzo", "character varying(100)", False, 0, False),
         ("valor", "none", "numeric(18,2)", False, 1, False),
@@ -121,7 +119,7 @@ def test_sqlalchemy_reflects_keys(shop: Redshift) -> None:
     }
 
 
-def test_columns_of_a_late_binding_view_are_told_once(shop: Redshift) -> None:
+def test_columns_of_a_late_binding_view_are_shown_once(shop: Redshift) -> None:
     catalogue = "select column_name from information_schema.columns where table_name = '{}' order by 1"
     assert shop.execute(catalogue.format("vista")) == [("id",), ("nome",)]
     assert shop.execute(catalogue.format("tardia")) == []
@@ -135,7 +133,7 @@ def test_columns_of_a_late_binding_view_are_told_once(shop: Redshift) -> None:
     ]
 
 
-def test_a_materialised_view_is_told_by_its_definition(shop: Redshift) -> None:
+def test_a_materialised_view_is_recognised_by_its_definition(shop: Redshift) -> None:
     [(definition,)] = shop.execute("select definition from pg_views where viewname = 'materializada'")
     assert definition.startswith("create materialized view")
     assert shop.execute("select autorefresh from svv_mv_info where name = 'materializada'") == [(True,)]
@@ -151,7 +149,7 @@ def people(shop: Redshift) -> Iterator[Redshift]:
     shop.execute("drop user ana; drop role leitor; drop group analistas")
 
 
-def test_grants_are_told_as_they_were_made(people: Redshift) -> None:
+def test_grants_are_shown_as_they_were_made(people: Redshift) -> None:
     people.execute("grant select on t.venda to role leitor")
     people.execute("grant insert, select on t.venda to group analistas, ana")
     people.execute("revoke insert on t.venda from group analistas")
@@ -159,9 +157,10 @@ def test_grants_are_told_as_they_were_made(people: Redshift) -> None:
         ("ana", "user", "INSERT"), ("ana", "user", "SELECT"), ("analistas", "group", "SELECT"),
         ("leitor", "role", "SELECT"),
     ]  # fmt: skip
-    told = "select identity_name, identity_type, privilege_type from svv_relation_privileges"
+    grants = "select identity_name, identity_type, privilege_type from svv_relation_privileges"
     assert (
-        people.execute(f"{told} where namespace_name = 't' and relation_name = 'venda' order by 1, 2, 3") == expected
+        people.execute(f"{grants} where namespace_name = 't' and relation_name = 'venda' order by 1, 2, 3")
+        == expected
     )
     with people.connection.cursor() as cursor:
         cursor.execute('show grants on table "dev"."t"."venda"')
@@ -187,21 +186,17 @@ def test_privileges_are_those_granted(people: Redshift, question: str, answer: b
     assert people.execute(f"select {question}") == [(answer,)]
 
 
-def test_redshift_connectors_own_questions_are_answered(shop: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redshift_connector_reads_metadata(
+    shop: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+) -> None:
     shop.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
-    server = shop.server
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_bundle))
-    words: dict[str, Any] = {"host": server.host, "port": server.port, "database": "dev", "user": "awsuser"}
-    with closing(redshift_connector.connect(**words, password=server.password)) as connection:
-        cursor = connection.cursor()
-        tables = cursor.get_tables(schema_pattern="t")
-        assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "venda"]
-        assert [row[3] for row in cursor.get_columns(schema_pattern="t", tablename_pattern="tardia")] == [
-            "id",
-            "nome",
-        ]
-        assert ("t", "venda", "valor") in {tuple(row[1:4]) for row in cursor.get_columns()}
-        assert [row[2] for row in cursor.get_procedures(schema_pattern="t")] == ["anotar"]
-        assert len(cursor.get_procedures()) > 100
-        assert [row[0] for row in cursor.get_schemas(schema_pattern="t")] == ["t"]
-        assert list(cursor.get_catalogs()) == [["dev"]]
+    cursor = connect_like_dbt().cursor()
+    tables = cursor.get_tables(schema_pattern="t")
+    assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "venda"]
+    columns = cursor.get_columns(schema_pattern="t", tablename_pattern="tardia")
+    assert [row[3] for row in columns] == ["id", "nome"]
+    assert ("t", "venda", "valor") in {tuple(row[1:4]) for row in cursor.get_columns()}
+    assert [row[2] for row in cursor.get_procedures(schema_pattern="t")] == ["anotar"]
+    assert len(cursor.get_procedures()) > 100
+    assert [row[0] for row in cursor.get_schemas(schema_pattern="t")] == ["t"]
+    assert list(cursor.get_catalogs()) == [["dev"]]

@@ -1,4 +1,4 @@
-"""varchar(n) holds n bytes, wherever its text comes from."""
+"""varchar(n) has n bytes, whatever the source of its text."""
 
 import psycopg2
 import pytest
@@ -19,7 +19,7 @@ from redshift_standin.pytest_plugin import Redshift
         ("null::varchar(1)", None),
     ],
 )
-def test_a_cast_cuts(redshift: Redshift, value: str, answer: str | None) -> None:
+def test_a_cast_truncates(redshift: Redshift, value: str, answer: str | None) -> None:
     assert redshift.execute(f"select {value}") == [(answer,)]
     redshift.execute(f"create table a as select {value} as x")
     assert redshift.execute("select x from a") == [(answer,)]
@@ -68,7 +68,7 @@ def test_a_text_column_without_a_length_has_256_bytes(redshift: Redshift) -> Non
         "merge into a using b on a.x = b.x when matched then delete when not matched then insert values (b.x)",
     ],
 )
-def test_a_column_takes_what_fits_from_a_longer_or_a_shorter_one(redshift: Redshift, statement: str) -> None:
+def test_a_column_accepts_values_that_fit_from_other_lengths(redshift: Redshift, statement: str) -> None:
     redshift.execute("create table a (x varchar(5))")
     redshift.execute("create table b as select 'éé'::varchar(9) as x")
     redshift.execute("insert into a values ('éé')")
@@ -76,7 +76,7 @@ def test_a_column_takes_what_fits_from_a_longer_or_a_shorter_one(redshift: Redsh
     assert {text[:2] for (text,) in redshift.execute("select x from a union all select x from b")} == {"éé"}
 
 
-def test_an_expression_gives_a_table_a_varchar(redshift: Redshift) -> None:
+def test_an_expression_becomes_a_varchar_in_a_table(redshift: Redshift) -> None:
     redshift.execute("create table a as select md5('a') as x, 'b' || 'c' as y, 1 as z")
     types = "select data_type from information_schema.columns where table_name = 'a' order by ordinal_position"
     assert redshift.execute(types) == [("character varying",), ("character varying",), ("integer",)]

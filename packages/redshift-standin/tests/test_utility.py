@@ -1,7 +1,7 @@
-"""Upkeep, sessions and storage: what is carried out, what is told, and what is refused."""
+"""Statements about maintenance, sessions and storage."""
 
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 import psycopg2
 import pytest
@@ -35,7 +35,7 @@ def table(redshift: Redshift) -> Redshift:
         ("alter table a alter sortkey auto", "ALTER TABLE"),
     ],
 )
-def test_they_answer_with_their_names_and_no_rows(table: Redshift, statement: str, tag: str) -> None:
+def test_they_return_their_command_tags_and_no_rows(table: Redshift, statement: str, tag: str) -> None:
     with table.connection.cursor() as cursor:
         cursor.execute(statement)
         assert (cursor.statusmessage, cursor.description) == (tag, None)
@@ -58,14 +58,14 @@ def test_they_answer_with_their_names_and_no_rows(table: Redshift, statement: st
         ("alter table a append from b", "the columns of the two tables do not match"),
     ],
 )
-def test_what_they_cannot_do_is_an_error(table: Redshift, statement: str, message: str) -> None:
+def test_what_they_cannot_do_is_refused(table: Redshift, statement: str, message: str) -> None:
     table.execute("create table b (z int)")
     with pytest.raises(psycopg2.Error, match=message):
         table.execute(statement)
 
 
 def test_a_tables_storage_can_be_altered(table: Redshift) -> None:
-    told = "select diststyle, sortkey1, sortkey_num from svv_table_info where \"table\" = 'a'"
+    info = "select diststyle, sortkey1, sortkey_num from svv_table_info where \"table\" = 'a'"
     for statement, answer in {
         "alter table a alter diststyle key distkey x": ("KEY(x)", "AUTO(SORTKEY)", 0),
         'alter table t.a alter compound sortkey ("y", x)': ("KEY(x)", "y", 2),
@@ -74,7 +74,7 @@ def test_a_tables_storage_can_be_altered(table: Redshift) -> None:
         "alter table a alter sortkey none": ("ALL", "AUTO(SORTKEY)", 0),
     }.items():
         table.execute(statement)
-        assert table.execute(told) == [answer], statement
+        assert table.execute(info) == [answer], statement
 
 
 def test_append_moves_the_rows(table: Redshift) -> None:
@@ -94,23 +94,22 @@ def test_truncate_commits(table: Redshift, before: str) -> None:
     assert table.execute("select * from a") == []
 
 
-def test_truncate_says_nothing_of_its_commit(table: Redshift) -> None:
+def test_the_commit_of_truncate_sends_no_notice(table: Redshift) -> None:
     table.connection.notices.clear()
     table.execute("truncate a; truncate a; select 1")
     assert table.connection.notices == []
 
 
-def test_truncate_commits_in_the_extended_protocol(table: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = table.server
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_bundle))
-    words: dict[str, Any] = {"host": server.host, "port": server.port, "database": "dev", "user": "awsuser"}
-    with closing(redshift_connector.connect(**words, password=server.password)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("insert into t.a values (9, 9)")
-        cursor.execute("create table t.b (x int)")
-        cursor.execute("truncate table t.a")
-        cursor.execute("insert into t.a values (7, 7)")
-        connection.rollback()
+def test_truncate_commits_in_the_extended_protocol(
+    table: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+) -> None:
+    connection = connect_like_dbt()
+    cursor = connection.cursor()
+    cursor.execute("insert into t.a values (9, 9)")
+    cursor.execute("create table t.b (x int)")
+    cursor.execute("truncate table t.a")
+    cursor.execute("insert into t.a values (7, 7)")
+    connection.rollback()
     assert table.execute("select * from a") == []
     assert table.execute("select * from b") == []
 

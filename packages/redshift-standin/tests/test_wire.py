@@ -1,5 +1,6 @@
-"""The protocol, spoken by the clients that are used with Redshift."""
+"""The protocol, with the clients of Redshift."""
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -14,58 +15,56 @@ from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.server import RedshiftServer
 
+Connect = Callable[..., redshift_connector.Connection]
 
-def connect_like_dbt(
-    redshift: Redshift, monkeypatch: pytest.MonkeyPatch, **changed: Any
-) -> redshift_connector.Connection:
-    """A connection of dbt-redshift's client; it takes its CAs from OpenSSL's places."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(redshift.server.ca_bundle))
-    words = {
-        "host": redshift.server.host, "port": redshift.server.port, "database": "dev", "user": "awsuser",
-        "password": redshift.server.password, "sslmode": "verify-full",
+
+def sign_in(redshift: Redshift, **changed: Any) -> psycopg2.extensions.connection:
+    """A connection of psycopg2 as the admin, or with changed arguments."""
+    server = redshift.server
+    arguments = {
+        "host": server.host, "port": server.port, "dbname": "dev", "user": "awsuser", "password": server.password,
+        "sslmode": "verify-full", "sslrootcert": str(server.ca_bundle),
     }  # fmt: skip
-    return redshift_connector.connect(**(words | changed))
+    return psycopg2.connect(**(arguments | changed))
 
 
-def test_redshift_connector_speaks_the_extended_protocol(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("select nvl(%s, 7) as x, cast(null as super) as s", (None,))
-        assert cursor.fetchall() == ([7, None],)
-        assert [column[1] for column in cursor.description][1] == 4000  # redshift_connector's id of SUPER
+def test_redshift_connector_speaks_the_extended_protocol(connect_like_dbt: Connect) -> None:
+    connection = connect_like_dbt()
+    cursor = connection.cursor()
+    cursor.execute("select nvl(%s, 7) as x, cast(null as super) as s", (None,))
+    assert cursor.fetchall() == ([7, None],)
+    assert [column[1] for column in cursor.description][1] == 4000  # redshift_connector's id of SUPER
 
 
-def test_an_error_in_the_extended_protocol_leaves_the_session_usable(
-    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
-        connection.autocommit = True
-        cursor = connection.cursor()
-        for statement in ("create index i on a (x)", "select nothing"):
-            with pytest.raises(redshift_connector.ProgrammingError):
-                cursor.execute(statement)
-        cursor.execute("select 1")
-        assert cursor.fetchall() == ([1],)
+def test_the_session_is_usable_after_an_error_in_the_extended_protocol(connect_like_dbt: Connect) -> None:
+    connection = connect_like_dbt()
+    connection.autocommit = True
+    cursor = connection.cursor()
+    for statement in ("create index i on a (x)", "select nothing"):
+        with pytest.raises(redshift_connector.ProgrammingError):
+            cursor.execute(statement)
+    cursor.execute("select 1")
+    assert cursor.fetchall() == ([1],)
 
 
-def test_copy_in_the_extended_protocol(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copy_in_the_extended_protocol(redshift: Redshift, connect_like_dbt: Connect) -> None:
     redshift.execute("create table a (x int)")
     redshift.bucket.put_object(Key="ext/good.csv", Body=b"1\n2\n")
     redshift.bucket.put_object(Key="ext/bad.csv", Body=b"1\nx\n")
     copy = f"copy t.a from 's3://{redshift.bucket.name}/ext/{{}}.csv' iam_role '{ROLE}' csv"
-    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
-        cursor = connection.cursor()
-        for _ in range(2):  # the second time it is prepared already
-            cursor.execute(copy.format("good"))
-        cursor.execute("select count(*) from t.a")
-        assert cursor.fetchall() == ([4],)
-        with pytest.raises(redshift_connector.ProgrammingError, match="sys_load_error_detail"):
-            cursor.execute(copy.format("bad"))
-        with pytest.raises(redshift_connector.ProgrammingError, match="current transaction is aborted"):
-            cursor.execute("select 1")
-        connection.rollback()
+    connection = connect_like_dbt()
+    cursor = connection.cursor()
+    for _ in range(2):  # the second time it is prepared already
         cursor.execute(copy.format("good"))
-        connection.commit()
+    cursor.execute("select count(*) from t.a")
+    assert cursor.fetchall() == ([4],)
+    with pytest.raises(redshift_connector.ProgrammingError, match="sys_load_error_detail"):
+        cursor.execute(copy.format("bad"))
+    with pytest.raises(redshift_connector.ProgrammingError, match="current transaction is aborted"):
+        cursor.execute("select 1")
+    connection.rollback()
+    cursor.execute(copy.format("good"))
+    connection.commit()
     assert redshift.execute("select count(*) from a") == [(2,)]
     logged = "select status from sys_query_history where query_type = 'COPY' order by query_id desc limit 4"
     assert redshift.execute(logged) == [("success",), ("failed",), ("success",), ("success",)]
@@ -83,14 +82,12 @@ def test_a_refusal_breaks_the_transaction(redshift: Redshift) -> None:
     assert redshift.execute("select count(*) from a") == [(0,)]
 
 
-def test_a_failure_of_the_stand_in_is_an_error_and_not_the_end(
-    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_session_goes_on_after_an_internal_error(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: str) -> str:
         raise IndexError("nothing there")
 
     monkeypatch.setattr(wire, "rewrite", fail)
-    with pytest.raises(psycopg2.Error, match="stand-in: it has failed at this statement"):
+    with pytest.raises(psycopg2.Error, match="stand-in: internal error in this statement"):
         redshift.execute("select 1")
     monkeypatch.undo()
     assert redshift.execute(
@@ -99,7 +96,7 @@ def test_a_failure_of_the_stand_in_is_an_error_and_not_the_end(
     ) == [(True,)]
 
 
-def test_a_long_sum_is_a_sum(redshift: Redshift) -> None:
+def test_a_long_sum_is_computed(redshift: Redshift) -> None:
     assert redshift.execute("select " + "+".join(["1"] * 3000)) == [(3000,)]
 
 
@@ -113,18 +110,18 @@ def test_a_long_sum_is_a_sum(redshift: Redshift) -> None:
         ("show schemas from database dev like 't'", ["t"]),
     ],
 )
-def test_show_takes_names_with_and_without_quotes(redshift: Redshift, statement: str, names: list[str]) -> None:
+def test_show_accepts_names_with_and_without_quotes(redshift: Redshift, statement: str, names: list[str]) -> None:
     redshift.execute("create table a (x int, y int)")
     place = {"columns": 3, "tables": 2, "schemas": 1}[statement.split()[1]]
     assert [row[place] for row in redshift.execute(statement)] == names
 
 
-def test_show_without_names_says_what_it_wants(redshift: Redshift) -> None:
-    with pytest.raises(psycopg2.Error, match="stand-in: SHOW TABLES without the schema"):
+def test_show_without_a_schema_is_refused(redshift: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match="stand-in: SHOW TABLES without a schema"):
         redshift.execute("show tables")
 
 
-def test_the_server_says_what_redshift_says(redshift: Redshift) -> None:
+def test_the_server_version_is_redshifts(redshift: Redshift) -> None:
     assert redshift.connection.get_parameter_status("server_version") == "8.0.2"
 
 
@@ -136,14 +133,9 @@ def test_the_server_says_what_redshift_says(redshift: Redshift) -> None:
         ({"sslrootcert": "system"}, "certificate verify failed"),
     ],
 )
-def test_who_may_not_come_in(redshift: Redshift, changed: dict[str, str], message: str) -> None:
-    server = redshift.server
-    words = {
-        "host": server.host, "port": server.port, "dbname": "dev", "user": "awsuser", "password": server.password,
-        "sslmode": "verify-full", "sslrootcert": str(server.ca_bundle),
-    }  # fmt: skip
+def test_sign_in_is_refused(redshift: Redshift, changed: dict[str, str], message: str) -> None:
     with pytest.raises(psycopg2.OperationalError, match=message):
-        psycopg2.connect(**(words | changed))
+        sign_in(redshift, **changed)
 
 
 def test_every_statement_is_in_the_history_as_it_was_sent(redshift: Redshift) -> None:
@@ -163,7 +155,7 @@ def test_every_statement_is_in_the_history_as_it_was_sent(redshift: Redshift) ->
     ]
 
 
-def test_the_history_tells_statements_of_one_string_apart(redshift: Redshift) -> None:
+def test_the_history_has_each_statement_of_one_string(redshift: Redshift) -> None:
     script = [
         "begin",
         'create table a (x int) /* {"node": "a"} */',
@@ -192,16 +184,16 @@ def test_the_history_tells_statements_of_one_string_apart(redshift: Redshift) ->
 
 
 def test_the_history_has_each_execution_of_a_prepared_statement(
-    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+    redshift: Redshift, connect_like_dbt: Connect
 ) -> None:
-    with closing(connect_like_dbt(redshift, monkeypatch)) as connection:
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute("set query_group to 'dbt'")
-        for _ in range(3):
-            cursor.execute("select 41 + %s", (1,))
-        with pytest.raises(redshift_connector.ProgrammingError):
-            cursor.execute("select nada_assim")
+    connection = connect_like_dbt()
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("set query_group to 'dbt'")
+    for _ in range(3):
+        cursor.execute("select 41 + %s", (1,))
+    with pytest.raises(redshift_connector.ProgrammingError):
+        cursor.execute("select nada_assim")
     seen = redshift.execute(
         "select query_text, status from sys_query_history where query_label = 'dbt' and query_type = 'SELECT'"
         " order by query_id desc limit 4"
@@ -210,7 +202,7 @@ def test_the_history_has_each_execution_of_a_prepared_statement(
     assert {text for text, _ in seen} == {"select nada_assim", "select 41 + $1"}
 
 
-def test_a_database_of_another_version_is_not_used(redshift: Redshift, postgres_server: PostgresServer) -> None:
+def test_a_database_of_another_version_is_refused(redshift: Redshift, postgres_server: PostgresServer) -> None:
     with closing(postgres_server.connect("dev")) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("select obj_description('rs'::regnamespace, 'pg_namespace')")
@@ -218,7 +210,7 @@ def test_a_database_of_another_version_is_not_used(redshift: Redshift, postgres_
         cursor.execute("comment on schema rs is 'older'")
         try:
             with (
-                pytest.raises(StandInError, match="another version of it: `make clean`"),
+                pytest.raises(StandInError, match="created by another version of it: remove it with `make clean`"),
                 RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, ""),
             ):
                 pass
@@ -226,7 +218,7 @@ def test_a_database_of_another_version_is_not_used(redshift: Redshift, postgres_
             cursor.execute("comment on schema rs is %s", version)
 
 
-def test_long_statements_are_whole_in_parts(redshift: Redshift) -> None:
+def test_long_statements_are_split_into_parts(redshift: Redshift) -> None:
     text = "select '" + "x" * 9000 + "' as longo"
     redshift.execute(text)
     parts = redshift.execute(
@@ -236,7 +228,9 @@ def test_long_statements_are_whole_in_parts(redshift: Redshift) -> None:
     assert ([len(part) for (part,) in parts], "".join(part for (part,) in parts)) == ([4000, 4000, 1018], text)
 
 
-def test_temporary_credentials_sign_in(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_credentials_sign_in(
+    redshift: Redshift, connect_like_dbt: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = redshift.server
     with redshift_serverless.serve(server.temporary_login, server.host, server.port) as url:
         for name, value in {
@@ -251,18 +245,21 @@ def test_temporary_credentials_sign_in(redshift: Redshift, monkeypatch: pytest.M
         with pytest.raises(client.exceptions.ClientError, match="durationSeconds"):
             client.get_credentials(workgroupName="sandbox", dbName="dev", durationSeconds=1)
         iam = {"iam": True, "user": None, "password": None, "is_serverless": True, "serverless_work_group": "sandbox"}
-        with closing(connect_like_dbt(redshift, monkeypatch, **iam, db_user=None, region="us-east-1")) as connection:
-            cursor = connection.cursor()
-            cursor.execute("select current_user")
-            assert cursor.fetchall() == (["IAMR:sandbox"],)
+        connection = connect_like_dbt(**iam, db_user=None, region="us-east-1")
+        cursor = connection.cursor()
+        cursor.execute("select current_user")
+        assert cursor.fetchall() == (["IAMR:sandbox"],)
     assert answer["dbUser"] == "IAMR:sandbox"
 
 
-def test_a_credential_that_has_expired_is_refused(redshift: Redshift) -> None:
-    server = redshift.server
-    password = server.temporary_login("IAMR:ontem", -1)
+def test_an_expired_password_is_refused(redshift: Redshift) -> None:
+    password = redshift.server.temporary_login("IAMR:ontem", -1)
     with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
-        psycopg2.connect(
-            host=server.host, port=server.port, dbname="dev", user="IAMR:ontem", password=password,
-            sslmode="verify-full", sslrootcert=str(server.ca_bundle),
-        )  # fmt: skip
+        sign_in(redshift, user="IAMR:ontem", password=password)
+
+
+def test_a_temporary_password_stays_valid_after_another_is_created(redshift: Redshift) -> None:
+    for password in [redshift.server.temporary_login("IAMR:carga") for _ in range(2)]:
+        with closing(sign_in(redshift, user="IAMR:carga", password=password)) as session, session.cursor() as cursor:
+            cursor.execute("select current_user")
+            assert cursor.fetchall() == [("IAMR:carga",)]

@@ -1,39 +1,41 @@
-"""Runs that die at any moment, again and again, end in what a run that was never killed would have loaded.
+"""However often a run is killed, the next whole run loads what a run without kills would have loaded.
 
-Each kill is a SIGKILL at a moment drawn from a seed that is printed where the test fails; KILL_SEED repeats it. The
-working folder is another one each time, as that of a container whose disk is gone. On DuckDB they build
-the models too, so that some die in dbt.
+Each kill is a SIGKILL at a moment drawn from a seed, which is printed if the test fails; KILL_SEED repeats it. The
+working folder is another one for each run, as it is for a container that lost its disk.
 """
 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.python.helpers import SOAK
 from tests.python.helpers.killed_runs import RUN, KilledRuns
 from tests.python.helpers.redshift_target import redshift_up
 from tests.python.helpers.world import World
 
-KILLS = 4
+KILLS = 4 * SOAK
+
+pytestmark = pytest.mark.soak
 
 
-def drawing() -> random.Random:
-    """Moments from a seed that is told."""
+def seeded() -> random.Random:
+    """Returns a generator whose seed is printed."""
     seed = int(os.environ.get("KILL_SEED") or time.time())
     print(f"KILL_SEED={seed}")  # noqa: T201  pytest shows it with the failure
     return random.Random(seed)  # noqa: S311  no secret
 
 
-@contextmanager
-def killed_runs(
-    world: World, query: Callable[[str], list[tuple[Any, ...]]], *more: str, **settings: str
-) -> Iterator[KilledRuns]:
-    """Runs that were killed at moments drawn from a seed that is told, and then one that was not."""
+def kill_runs(
+    world: World, query: Callable[[str], list[tuple[Any, ...]]], *options: str, **settings: str
+) -> KilledRuns:
+    """Kills runs and then completes one; at least one of the kills came before the end of its run."""
     environment = world.environment | {"RUN_ID": "killed"} | settings
-    runs = KilledRuns(world.sales, environment, query, drawing(), [*RUN, *more])
+    runs = KilledRuns(world.sales, environment, query, seeded(), [*RUN, *options])
     runs.run()
     killed = 0
     for number in range(KILLS):
@@ -43,33 +45,40 @@ def killed_runs(
     assert killed, "no run was killed: each ended before its moment came"
     runs.change()
     runs.run()
-    yield runs
+    return runs
 
 
-def test_however_often_a_run_is_killed_the_next_whole_one_has_everything(world: World, tmp_path: Path) -> None:
+def test_on_duckdb(world: World) -> None:
+    runs = kill_runs(world, world.query)
+    assert runs.loaded() == runs.in_source()
+
+
+@pytest.mark.slow
+def test_on_duckdb_with_the_models_built_by_each_run(world: World, tmp_path: Path) -> None:
     world.run("api", "parquet")
     dbt = {
         "DBT_TARGET_PATH": str(tmp_path / "target"),
         "DBT_LOG_PATH": str(tmp_path),
         "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test",  # they write nothing
     }
-    with killed_runs(world, world.query, "--build", **dbt) as runs:
-        assert runs.told() == runs.truth()
-        assert runs.silver() == runs.truth()
+    runs = kill_runs(world, world.query, "--build", **dbt)
+    assert runs.loaded() == runs.in_source()
+    assert runs.silver() == runs.in_source()
 
 
+@pytest.mark.slow
 def test_on_the_path_to_redshift(world: World, tmp_path: Path) -> None:
-    with redshift_up(tmp_path) as redshift:
-        settings = redshift.environment | {"DBT_TARGET": "prod"}
-        with killed_runs(world, redshift.execute, **settings) as runs:
-            assert runs.told() == runs.truth()
+    with redshift_up(world.server, tmp_path) as redshift:
+        runs = kill_runs(world, redshift.execute, **redshift.environment, DBT_TARGET="prod")
+        assert runs.loaded() == runs.in_source()
 
 
-def test_ranges_and_the_run_that_closes_their_plan_are_killed_too(world: World, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_ranges_and_the_run_that_closes_their_plan(world: World, tmp_path: Path) -> None:
     table = ("--source", "postgres", "--table", "venda")
-    with redshift_up(tmp_path) as redshift:
+    with redshift_up(world.server, tmp_path) as redshift:
         environment = world.environment | redshift.environment | {"RUN_ID": "killed", "DBT_TARGET": "prod"}
-        runs = KilledRuns(world.sales, environment, redshift.execute, drawing(), ("plan", *table, "--ranges", "3"))
+        runs = KilledRuns(world.sales, environment, redshift.execute, seeded(), ("plan", *table, "--ranges", "3"))
         runs.change()
         runs.run()
         killed = 0
@@ -80,4 +89,4 @@ def test_ranges_and_the_run_that_closes_their_plan_are_killed_too(world: World, 
             environment["EXTRACT_WORK"] = str(world.drop.with_name(f"disk{killed}"))
             runs.run()
         assert killed, "no process was killed: each ended before its moment came"
-        assert runs.told() == runs.truth()
+        assert runs.loaded() == runs.in_source()

@@ -1,4 +1,4 @@
-"""Whatever happens at the source and to the runs, loads and silver tell of exactly the rows that the source has."""
+"""Loads and silver contain exactly the rows of the source, whatever happens to the source and to the runs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from extract.checks.audit import audit
 from extract.transform.build import Models
-from tests.python.helpers import ROOT
+from tests.python.helpers import ROOT, SOAK
 from tests.python.helpers.declared import VENDA
 from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
-from tests.python.helpers.killed_runs import COLUMNS, TOLD
+from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import World
 
 MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
@@ -27,9 +27,9 @@ BUILT = Models(
 
 KEY = st.integers(1, 6)
 STEP = st.one_of(
-    st.tuples(st.just("write"), KEY),  # a new sale, or one that is corrected, or whose key is used again
+    st.tuples(st.just("write"), KEY),  # a new sale, a correction, or a deleted key again
     st.tuples(st.just("delete"), KEY),
-    st.tuples(st.just("spoil"), KEY),  # a value that no warehouse holds, until the sale is written again
+    st.tuples(st.just("spoil"), KEY),  # a value that no warehouse stores, until the sale is written again
     st.tuples(st.just("write in a transaction that stays open"), KEY),
     st.tuples(st.just("commit it"), st.none()),
     st.tuples(st.just("run"), st.none()),
@@ -50,7 +50,7 @@ def written(key: int) -> str:
 
 @pytest.fixture
 def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Builds the models of the sales, of a project that is parsed once."""
+    """A function that builds the models of the sales; the project is parsed once."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("WAREHOUSE_PATH", str(world.warehouse))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
@@ -65,19 +65,20 @@ def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return models
 
 
+@pytest.mark.slow
+@pytest.mark.soak
 @settings(
-    max_examples=4,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a history is short, and to shrink it takes long
+    max_examples=4 * SOAK,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a history is short, and shrinking takes long
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(STEP, min_size=4, max_size=10))
-def test_loads_and_silver_tell_what_the_source_has(
+def test_loads_and_silver_have_the_rows_of_the_source(
     world: World, build: Callable[[], None], steps: Sequence[tuple[str, int | None]]
 ) -> None:
     world.execute("truncate public.venda")
     for (schema,) in asked(world, "select schema_name from duckdb_schemas() where not internal"):
-        asked(world, f"drop schema {schema} cascade")  # dbt holds a file open that it has used
+        asked(world, f"drop schema {schema} cascade")  # dbt keeps the file open
     with closing(world.server.connect(world.environment["SOURCE_POSTGRES_DATABASE"])) as other:
         held: set[int] = set()  # keys whose rows the open transaction has locked
         for step, key in steps:
@@ -112,9 +113,9 @@ def test_loads_and_silver_tell_what_the_source_has(
         truth = cursor.fetchall()
         cursor.execute("select id_venda::text from public.venda where data_venda = 'infinity' order by 1")
         spoilt = {key for (key,) in cursor.fetchall()}
-    assert [row for row in asked(world, TOLD) if str(row[0]) not in spoilt] == truth
+    assert [row for row in asked(world, LOADED) if str(row[0]) not in spoilt] == truth
     assert spoilt <= dead_letters(world)
-    # A sale that does not fit any more is in silver as it was when it did.
+    # A sale that becomes a dead letter stays in silver as it was.
     assert [row for row in silver(world) if str(row[0]) not in spoilt] == [
         (*row, None if row[-1] > 0 else "valor_nao_positivo") for row in truth
     ]
@@ -125,24 +126,24 @@ def test_loads_and_silver_tell_what_the_source_has(
 
 
 def read_again(world: World, step: str, key: int | None) -> None:
-    """Reads some of the source once more."""
+    """Runs a reconcile or a backfill."""
     words = ["backfill", "--source", "postgres", "--table", "venda", "--from", "1", "--to", str((key or 0) + 10)]
     world.main(["reconcile"] if step == "reconcile" else words)
 
 
 def asked(world: World, sql: str) -> list[tuple[Any, ...]]:
-    """What the warehouse answers; dbt has it open in this process, so it is not opened to be read alone."""
+    """Queries the warehouse, which dbt has open in this process, so that it cannot be opened read-only."""
     with duckdb.connect(str(world.warehouse)) as connection:
         return connection.execute(sql).fetchall()
 
 
 def is_loaded(world: World) -> bool:
-    """Whether the raw table is there."""
+    """Returns whether the raw table exists."""
     return bool(asked(world, "select 1 from duckdb_tables() where table_name = 'venda' and schema_name like 'raw%'"))
 
 
 def silver(world: World) -> list[tuple[Any, ...]]:
-    """The sales of silver and the rejected ones, with the reason."""
+    """Returns the sales of silver and the rejected ones, with the reason."""
     return asked(
         world,
         f"select {COLUMNS}, null as motivo from silver.venda"
@@ -151,7 +152,7 @@ def silver(world: World) -> list[tuple[Any, ...]]:
 
 
 def failing_run(world: World) -> None:
-    """A run whose rows are all loaded and whose load is never completed."""
+    """Runs the loader so that all rows are loaded and the load is never completed."""
     with pytest.MonkeyPatch.context() as patch:
 
         def dies(*_: object) -> None:
@@ -162,7 +163,7 @@ def failing_run(world: World) -> None:
 
 
 def dead_letters(world: World) -> set[str]:
-    """The keys of the dead letters."""
+    """Returns the keys of the dead letters."""
     if not asked(world, "select 1 from duckdb_tables() where table_name = 'venda_dead_letter'"):
         return set()
     return {key for (key,) in asked(world, "select key from raw_postgres.venda_dead_letter")}

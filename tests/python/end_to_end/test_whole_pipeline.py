@@ -1,12 +1,16 @@
-"""The whole pipeline as a user runs it: sandbox, extract, dbt build, docs; then some days pass.
+"""The whole pipeline as a user runs it, on DuckDB and on the path to Redshift; then some days pass.
 
-The warehouse and the source are each asked by a client that has no part in the pipeline.
+The path to Redshift runs on this machine: the pipeline through S3, COPY and dbt-redshift. The warehouse and the
+source are each queried by a client that has no part in the pipeline.
 """
 
+import json
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,17 +19,19 @@ from typing import Any
 
 import duckdb
 import pytest
+from psycopg2 import extensions
 
 from redshift_standin.postgres import PostgresServer
 from sandbox.sources.venda import DATABASE
-from tests.python.helpers.pipeline_process import run_pipeline
+from tests.python.helpers import PATIENCE, ROOT
+from tests.python.helpers.pipeline_process import pipeline_environment, run_pipeline
 
-FIRST, LATER = "2026-01-10", "2026-01-13"
+DAYS = FIRST, LATER = "2026-01-10", "2026-01-13"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that has ended, and the state that it left: answers as of then."""
+    """One run, and the answers of the source and the warehouse after it."""
 
     code: int
     lines: list[dict[str, Any]]
@@ -40,12 +46,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Two runs over one sandbox and warehouse, the second some days later with a third that finds nothing new."""
+    """Runs of one sandbox and warehouse, the second some days later."""
 
     folder: Path
     first: Run
     later: Run
-    again: Run
 
 
 SOURCE = {
@@ -74,12 +79,18 @@ WAREHOUSE = {
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     folder = tmp_path_factory.mktemp("pipeline")
+    return Pipeline(folder, run(folder, FIRST), run(folder, LATER))
 
-    def run(today: str) -> Run:
-        code, lines = run_pipeline(folder, "local", today)
-        return Run(code, lines, ask_source(folder), ask_warehouse(folder))
 
-    return Pipeline(folder, run(FIRST), run(LATER), run(LATER))
+@pytest.fixture(scope="module")
+def again(pipeline: Pipeline) -> Run:
+    """A third run, which finds nothing new."""
+    return run(pipeline.folder, LATER)
+
+
+def run(folder: Path, today: str) -> Run:
+    code, lines = run_pipeline(folder, "local", today)
+    return Run(code, lines, ask_source(folder), ask_warehouse(folder))
 
 
 def ask_source(folder: Path) -> dict[str, Any]:
@@ -97,23 +108,23 @@ def ask_warehouse(folder: Path) -> dict[str, Any]:
 
 
 def fetch(rows: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-    """Rows in which NaN equals NaN."""
+    """Returns rows in which NaN equals NaN."""
     return [tuple("NaN" if isinstance(v, float) and math.isnan(v) else v for v in row) for row in rows()]
 
 
-@pytest.mark.parametrize("moment", ["first", "later", "again"])
+@pytest.mark.parametrize("moment", ["first", "later"])
 @pytest.mark.parametrize("question", list(SOURCE))
 def test_the_warehouse_agrees_with_the_source(pipeline: Pipeline, moment: str, question: str) -> None:
-    run: Run = getattr(pipeline, moment)
-    assert run.warehouse[question] == run.source[question]
-    assert run.source["sales"][0][0] >= 20000
+    after: Run = getattr(pipeline, moment)
+    assert after.warehouse[question] == after.source[question]
+    assert after.source["sales"][0][0] >= 20000
 
 
-def test_every_run_is_green(pipeline: Pipeline) -> None:
-    for run in (pipeline.first, pipeline.later, pipeline.again):
-        assert run.code == 0, run.lines
-        assert run.dbt["ok"]
-        assert run.dbt["counts"]["pass"] > 50
+def test_every_run_succeeds(pipeline: Pipeline) -> None:
+    for ended in (pipeline.first, pipeline.later):
+        assert ended.code == 0, ended.lines
+        assert ended.dbt["ok"]
+        assert ended.dbt["counts"]["pass"] > 50
 
 
 def test_silver_has_the_names_and_types_of_the_contract(pipeline: Pipeline) -> None:
@@ -136,7 +147,7 @@ def test_rejected_sales_have_their_reasons(pipeline: Pipeline) -> None:
     assert reasons <= known
 
 
-def test_days_that_pass_bring_new_and_corrected_sales_a_new_name_and_a_new_category(pipeline: Pipeline) -> None:
+def test_a_later_day_has_new_and_corrected_sales_a_new_name_and_a_new_category(pipeline: Pipeline) -> None:
     before, after = pipeline.first.warehouse, pipeline.later.warehouse
     old, new = dict(before["changed"]), dict(after["changed"])
 
@@ -147,21 +158,29 @@ def test_days_that_pass_bring_new_and_corrected_sales_a_new_name_and_a_new_categ
     assert after["categories"] >= before["categories"]
 
 
-def test_a_later_run_reads_only_what_is_new(pipeline: Pipeline) -> None:
-    def read(run: Run) -> dict[str, int]:
-        return {line["table"]: line["rows_loaded"] for line in run.lines if "rows_loaded" in line}
+def rows_loaded(run: Run) -> dict[str, int]:
+    return {line["table"]: line["rows_loaded"] for line in run.lines if "rows_loaded" in line}
 
-    assert read(pipeline.first)["postgres.venda"] == 20000
-    assert 0 < read(pipeline.later)["postgres.venda"] < 1000
-    assert read(pipeline.again)["postgres.venda"] == 0
-    assert read(pipeline.again)["parquet.categoria"] == 0
-    assert pipeline.again.warehouse == pipeline.later.warehouse
+
+def test_a_later_run_reads_only_what_is_new(pipeline: Pipeline) -> None:
+    assert rows_loaded(pipeline.first)["postgres.venda"] == 20000
+    assert 0 < rows_loaded(pipeline.later)["postgres.venda"] < 1000
+
+
+@pytest.mark.slow
+def test_a_run_without_news_changes_nothing(pipeline: Pipeline, again: Run) -> None:
+    assert again.code == 0, again.lines
+    assert again.dbt["ok"]
+    assert rows_loaded(again)["postgres.venda"] == 0
+    assert rows_loaded(again)["parquet.categoria"] == 0
+    assert again.source == pipeline.later.source
+    assert again.warehouse == pipeline.later.warehouse
 
 
 def test_the_docs_are_one_file_that_opens_with_its_lineage_graph(pipeline: Pipeline) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
-        pytest.skip("no Chromium on this machine: the docs site is not opened")
+        pytest.skip("no Chromium: install the package chromium")
     page = pipeline.folder / "target" / "static_index.html"
     flags = [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -172,9 +191,249 @@ def test_the_docs_are_one_file_that_opens_with_its_lineage_graph(pipeline: Pipel
             chromium, *flags, f"--user-data-dir={pipeline.folder / 'chromium'}", "--dump-dom",
             f"file://{page}#!/model/model.plataforma_vendas.silver_venda?g_v=1",
         ],
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=PATIENCE,
     ).stdout  # fmt: skip
 
     # The canvas on which the graph's nodes are drawn; it has no size while the graph is not shown.
     assert re.search(r'data-id="layer2-node" width="[1-9]\d\d+" height="[1-9]\d\d+"', dom)
     assert "silver_venda_rejeitada" in dom
+
+
+# On the path to Redshift, compared with DuckDB
+
+
+# The columns of silver that are compared: all but the id and time of the load.
+TABLES = {
+    "venda": "id_venda, id_funcionario, id_categoria, data_venda, venda, valor",
+    "venda_rejeitada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), motivo",
+    "venda_avaliada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), valor, motivo,"
+    " excluida_em is null",
+    "funcionario": "id, nome",
+    "funcionario_historico": "id, nome, dbt_valid_to is null",
+    "categoria_historico": "id, nome_categoria, dbt_valid_to is null",
+    "categoria": "id, nome_categoria",
+    "calendario": "*",
+}
+
+TYPES = (
+    "select table_name, column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"
+    " where table_schema = 'silver' order by table_name, ordinal_position"
+)
+
+READERS = (
+    "select identity_name, namespace_name from svv_relation_privileges"
+    " where identity_type = 'role' and privilege_type = 'SELECT'"
+)
+
+# DuckDB's types by Redshift's names. Lengths of texts are not compared: DuckDB ignores them.
+SAME_TYPE = {
+    "BIGINT": "bigint", "BOOLEAN": "boolean", "DATE": "date", "DOUBLE": "double precision", "INTEGER": "integer",
+    "TIMESTAMP": "timestamp without time zone", "VARCHAR": "character varying", "DECIMAL(18,2)": "numeric",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BothTargets:
+    """Silver on both targets after the same days, and what was sent to Redshift."""
+
+    folder: Path  # of the target sandbox
+    local: dict[str, list[tuple[Any, ...]]]
+    redshift: dict[str, list[tuple[Any, ...]]]
+    local_types: list[tuple[Any, ...]]
+    redshift_types: list[tuple[Any, ...]]
+    builds: list[dict[str, Any]]
+    statements: list[str]
+    query_groups: set[str]
+    readers: set[tuple[str, str]]
+    written: dict[str, tuple[int, int]]
+    landing: list[str]
+
+
+@pytest.fixture(scope="module")
+def both(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> BothTargets:
+    folder = tmp_path_factory.mktemp("sandbox")
+    builds = []
+    for today in DAYS:
+        code, lines = run_pipeline(folder, "sandbox", today)
+        assert code == 0, lines
+        builds += [line for line in lines if line["message"] == "dbt build"]
+    with duckdb.connect(str(pipeline.folder / "warehouse.duckdb"), read_only=True) as duck:
+        local = {table: duck.execute(in_order(table)).fetchall() for table in TABLES}
+        local_types = duck.execute(TYPES).fetchall()
+    with (
+        PostgresServer(folder / "sandbox" / "postgres") as server,
+        closing(server.connect("dev")) as connection,
+        connection.cursor() as cursor,
+    ):
+        redshift = silver(cursor)
+        cursor.execute(TYPES)
+        redshift_types = cursor.fetchall()
+        cursor.execute("select query_text from sys_query_history order by query_id")
+        statements = [text for (text,) in cursor.fetchall()]
+        cursor.execute(
+            'select distinct query_label from sys_query_history where query_text like \'%%"app": "dbt"%%\''
+        )
+        query_groups = {label for (label,) in cursor.fetchall()}
+        cursor.execute(READERS)
+        readers = set(cursor.fetchall())
+        cursor.execute("select schemaname || '.' || relname, n_live_tup, n_tup_del from pg_stat_user_tables")
+        written = {table: (live, deleted) for table, live, deleted in cursor.fetchall()}
+    landing = folder / "sandbox" / "landing"
+    return BothTargets(
+        folder,
+        local,
+        redshift,
+        local_types,
+        redshift_types,
+        builds,
+        statements,
+        query_groups,
+        readers,
+        written,
+        sorted(file.relative_to(landing).as_posix() for file in landing.rglob("*.parquet")),
+    )
+
+
+@pytest.fixture(scope="module")
+def refreshed(both: BothTargets) -> dict[str, list[tuple[Any, ...]]]:
+    """Silver after every incremental model on the path to Redshift was rebuilt on its last day."""
+    sandbox = [sys.executable, "-m", "sandbox", "run", "--"]
+    done = subprocess.run(
+        [*sandbox, sys.executable, "-m", "extract", "build", "--full-refresh"],
+        cwd=ROOT, env=os.environ | pipeline_environment(both.folder, "sandbox", LATER),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    with (
+        PostgresServer(both.folder / "sandbox" / "postgres") as server,
+        closing(server.connect("dev")) as connection,
+        connection.cursor() as cursor,
+    ):
+        return silver(cursor)
+
+
+def silver(cursor: extensions.cursor) -> dict[str, list[tuple[Any, ...]]]:
+    """Returns the rows of silver, read from the PostgreSQL server below the stand-in."""
+    cursor.execute("select rs.freshen(array(select relname from rs.late_views))")
+    rows = {}
+    for table in TABLES:
+        cursor.execute(in_order(table))
+        rows[table] = cursor.fetchall()
+    return rows
+
+
+def in_order(table: str) -> str:
+    return f"select {TABLES[table]} from silver.{table} order by 1, 2"
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+def test_silver_is_the_same_row_for_row_on_both_engines(both: BothTargets, table: str) -> None:
+    assert as_text(both.redshift[table]) == as_text(both.local[table])
+    assert both.local[table]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", list(TABLES))
+def test_silver_is_the_same_after_a_full_refresh(
+    both: BothTargets, refreshed: dict[str, list[tuple[Any, ...]]], table: str
+) -> None:
+    assert refreshed[table] == both.redshift[table]
+
+
+def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Returns rows in which doubles cast to text are spelled alike: `inf` and `Infinity`, `0.0` and `0`."""
+    words = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
+    return [
+        tuple(re.sub(r"\.0$", "", words.get(value, value)) if isinstance(value, str) else value for value in row)
+        for row in rows
+    ]
+
+
+def test_every_column_has_the_same_type_on_both_engines(both: BothTargets) -> None:
+    def types(columns: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [
+            (table, column, name, (digits, scale) if name == "numeric" else None)
+            for table, column, kind, digits, scale in columns
+            for name in [SAME_TYPE.get(kind, kind)]
+        ]
+
+    assert ("venda", "valor", "numeric", (18, 2)) in types(both.redshift_types)
+    assert types(both.redshift_types) == types(both.local_types)
+
+
+def test_every_dbt_node_succeeds_on_redshift(pipeline: Pipeline, both: BothTargets) -> None:
+    assert [build["ok"] for build in both.builds] == [True, True], both.builds
+    assert both.builds[0]["counts"] == pipeline.first.dbt["counts"]
+
+
+def test_no_statement_holds_a_credential(both: BothTargets) -> None:
+    for statement in both.statements:
+        assert not re.search(r"aws_secret|aws_access_key|credentials\s+'|password", statement, re.IGNORECASE), (
+            statement
+        )
+
+
+def test_no_text_is_unbounded_where_its_length_is_known(both: BothTargets) -> None:
+    created = re.findall(r'CREATE TABLE (?:IF NOT EXISTS )?"(\w+)"\."(\w+)" \(([^;]*)', ";".join(both.statements))
+    columns = {
+        (f"{schema}.{table}", name): kind
+        for schema, table, body in created
+        for name, kind in re.findall(r'"(\w+)" (\w+(?:\([^)]*\))?)', body)
+        if not table.startswith("_dlt_")  # dlt's own
+    }
+    assert columns["raw_api.funcionario", "nome"] == "varchar(400)"
+    assert columns["raw_parquet.categoria", "_file_path"] == "varchar(4096)"
+    assert columns["ops.extract_runs", "run_id"] == "varchar(80)"
+    assert [place for place, kind in columns.items() if kind == "varchar(max)"] == [("ops.extract_runs", "error")]
+    assert not [s for s in both.statements if '"app": "dbt"' in s and "varchar(max)" in s]
+
+
+def test_each_load_is_one_copy_per_table(both: BothTargets) -> None:
+    copies = [s for s in both.statements if s.strip().upper().startswith("COPY")]
+    from_files = re.compile(r'COPY "(\w+)"\."(\w+)"\s+FROM \'s3://[^\']*/(\d+\.\d+)\.\w+\.(?:parquet|jsonl\.gz)\'')
+    loads = [found.groups() for s in copies if (found := from_files.search(s))]
+    assert len(loads) == len(copies) == len(set(loads))
+    assert all("IAM_ROLE 'arn:aws:iam::000000000000:role/copy'" in s for s in copies)
+    tables = [(schema, table) for schema, table, _ in loads]
+    for loaded in (("raw_api_staging", "funcionario"), ("raw_parquet", "categoria"), ("raw_postgres", "venda")):
+        assert tables.count(loaded) == len(DAYS)
+
+
+def test_no_run_deletes_or_rewrites_history(both: BothTargets) -> None:
+    deletes = [s for s in both.statements if re.search(r"\bdelete\s+from\b", s, re.IGNORECASE)]
+    whole = [s for s in deletes if not re.search(r"\bwhere\b(?! 1=1)", s, re.IGNORECASE)]
+    # only the snapshot of employees replaces the one before, in its own transaction
+    assert {re.findall(r'DELETE FROM "(\w+)"\."(\w+)"', s)[0] for s in whole} == {
+        ("raw_api", "funcionario"), ("raw_api_staging", "funcionario"),
+    }  # fmt: skip
+    truncated = [s for s in both.statements if re.search(r"^\s*(/\*.*?\*/)?\s*truncate\b", s, re.IGNORECASE)]
+    assert all('"bronze"."feriado"' in s for s in truncated)  # the seed: TRUNCATE commits on Redshift
+    for table in ("raw_postgres.venda", "bronze.venda", "silver.venda_avaliada"):
+        live, deleted = both.written[table]
+        assert live > 20000
+        assert deleted < live / 100
+
+
+def test_readers_select_silver_and_transformers_bronze(both: BothTargets) -> None:
+    assert both.readers == {("reader", "silver"), ("transformer", "bronze")}
+    assert not [s for s in both.statements if re.search(r"\brevoke\b", s, re.IGNORECASE)]
+
+
+def test_every_relation_is_granted_to_readers(both: BothTargets) -> None:
+    for table in TABLES:
+        assert any(f'grant select on "dev"."silver"."{table}" to ROLE reader' in s for s in both.statements)
+
+
+def test_every_loaded_file_stays_in_the_landing(both: BothTargets) -> None:
+    sales = [file for file in both.landing if "/raw_postgres/venda/" in f"/{file}"]
+    assert len(sales) == len(DAYS)
+    assert all(re.fullmatch(r"landing/raw_postgres/venda/\d+\.\d+\.\w+\.parquet", file) for file in sales)
+
+
+def test_statements_name_their_sender(both: BothTargets) -> None:
+    comments = [json.loads(found[1]) for s in both.statements if (found := re.match(r"/\* (\{.*?\}) \*/", s))]
+    nodes = {comment["node"] for comment in comments}
+    assert {"model.plataforma_vendas.silver_venda", "snapshot.plataforma_vendas.silver_categoria_historico"} <= nodes
+    assert {comment["target"] for comment in comments} == {"sandbox"}
+    assert len({comment["run_id"] for comment in comments}) == len(DAYS)
+    assert both.query_groups == {"dbt"}

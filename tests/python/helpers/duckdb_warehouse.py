@@ -1,4 +1,4 @@
-"""A DuckDB connection with what the audit needs of a warehouse."""
+"""A DuckDB connection with the methods of a warehouse that the audit uses."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""An HTTP service with faults: a proxy before the real one that answers some requests itself."""
+"""An HTTP proxy that answers some requests itself instead of the service behind it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered instead of the service's own answer."""
+    """An answer instead of the service's own."""
 
     status: int
     body: bytes
@@ -20,8 +20,11 @@ class Answer:
 
 
 @dataclass
-class Faulty:
-    """The proxy's URL; the requests it saw, as `PUT /bucket/key`; and its fault, given the number seen so far."""
+class Proxy:
+    """The URL of the proxy, its requests such as `PUT /bucket/key`, and its fault.
+
+    `fault` gets a request and the number of requests before it. It returns an answer, or None to ask the service.
+    """
 
     url: str = ""
     fault: Callable[[str, int], Answer | None] = lambda _request, _seen: None
@@ -29,9 +32,9 @@ class Faulty:
 
 
 @contextmanager
-def before(service: str) -> Iterator[Faulty]:
-    """Passes requests on to the service at this URL while entered, until told of a fault."""
-    faulty = Faulty()
+def faulty_proxy(service: str) -> Iterator[Proxy]:
+    """Runs a proxy before the service at this URL while entered."""
+    proxy = Proxy()
     address = urlsplit(service)
 
     class Handler(BaseHTTPRequestHandler):
@@ -40,8 +43,8 @@ def before(service: str) -> Iterator[Faulty]:
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             request = f"{self.command} {self.path}"
-            instead = faulty.fault(request, len(faulty.requests))
-            faulty.requests.append(request)
+            instead = proxy.fault(request, len(proxy.requests))
+            proxy.requests.append(request)
             if instead:
                 self.answer(instead.status, {"Content-Type": instead.content_type}, instead.body)
                 return
@@ -64,15 +67,15 @@ def before(service: str) -> Iterator[Faulty]:
             self.wfile.write(b"" if self.command == "HEAD" else body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    faulty.url = f"http://127.0.0.1:{server.server_address[1]}"
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
-        yield faulty
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()

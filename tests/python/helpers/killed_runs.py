@@ -1,4 +1,4 @@
-"""A source that changes under runs that are killed, and what the warehouse must say in the end."""
+"""A source that changes while runs are killed, and what the warehouse must contain in the end."""
 
 import math
 import multiprocessing
@@ -18,15 +18,15 @@ from tests.python.helpers import ROOT
 COLUMNS = "id_venda, id_funcionario, id_categoria, data_venda, venda"
 RUN = ("run", "--source", "postgres")
 
-# Each run is a process of its own, forked from one that has imported what takes seconds to import: so the moments of
-# the kills fall into the work.
+# Each run is a process of its own, forked from one that has imported what takes seconds to import, so that the kills
+# fall into the work.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["dlt", "dbt.cli.main", "dbt.adapters.duckdb", "extract.load.runner", "extract.checks.audit"]
 )
 
-# What the loads tell of each key in the end: its last version, if that is no deletion.
-TOLD = f"""
+# The last version of each key in the completed loads, without deleted keys.
+LOADED = f"""
 select {COLUMNS} from (
     select venda.*, row_number() over (partition by id_venda order by _dlt_load_id desc) as age
     from raw_postgres.venda
@@ -39,19 +39,19 @@ order by id_venda
 
 @dataclass
 class KilledRuns:
-    """Runs of the loader that are killed at moments drawn from a seed, while the source changes between them."""
+    """Runs of the loader that are killed at moments drawn from a seed; the source changes between them."""
 
     sales: extensions.connection
     environment: dict[str, str]
     query: Callable[[str], list[tuple[Any, ...]]]
     draw: random.Random
     words: Sequence[str] = RUN
-    seconds: float = math.inf  # that a whole run takes
+    seconds: float = math.inf  # of a whole run, the fastest so far
 
     def change(self) -> None:
-        """Adds sales, corrects and deletes some; some keys come back."""
+        """Adds, corrects and deletes sales; some deleted keys return."""
         keys = ", ".join(f"({self.draw.randrange(1, 400)})" for _ in range(40))
-        gone = ", ".join(f"{self.draw.randrange(1, 400)}" for _ in range(10))
+        deleted = ", ".join(f"{self.draw.randrange(1, 400)}" for _ in range(10))
         with self.sales, self.sales.cursor() as cursor:
             cursor.execute(
                 f"with changed as (select distinct v.id from (values {keys}) v(id)), updated as ("
@@ -59,10 +59,10 @@ class KilledRuns:
                 " insert into public.venda select id, 1, 1, '2024-01-01', 1 from changed"
                 " where id not in (select id_venda from updated)"
             )
-            cursor.execute(f"delete from public.venda where id_venda in ({gone})")
+            cursor.execute(f"delete from public.venda where id_venda in ({deleted})")
 
     def run(self, after: float | None = None) -> int:
-        """Runs the loader, killed after so many seconds if it still runs then; returns its exit code."""
+        """Runs the loader and returns its exit code; a run that takes more than `after` seconds is killed."""
         output = Path(self.environment["EXTRACT_WORK"]).with_name("output")
         process = PROCESSES.Process(target=run_program, args=(os.environ | self.environment, self.words, output))
         started = time.monotonic()
@@ -77,26 +77,26 @@ class KilledRuns:
         return 0
 
     def kill(self) -> bool:
-        """Starts a run and kills it at some moment of its work; returns False where it was faster."""
+        """Starts a run and kills it at a random moment; returns False if it ended before."""
         return self.run(after=self.seconds * self.draw.uniform(0.1, 0.9)) != 0
 
-    def truth(self) -> list[tuple[Any, ...]]:
-        """The rows of the source."""
+    def in_source(self) -> list[tuple[Any, ...]]:
+        """Returns the rows of the source."""
         with self.sales, self.sales.cursor() as cursor:
             cursor.execute(f"select {COLUMNS} from public.venda order by id_venda")
             return cursor.fetchall()
 
-    def told(self) -> list[tuple[Any, ...]]:
-        """The rows that the loads tell of."""
-        return self.query(TOLD)
+    def loaded(self) -> list[tuple[Any, ...]]:
+        """Returns the rows that the completed loads contain."""
+        return self.query(LOADED)
 
     def silver(self) -> list[tuple[Any, ...]]:
-        """The rows of silver; the source has none that it rejects."""
+        """Returns the rows of silver; the source has no sales that silver rejects."""
         return self.query(f"select {COLUMNS} from silver.venda order by id_venda")
 
 
 def run_program(environment: Mapping[str, str], words: Sequence[str], output: Path) -> None:
-    """Is the process of one run, with nothing of its parent's but the environment that it is given."""
+    """Runs the loader as the main function of a process, with this environment instead of the parent's."""
     from extract.__main__ import main
 
     os.chdir(ROOT)

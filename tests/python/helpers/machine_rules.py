@@ -1,4 +1,4 @@
-"""Rules of our own for the state machine, beyond what its validator and its interpreter see."""
+"""This project's rules for the state machine, which neither the validator nor the interpreter checks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,44 +8,49 @@ ECS, SNS, LIST = (
     "arn:aws:states:::sns:publish",
     "arn:aws:states:::aws-sdk:sfn:listExecutions",
 )
-# What ECS says where another attempt can find a task's place: no capacity, throttled, out of order.
-ECS_PASSING = {"AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.InvalidParameterException", "ECS.ServerException"}
+# The errors of ECS after which a retry can start the task: no capacity, throttling, an error of ECS.
+ECS_TRANSIENT = {
+    "AmazonECS.Unknown",
+    "ECS.AmazonECSException",
+    "ECS.InvalidParameterException",
+    "ECS.ServerException",
+}
 
 States = Mapping[str, Mapping[str, Any]]
 
 
 def faults(definition: Mapping[str, Any], containers: Mapping[str, set[str]]) -> Iterator[str]:
-    """Gives what breaks a rule; `containers` are the names that each task definition has."""
+    """Yields each violation of a rule; `containers` are the container names of each task definition."""
     names = [name for name, _ in all_states(definition["States"])]
     yield from (f"{name}: twice" for name in sorted({name for name in names if names.count(name) > 1}))
     yield from transitions(definition)
     for name, state in all_states(definition["States"]):
-        for fault in (*retries(state), *catches(state), *waiting(state), *task(state, containers)):
+        for fault in (*retries(state), *catches(state), *timeouts(state), *task(state, containers)):
             yield f"{name}: {fault}"
-    # Two attempts of the build and three of each extract; with a fan-out there are the plan, ranges and the sources,
-    # one after another. More ranges than run at once may take longer: started again, it goes on with what is missing.
+    # Two attempts of the build, and three of each extract. A fan-out has three extracts one after another: the plan,
+    # the ranges and the sources. Ranges that have to wait for others may take longer: a new execution loads the rest.
     longest = sum(
         state["TimeoutSeconds"] * (2 if name == "Build" else 3 * 3)
         for name, state in all_states(definition["States"])
         if state.get("Resource") == ECS
     )
     if definition.get("TimeoutSeconds", 0) < longest:
-        yield f"TimeoutSeconds: expected the {longest} of all attempts or more"
+        yield f"TimeoutSeconds: expected at least the {longest} of all attempts"
     if [name for name, state in all_states(definition["States"]) if state.get("Next") == "Failed"] != [
-        "Tell what failed"
+        "Report the failures"
     ]:
-        yield "Failed: expected to be reached by Tell what failed alone"
+        yield "Failed: expected to be reached from Report the failures only"
 
 
 def all_states(states: States) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Gives each state with its name, those of a Map's iterations too."""
+    """Yields each state with its name, including the states inside a Map."""
     for name, state in states.items():
         yield name, state
         yield from all_states(state.get("ItemProcessor", {}).get("States", {}))
 
 
 def transitions(machine: Mapping[str, Any]) -> Iterator[str]:
-    """Each transition leads to a state beside it, each state is reached, and each ends or goes on."""
+    """Each transition leads to an existing state, each state is reached, and each has a next state or is an end."""
     states: States = machine["States"]
     reached = {machine["StartAt"]}
     for name, state in states.items():
@@ -58,40 +63,40 @@ def transitions(machine: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: expected a Default"
         if "ItemProcessor" in state:
             yield from transitions(state["ItemProcessor"])
-    yield from (f"{name}: nothing of that name" for name in sorted(reached - states.keys()))
+    yield from (f"{name}: no such state" for name in sorted(reached - states.keys()))
     yield from (f"{name}: never reached" for name in sorted(states.keys() - reached))
 
 
 def retries(state: Mapping[str, Any]) -> Iterator[str]:
-    """Retries wait longer each time, end, and of containers only where that can help."""
-    yield from all_alone_and_last("Retry", state.get("Retry", ()))
+    """Retries wait longer each time and end; a task on ECS is retried only if it did not start."""
+    yield from check_states_all("Retry", state.get("Retry", ()))
     for retrier in state.get("Retry", ()):
         if retrier.get("BackoffRate", 0) < 1:
             yield "Retry: BackoffRate below 1"
         if not 1 <= retrier.get("MaxAttempts", 0) <= 10 or retrier.get("IntervalSeconds", 0) < 1:
             yield "Retry: expected 1 to 10 MaxAttempts and IntervalSeconds"
-        if state.get("Resource") == ECS and not set(retrier["ErrorEquals"]) <= ECS_PASSING:
+        if state.get("Resource") == ECS and not set(retrier["ErrorEquals"]) <= ECS_TRANSIENT:
             yield f"Retry: {retrier['ErrorEquals']} is not about starting a task"
 
 
 def catches(state: Mapping[str, Any]) -> Iterator[str]:
-    """Whatever a task or a Map fails with is caught."""
-    yield from all_alone_and_last("Catch", state.get("Catch", ()))
+    """Every error of a task or a Map is caught."""
+    yield from check_states_all("Catch", state.get("Catch", ()))
     if state["Type"] in ("Task", "Map") and not any("States.ALL" in c["ErrorEquals"] for c in state.get("Catch", ())):
         yield "Catch: expected one for States.ALL"
 
 
-def all_alone_and_last(field: str, rules: Any) -> Iterator[str]:
-    """States.ALL stands alone and in the last rule, as Step Functions demands."""
+def check_states_all(field: str, rules: Any) -> Iterator[str]:
+    """States.ALL is alone and in the last rule, as Step Functions requires."""
     for position, rule in enumerate(rules):
         if "States.ALL" in rule["ErrorEquals"] and (len(rule["ErrorEquals"]) > 1 or position < len(rules) - 1):
             yield f"{field}: States.ALL is not alone and last"
 
 
-def waiting(state: Mapping[str, Any]) -> Iterator[str]:
-    """Each task has a time-out; a heartbeat is below it, and only where something sends it."""
+def timeouts(state: Mapping[str, Any]) -> Iterator[str]:
+    """Each task has a timeout; a heartbeat is shorter, and only set if something sends it."""
     if state["Type"] == "Task" and state.get("TimeoutSeconds", 0) < 1:
-        yield "TimeoutSeconds: expected one"
+        yield "TimeoutSeconds: missing"
     if "HeartbeatSeconds" in state:
         if not state["Resource"].endswith(".waitForTaskToken"):
             yield "HeartbeatSeconds: nothing sends it to this resource"
@@ -100,7 +105,7 @@ def waiting(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def task(state: Mapping[str, Any], containers: Mapping[str, set[str]]) -> Iterator[str]:
-    """Resources are known ones, and containers those of their task definition."""
+    """Resources are known, and containers belong to their task definition."""
     if state["Type"] != "Task":
         return
     if state["Resource"] not in (ECS, SNS, LIST):

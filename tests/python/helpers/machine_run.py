@@ -1,7 +1,7 @@
-"""Executions of the project's state machine, with tasks that a test makes up or the pipeline itself."""
+"""Executions of the project's state machine, with the tasks of a test or with the pipeline itself."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +9,33 @@ from time import monotonic, sleep
 from typing import Any
 
 from sandbox.aws import state_machine
-from sandbox.aws.ecs import Cluster, TaskDefinition
+from sandbox.aws.ecs import Cluster, Task, TaskDefinition
 from sandbox.aws.execution import deployed
+from tests.python.helpers import PATIENCE
+
+# The commands of the tasks, and an input that has ranges
+API, PARQUET, POSTGRES = (("run", "--source", source) for source in ("api", "parquet", "postgres"))
+BUILD = ("build",)
+TABLE = ("--source", "postgres", "--table", "venda")
+PLAN = ("plan", *TABLE, "--ranges", "3")
+RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
+FAN_OUT = '{"fan_out": {"table": "venda", "ranges": 3}}'
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How an execution ended, what it did and what it told."""
+    """How an execution ended, its events and the messages that it published."""
 
     status: str
     error: str
     cause: str
     events: list[dict[str, Any]]
     messages: list[dict[str, str]]
+    commands: list[tuple[str, ...]]
 
     @property
     def states(self) -> list[str]:
-        """The names of the states it entered, in order."""
+        """The names of the states that it entered, in order."""
         return [
             event["stateEnteredEventDetails"]["name"] for event in self.events if "stateEnteredEventDetails" in event
         ]
@@ -43,8 +53,8 @@ class Machine:
         """Starts an execution; returns its ARN."""
         return self.client.start_execution(stateMachineArn=self.arn, name=name, input=given)["executionArn"]
 
-    def ended(self, arn: str, within: float = 60) -> Ended:
-        """Waits for the execution's end; fails where the interpreter itself broke."""
+    def ended(self, arn: str, within: float = PATIENCE) -> Ended:
+        """Waits until the execution has ended; fails if the interpreter itself failed."""
         self.until(lambda: self.client.describe_execution(executionArn=arn)["status"] != "RUNNING", within)
         described = self.client.describe_execution(executionArn=arn)
         events = self.client.get_execution_history(executionArn=arn)["events"]
@@ -54,7 +64,10 @@ class Machine:
             described.get("error", ""),
             described.get("cause", ""),
             events,
-            list(self.told(events)),
+            list(self.messages(events)),
+            self.sort_commands(
+                task for task in self.cluster.tasks.values() if task.environment["RUN_ID"] == described["name"]
+            ),
         )
 
     def run(self, given: str = "{}", name: str = "run-1") -> Ended:
@@ -63,22 +76,26 @@ class Machine:
 
     @property
     def commands(self) -> list[tuple[str, ...]]:
-        """The commands that tasks were started with, those of a stage by name."""
-        stages = ("plan", "range", "backfill", "run", "build")
-        commands = [task.command for task in self.cluster.tasks.values()]
-        return sorted(commands, key=lambda command: (stages.index(command[0]), command))
+        """The commands of all tasks, ordered by stage and name."""
+        return self.sort_commands(self.cluster.tasks.values())
 
     @staticmethod
-    def until(condition: Any, within: float = 60) -> None:
-        """Waits until a condition is true; fails where it is not in time."""
+    def sort_commands(tasks: Iterable[Task]) -> list[tuple[str, ...]]:
+        """Returns the commands of tasks, ordered by stage and name."""
+        stages = ("plan", "range", "backfill", "run", "build")
+        return sorted((task.command for task in tasks), key=lambda command: (stages.index(command[0]), command))
+
+    @staticmethod
+    def until(condition: Any, within: float = PATIENCE) -> None:
+        """Waits until a condition is true; fails after `within` seconds."""
         end = monotonic() + within
         while not condition():
             assert monotonic() < end, "not in time"
             sleep(0.02)
 
     @staticmethod
-    def told(events: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-        """Gives what was published to the topic."""
+    def messages(events: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+        """Yields what was published to the topic."""
         asked = None
         for event in events:
             scheduled = event.get("taskScheduledEventDetails")
@@ -90,7 +107,7 @@ class Machine:
 
 
 def tasks_of(script: str, folder: Path) -> Cluster:
-    """Both task definitions as a shell script, which has the command in `$*` and its files in the folder."""
+    """Both task definitions as a shell script, which gets the command in `$*` and runs in the folder."""
     task = TaskDefinition(
         state_machine.CONTAINER,
         ("/bin/sh", "-c", f"cd {folder}; {script}", "pipeline"),
@@ -101,7 +118,7 @@ def tasks_of(script: str, folder: Path) -> Cluster:
 
 @contextmanager
 def machine(cluster: Cluster, *, timeouts: Mapping[str, int] | None = None, settle: int = 0) -> Iterator[Machine]:
-    """The state machine with its waits cut short, and the time-outs of some states in seconds."""
+    """The state machine with short waits, and with the timeouts of some states in seconds."""
     definition = json.loads(state_machine.definition())
     shorten(definition["States"], timeouts or {}, settle)
     with deployed(cluster, json.dumps(definition)) as (client, arn):
@@ -109,12 +126,12 @@ def machine(cluster: Cluster, *, timeouts: Mapping[str, int] | None = None, sett
 
 
 def shorten(states: dict[str, Any], timeouts: Mapping[str, int], settle: int) -> None:
-    """Cuts every wait short, and sets the time-outs of some states."""
+    """Shortens every wait, and sets the timeouts of some states."""
     for name, state in states.items():
         if state["Type"] == "Wait":
             state["Seconds"] = settle
         for retrier in state.get("Retry", ()):
-            retrier["IntervalSeconds"] = 1
+            retrier |= {"IntervalSeconds": 1, "BackoffRate": 1}
         if name in timeouts:
             state["TimeoutSeconds"] = timeouts[name]
         if "ItemProcessor" in state:

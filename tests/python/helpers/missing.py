@@ -1,4 +1,4 @@
-"""What a test needs and this machine may not have."""
+"""Tests that need a tool that may be missing."""
 
 import os
 from typing import NoReturn
@@ -7,7 +7,7 @@ import pytest
 
 
 def infra_tool(reason: str) -> NoReturn:
-    """Skips the test; fails it where REQUIRE_INFRA says that what infra's tests need was set up."""
+    """Skips the test, with what to install as `reason`; fails it if REQUIRE_INFRA is set."""
     if os.environ.get("REQUIRE_INFRA"):
         pytest.fail(f"REQUIRE_INFRA is set: {reason}", pytrace=False)
     pytest.skip(reason)

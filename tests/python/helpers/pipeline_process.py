@@ -10,12 +10,9 @@ from typing import Any
 from tests.python.helpers import ROOT
 
 
-def run_pipeline(folder: Path, target: str, today: str) -> tuple[int, list[dict[str, Any]]]:
-    """Runs the sandbox, the extract and the build on a day; returns the exit code and the JSON log lines.
-
-    Everything is kept in `folder`: run again with a later day, it goes on from there.
-    """
-    environment = os.environ | {
+def pipeline_environment(folder: Path, target: str, today: str) -> dict[str, str]:
+    """Returns the settings of a demo of 20,000 sales that keeps everything in `folder`."""
+    return {
         "DBT_TARGET": target,
         "SANDBOX_DIR": str(folder / "sandbox"),
         "SANDBOX_SALES": "20000",
@@ -25,8 +22,14 @@ def run_pipeline(folder: Path, target: str, today: str) -> tuple[int, list[dict[
         "DBT_LOG_PATH": str(folder / "logs"),
         "TODAY": today,
     }
+
+
+def run_pipeline(folder: Path, target: str, today: str) -> tuple[int, list[dict[str, Any]]]:
+    """Runs the sandbox, the extract and the build on a day; returns the exit code and the JSON log lines.
+
+    Called again with a later day, it goes on from what is in `folder`.
+    """
     command = [sys.executable, "-m", "sandbox", "run", "--", sys.executable, "-m", "extract", "run", "--build"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
-    )
+    environment = os.environ | pipeline_environment(folder, target, today)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -1,4 +1,4 @@
-"""The dbt project, run in this process on a warehouse of the tests' own."""
+"""The dbt project, run in this process on a warehouse that only the tests use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from tests.python.helpers.raw_layer import RawLayer
 
 @dataclass(frozen=True)
 class Project:
-    """The dbt project on a warehouse of its own."""
+    """The dbt project on its own warehouse. `target` is the folder of dbt's artifacts and logs."""
 
     raw: RawLayer
     target: Path
 
     def dbt(self, *command: str, today: str = "2025-06-15") -> dbtRunnerResult:
-        """What a dbt command gives, on a day that is stated (an empty one: the warehouse's own)."""
+        """Runs a dbt command with TODAY set to a day; an empty one is the current date."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(ROOT)
             patch.setenv("WAREHOUSE_PATH", str(self.raw.path))
@@ -29,7 +29,7 @@ class Project:
             )
 
     def outcomes(self, *command: str, today: str = "2025-06-15") -> dict[str, str]:
-        """What became of each node of a command: its name and dbt's word for it, `pass`, `fail` or `skipped`."""
+        """Runs a command and returns the status of each node by its name, such as `pass`, `fail` or `skipped`."""
         result = self.dbt(*command, today=today)
         assert result.exception is None, result.exception
         return {outcome.node.name: str(outcome.status) for outcome in result.result}

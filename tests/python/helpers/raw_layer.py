@@ -1,4 +1,4 @@
-"""The raw layer as the loaders write it, in a DuckDB file made by hand: what the models are tested on."""
+"""The raw layer in a DuckDB file, with the same tables as the loaders write. The models are tested on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ TABLES = {"api": "funcionario", "postgres": "venda", "parquet": "categoria"}
 
 @dataclass(frozen=True)
 class Sale:
-    """A version of a sale, with the columns of `raw_postgres.venda`; any of them may be missing."""
+    """A version of a sale, with the columns of `raw_postgres.venda`. Each may be null."""
 
     id_venda: int | None
     data_venda: date | None = date(2025, 1, 1)
@@ -55,15 +55,15 @@ class Sale:
 
 @dataclass(frozen=True)
 class RawLayer:
-    """The raw schemas of one DuckDB file. Loads are numbered: load 7 has the id of the seventh second after 2025."""
+    """The raw schemas of one DuckDB file. Loads are numbered: load 7 has the id of the seventh second of 2025."""
 
     path: Path
 
     @classmethod
     def create(cls, path: Path) -> "RawLayer":
-        """The file with the raw tables, empty, and nothing else.
+        """Creates the raw tables, empty, and drops everything else in the file.
 
-        What was in it is dropped, for dbt holds a file open that it has used.
+        The file itself cannot be replaced: dbt keeps a file open that it has used in this process.
         """
         raw = cls(path)
         for (schema,) in raw.query("select schema_name from duckdb_schemas() where not internal"):
@@ -72,23 +72,23 @@ class RawLayer:
         return raw
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows that a statement gives. The connection is closed again, so that dbt finds the file free."""
+        """Runs a statement and returns its rows. Closes the connection, because dbt needs the file unlocked."""
         with duckdb.connect(str(self.path)) as connection:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def employees(self, load: int, names: dict[int, str], *, completed: bool = True) -> None:
-        """A load of all employees, in place of the load before."""
+        """Adds a load of all employees, which replaces the load before."""
         self.query("delete from raw_api.funcionario")
         self._load("api", load, list(names.items()), completed=completed)
 
     def categories(self, load: int, day: date, names: dict[int, str], *, completed: bool = True) -> None:
-        """A load of one day's file of categories."""
+        """Adds a load of the categories file of one day."""
         path = f"raw/{day}/categoria.parquet"
         rows = [(number, name, path, day) for number, name in names.items()]
         self._load("parquet", load, rows, completed=completed)
 
     def sales(self, load: int, sales: Sequence[Sale], *, deleted: Sequence[int] = (), completed: bool = True) -> None:
-        """A load of new and changed sales, and of keys that the source has no more."""
+        """Adds a load of new and changed sales, and of keys that were deleted at the source."""
         rows: list[tuple[object, ...]] = [
             (s.id_venda, s.id_funcionario, s.id_categoria, s.data_venda, s.venda, None) for s in sales
         ]
@@ -117,5 +117,5 @@ class RawLayer:
 
 
 def load_id_of(load: int) -> str:
-    """The id of a numbered load: a unix time as text, as the loader makes it."""
+    """Returns the id of a numbered load: a unix time as text, as dlt makes it."""
     return f"{1735689600 + load}.000001"

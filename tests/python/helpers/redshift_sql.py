@@ -1,7 +1,7 @@
-"""What Redshift has not, or has otherwise than DuckDB, in a statement that dbt has rendered.
+"""Finds in a rendered statement what Redshift lacks or treats differently from DuckDB.
 
-What the stand-in refuses is in its own list; added here are DuckDB's words, and what a model is not to say though
-Redshift takes it ("Character types" and "Leader node-only functions" in its Database Developer Guide).
+The stand-in has a list of what Redshift refuses. This module adds what only DuckDB has, and what models must not use
+although Redshift accepts it ("Character types" and "Leader node-only functions" in its Database Developer Guide).
 """
 
 import re
@@ -14,10 +14,10 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin import absent, text, type_names
 
-GETDATE = "runs on the leader node only, not on tables: use the macro hoje, or getdate() in a redshift__ macro"
+GETDATE = "runs on the leader node only, not on tables: use the macro today, or getdate() in a redshift__ macro"
 DUCKDB = "DuckDB's alone"
 
-# Functions that Redshift has not, and why they are met all the same or what does their work.
+# Functions that Redshift lacks or that models must not use, with the reason or the replacement.
 FUNCTIONS = (
     absent.FUNCTIONS
     | absent.LEADER_FUNCTIONS
@@ -52,13 +52,13 @@ FUNCTIONS = (
         "strptime": f"{DUCKDB}: use cast",
         "strftime": f"{DUCKDB}: Redshift's is to_char, so a dispatch macro is needed",
         "struct_pack": DUCKDB,
-        "today": f"{DUCKDB}: use the macro hoje",
+        "today": f"{DUCKDB}: use the macro today",
         "transaction_timestamp": GETDATE,
         "uuid": "Redshift has no uuid",
     }
 )
 
-# Forms, as patterns in a statement's words.
+# Other syntax, as patterns over the words of a statement.
 FORMS = absent.FORMS | {
     r"[(,=] \[|\bselect \[": absent.ARRAYS,
     r"\busing sample\b": "sampling is not supported",
@@ -67,11 +67,11 @@ FORMS = absent.FORMS | {
     r"\bcolumns \(": f"{DUCKDB}: COLUMNS",
     r"\* replace \(": f"{DUCKDB}: * REPLACE",
     r"\bcurrent_(timestamp|time)\b|\blocaltime(stamp)?\b": GETDATE,
-    r"\bnatural\b": "which columns it joins by changes with the tables",
+    r"\bnatural\b": "the join columns change when the tables change",
     r"\b(pivot|unpivot) (?!\()": f"{DUCKDB}: PIVOT as a statement",
 }
 
-# Types in a cast or a column that are not Redshift's or that a model is not to use, and what to use.
+# Types of casts and columns that Redshift lacks or that models must not use, with the replacement.
 TYPES = {
     "blob": "not a type of Redshift: varbyte",
     "bytea": "not a type of Redshift: varbyte",
@@ -93,29 +93,29 @@ WITHOUT_LENGTH = {
 }
 
 TRAILING_BLANK = (
-    "Redshift ignores trailing blanks in comparisons, DuckDB does not: compare with a text that has none, "
+    "Redshift ignores trailing blanks in comparisons, DuckDB does not: compare with a text without them, "
     "and with an empty one by its length"
 )
 
 
-def faults(sql: str) -> list[str]:
-    """Returns what Redshift would refuse in a statement, or take for something else, with the reason of each."""
+def find_faults(sql: str) -> list[str]:
+    """Returns what Redshift would refuse in a statement or treat differently, each with its reason."""
     try:
         (tree,) = sqlglot.parse(sql, read="redshift", error_level=ErrorLevel.RAISE)
     except (SqlglotError, ValueError) as error:
-        return [f"sqlglot does not read it as Redshift's: {' '.join(str(error).split())[:200]}"]
+        return [f"sqlglot cannot parse it as Redshift SQL: {' '.join(str(error).split())[:200]}"]
     assert tree
     words = text.words(sql)
     calls = {word for word, after in pairwise(words.split(" ")) if after == "("}
     found = [f"{name}(): {FUNCTIONS[name]}" for name in sorted(calls & FUNCTIONS.keys())]
     found += [f"{match[0]}: {why}" for form, why in FORMS.items() if (match := re.search(form, words))]
-    found += [f"{kind}: {why}" for kind, why in sorted(set(wrong_types(sql)))]
-    return found + [f"{comparison}: {TRAILING_BLANK}" for comparison in blank_comparisons(tree)]
+    found += [f"{kind}: {why}" for kind, why in sorted(set(find_wrong_types(sql)))]
+    return found + [f"{comparison}: {TRAILING_BLANK}" for comparison in find_blank_comparisons(tree)]
 
 
-def wrong_types(sql: str) -> Iterator[tuple[str, str]]:
-    """Gives each type of a cast that Redshift has not or that needs a length there."""
-    for found, _ in type_names.named(sql):
+def find_wrong_types(sql: str) -> Iterator[tuple[str, str]]:
+    """Yields each type of a cast that Redshift lacks or that needs a length there, with the reason."""
+    for found, _ in type_names.find_types(sql):
         kind = found["name"]
         if kind == "double" and re.match(r"\s+precision\b", found.string[found.end() :]):
             continue
@@ -127,8 +127,8 @@ def wrong_types(sql: str) -> Iterator[tuple[str, str]]:
             yield kind, WITHOUT_LENGTH[kind]
 
 
-def blank_comparisons(tree: exp.Expression) -> Iterator[str]:
-    """Gives each comparison with a text that is empty or ends in a blank."""
+def find_blank_comparisons(tree: exp.Expression) -> Iterator[str]:
+    """Yields each comparison with a text that is empty or ends in a blank."""
     for node in tree.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.If):
         if isinstance(node, exp.If):  # `case x when 'text'` compares x with the text
             compared = [node.this] if isinstance(node.parent, exp.Case) and node.parent.this else []

@@ -1,4 +1,4 @@
-"""infra/ as Terraform renders it with the mocks of its own tests, for what HCL cannot ask of it."""
+"""infra/ as Terraform renders it with the mocks of its own tests, for checks that HCL cannot express."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.python.helpers import ROOT, missing
 TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
 RENDERED_BY = "tests/run.tftest.hcl"
 
-# Redshift's own forms in the set-up of the database, in PostgreSQL's; the rest of the procedure is the same in both.
+# Redshift's syntax in the setup of the database, and PostgreSQL's; the rest of the procedure is the same in both.
 POSTGRES = (
     ("password disable", "password null"),
     ("grant role ", "grant "),
@@ -33,15 +33,15 @@ def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def copy(folder: Path) -> Path:
-    """Returns a copy of infra/ that terraform works on; skips the test where it cannot."""
+    """Returns an initialised copy of infra/; skips the test if terraform or the provider is missing."""
     if not shutil.which(TERRAFORM):
-        missing.infra_tool(f"no program {TERRAFORM}: install Terraform 1.11 or later, or set TERRAFORM")
+        missing.infra_tool(f"{TERRAFORM} not found: install Terraform 1.11 or later, or set TERRAFORM")
     ignored = shutil.ignore_patterns(
         ".terraform", "node_modules", *([] if TERRAFORM == "terraform" else [".terraform.lock.hcl"])
     )
     shutil.copytree(ROOT / "infra", folder, ignore=ignored)
     for values in folder.glob("*.tfvars"):
-        values.unlink()  # a deployment's; the tests bring their own
+        values.unlink()  # a deployment's values; the tests have their own
     if (done := terraform(folder, "init", "-backend=false", "-input=false")).returncode:
         missing.infra_tool(f"terraform init cannot get the AWS provider: {done.stderr.strip().splitlines()[-1:]}")
     return folder
@@ -49,7 +49,7 @@ def copy(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Infra:
-    """What would be made: the values of every resource by its address, and the outputs."""
+    """What an apply creates: the values of every resource by its address, and the outputs."""
 
     resources: dict[str, dict[str, Any]]
     outputs: dict[str, Any]
@@ -63,9 +63,9 @@ class Infra:
         return [statement for policy in policies for statement in policy["Statement"]]
 
     def database_set_up(self, database: str, password: str | None = None) -> str:
-        """Returns the statements that set up the deployed database, for a database of PostgreSQL.
+        """Returns the setup of the deployed database for a PostgreSQL database.
 
-        With a password, its users can sign in by that, as nothing but AWS lets them in there.
+        With a password, its users can sign in with it; in Redshift they can sign in only through AWS.
         """
         text = str(self.resources["aws_redshiftdata_statement.access_procedure"]["sql"])
         for redshift, postgres in (*POSTGRES, ("on database vendas", f"on database {database}")):
@@ -76,13 +76,13 @@ class Infra:
         return f"{text};\n{self.resources['aws_redshiftdata_statement.access']['sql']}"
 
     def environment(self, task: str) -> dict[str, str]:
-        """Returns the environment of a task's container, without what Secrets Manager adds."""
+        """Returns the environment of a task's container, without the secrets."""
         (container,) = json.loads(self.resources[f'aws_ecs_task_definition.this["{task}"]']["container_definitions"])
         return {variable["name"]: variable["value"] for variable in container["environment"]}
 
 
 def render(folder: Path) -> Infra:
-    """Returns what a run of infra's own tests would make; `folder` is a copy of infra/."""
+    """Returns what a run of infra's own tests creates; `folder` is a copy of infra/."""
     done = terraform(folder, "test", f"-filter={RENDERED_BY}", "-json", "-verbose")
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     states = [message["test_state"] for message in messages if message["type"] == "test_state"]
@@ -92,7 +92,7 @@ def render(folder: Path) -> Infra:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """True where IAM would say so: `*` stands for any characters, `?` for one."""
+    """True if the pattern matches as in IAM: `*` is any characters, `?` is one."""
     parts = (
         ".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern)
     )
@@ -100,9 +100,9 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def allows(statements: list[dict[str, Any]], action: str, resource: str, via: str | None = None) -> bool:
-    """True where a statement allows the action on the resource, of a key by way of the service `via`.
+    """True if a statement allows the action on the resource; `via` is the service through which a key is used.
 
-    Other conditions are infra's own tests' to check.
+    The tests of infra/ check the other conditions.
     """
     return any(
         statement["Effect"] == "Allow"

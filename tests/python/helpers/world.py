@@ -1,4 +1,4 @@
-"""The three sources for real, each under the test's control, and a warehouse of the test's own."""
+"""The three sources, which a test can change, and a DuckDB warehouse."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,24 +26,24 @@ insert into public.venda values (1, 1, 1, '2024-01-01', 10.5), (2, 2, 2, '2024-0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a person sees of one run: its exit code and everything it printed."""
+    """The exit code and output of one run."""
 
     code: int
     output: str
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The JSON log lines."""
+        """The JSON log lines of the output."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
     def status(self, table: str) -> str:
-        """How one table ended."""
+        """Returns the status of a table in the log."""
         return next(line["status"] for line in self.lines if line.get("table") == table and "status" in line)
 
 
 @dataclass
 class World:
-    """Three sources and a warehouse; `run` is the program's own command line."""
+    """Three sources and a warehouse; `main` runs a command of the program."""
 
     environment: dict[str, str]
     drop: Path
@@ -52,15 +52,15 @@ class World:
     server: PostgresServer
     main: Callable[[list[str]], Outcome]
     names: dict[int, str] = field(default_factory=lambda: {1: "Ana", 2: "José D'Ávila"})
-    answers: dict[int, Answer] = field(default_factory=dict)  # what the API says instead of the name
+    answers: dict[int, Answer] = field(default_factory=dict)  # of the API instead of the name, by id
 
     def answer(self, employee: int) -> Answer:
-        """What the employees API answers."""
+        """Returns the answer of the employees API."""
         name = self.names.get(employee, NOT_CORRECT)
         return self.answers.get(employee) or Answer(name.encode())
 
     def put(self, path: str, table: pa.Table | bytes | None = None) -> Path:
-        """Puts a file into the drop: the bytes, or a table as Parquet (by default the categories)."""
+        """Writes bytes or a table, by default the categories, to a file in the drop; returns its path."""
         file = self.drop / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(table, bytes):
@@ -71,15 +71,15 @@ class World:
         return file
 
     def execute(self, sql: str) -> None:
-        """Changes the sales database."""
+        """Runs statements in the sales database."""
         with self.sales, self.sales.cursor() as cursor:
             cursor.execute(sql)
 
     @contextmanager
     def ends_sessions(self, row: int, queries: str) -> Iterator[dict[str, str]]:
-        """While entered, the server ends the session of a reader that comes to a row in queries like a pattern.
+        """Ends a reader's session at a row, in queries like a pattern, while entered; yields the reader's settings.
 
-        Gives the settings of that reader. Policy `p` is what does it.
+        The policy `p` does it.
         """
         self.execute(
             f"""
@@ -105,6 +105,6 @@ class World:
         return self.main(["run", *(word for source in sources for word in ("--source", source))])
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Asks the warehouse, in a connection of its own."""
+        """Queries the warehouse in a connection of its own; returns the rows."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
             return connection.execute(sql).fetchall()

@@ -1,4 +1,4 @@
-"""The list of holidays against the calendar: the movable ones follow Easter, the fixed ones stand every year."""
+"""The list of holidays is correct: the movable ones depend on Easter, the fixed ones occur every year."""
 
 import csv
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ with SEED.open(encoding="utf-8") as file:
     HOLIDAYS = list(csv.DictReader(file))
 
 
-def test_movable_holidays_follow_easter() -> None:
+def test_movable_holidays_depend_on_easter() -> None:
     listed = {(row["nome"], row["data"]) for row in HOLIDAYS if row["movel"] == "true"}
 
     assert listed == {
@@ -31,7 +31,7 @@ def test_movable_holidays_follow_easter() -> None:
     }
 
 
-def test_fixed_holidays_stand_every_year_and_consciencia_negra_from_2024_on() -> None:
+def test_fixed_holidays_occur_every_year_and_consciencia_negra_since_2024() -> None:
     listed = {date.fromisoformat(row["data"]) for row in HOLIDAYS if row["movel"] == "false"}
 
     assert listed == {
@@ -39,8 +39,8 @@ def test_fixed_holidays_stand_every_year_and_consciencia_negra_from_2024_on() ->
     }
 
 
-def test_only_carnaval_and_corpus_christi_are_days_off_at_choice() -> None:
-    at_choice = {row["nome"] for row in HOLIDAYS if row["tipo"] == "ponto_facultativo"}
+def test_only_carnaval_and_corpus_christi_are_optional() -> None:
+    optional = {row["nome"] for row in HOLIDAYS if row["tipo"] == "ponto_facultativo"}
 
-    assert at_choice == {"Carnaval (segunda-feira)", "Carnaval (terça-feira)", "Corpus Christi"}
+    assert optional == {"Carnaval (segunda-feira)", "Carnaval (terça-feira)", "Corpus Christi"}
     assert {row["tipo"] for row in HOLIDAYS} == {"nacional", "ponto_facultativo"}

@@ -1,4 +1,4 @@
-"""The database roles that the set-up in AWS makes are those that settings and dbt take by themselves."""
+"""The database roles that infra/sql creates are the defaults of the settings and of dbt."""
 
 import re
 
@@ -18,15 +18,15 @@ PROD = {
 }
 
 
-def test_who_is_granted_to_is_made() -> None:
-    made = set(re.findall(r"create role (\w+);", (ROOT / "infra/sql/grant_access.sql").read_text()))
+def test_granted_roles_are_created() -> None:
+    created = set(re.findall(r"create role (\w+);", (ROOT / "infra/sql/grant_access.sql").read_text()))
     redshift = read_settings((), PROD).redshift
     assert redshift
-    assert made == {"loader", *redshift.granted_roles}
+    assert created == {"loader", *redshift.granted_roles}
 
 
 @pytest.mark.parametrize(("name", "number"), [("REDSHIFT_TRANSFORMER_ROLE", 0), ("REDSHIFT_READER_ROLE", 1)])
-def test_dbt_and_the_loaders_have_the_same_default(name: str, number: int) -> None:
+def test_dbt_and_loaders_have_the_same_default_role(name: str, number: int) -> None:
     defaults = set(re.findall(rf"env_var\('{name}', '(\w+)'\)", (ROOT / "dbt_project.yml").read_text()))
     redshift = read_settings((), PROD).redshift
     assert redshift

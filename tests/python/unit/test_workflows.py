@@ -1,4 +1,4 @@
-"""The workflows: the make targets that people call, pinned actions, no more rights than needed, no secrets."""
+"""The workflows call the make targets that people call, with pinned actions, minimal permissions and no secrets."""
 
 import re
 from pathlib import Path
@@ -11,15 +11,15 @@ from tests.python.helpers import ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
-# Beyond reading the code, which every job may: what each of these needs and no other job has.
-RIGHTS = {
+# Every job may read the code; these jobs have more permissions.
+PERMISSIONS = {
     ("main.yml", "deploy"): {"contents": "read", "id-token": "write"},
     ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
 }
 
 
-# Files that make makes, beside what a person calls: what infra's tests need.
-MADE = {".venv-infra/.ready", "infra/node_modules"}
+# Files that make builds for infra's tests; people do not call them.
+FILES_OF_MAKE = {".venv-infra/.ready", "infra/node_modules"}
 
 
 def workflow(file: Path) -> dict[Any, Any]:
@@ -28,7 +28,7 @@ def workflow(file: Path) -> dict[Any, Any]:
 
 
 def jobs() -> list[Any]:
-    """Each job with steps, with its file's name and its own."""
+    """Each job with steps, with the name of its file and its own name."""
     return [
         pytest.param(file.name, name, job, id=f"{file.stem}-{name}")
         for file in FILES
@@ -44,16 +44,16 @@ def targets(job: dict[str, Any]) -> set[str]:
 
 
 def triggers(file: Path) -> set[str]:
-    """What starts a workflow; YAML reads the word `on` as true."""
+    """The events that start a workflow; YAML reads the word `on` as true."""
     return set(workflow(file)[True])
 
 
-def test_they_are_there() -> None:
+def test_the_workflows_exist() -> None:
     assert [file.name for file in FILES] == ["docs.yml", "main.yml", "pull-request.yml"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_action_is_pinned_by_hash_with_its_version_beside_it(file: Path) -> None:
+def test_every_action_is_pinned_by_hash_with_its_version_in_a_comment(file: Path) -> None:
     used = re.findall(r"uses: (.+)", file.read_text())
     assert used
     for action in used:
@@ -69,12 +69,15 @@ def test_an_action_has_one_version_everywhere() -> None:
 def test_a_workflow_may_read_the_code_and_no_secret(file: Path) -> None:
     assert workflow(file)["permissions"] == {"contents": "read"}
     assert "secrets" not in file.read_text().replace("No secrets", "")
-    assert not triggers(file) & {"pull_request_target", "workflow_run"}  # these run others' code with our rights
+    assert not triggers(file) & {
+        "pull_request_target",
+        "workflow_run",
+    }  # these run the code of others with our permissions
 
 
 @pytest.mark.parametrize(("file", "name", "job"), jobs())
-def test_a_job_has_the_rights_it_needs_and_an_end(file: str, name: str, job: dict[str, Any]) -> None:
-    assert job.get("permissions") == RIGHTS.get((file, name))
+def test_a_job_has_the_permissions_that_it_needs_and_a_timeout(file: str, name: str, job: dict[str, Any]) -> None:
+    assert job.get("permissions") == PERMISSIONS.get((file, name))
     assert job["timeout-minutes"] <= 60
     for step in job["steps"]:
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -82,34 +85,34 @@ def test_a_job_has_the_rights_it_needs_and_an_end(file: str, name: str, job: dic
 
 
 @pytest.mark.parametrize(("file", "name", "job"), jobs())
-def test_a_job_calls_what_people_call(file: str, name: str, job: dict[str, Any]) -> None:
+def test_a_job_calls_make_targets(file: str, name: str, job: dict[str, Any]) -> None:
     makefile = (ROOT / "Makefile").read_text()
-    known = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)) | MADE
-    assert all(f"\n{file}: " in makefile for file in MADE)
-    assert targets(job) <= known, f"{name} of {file} calls a make target that is not there"
-    # What anybody may have put into a pull request's title or branch is never part of a command.
+    known = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)) | FILES_OF_MAKE
+    assert all(f"\n{file}: " in makefile for file in FILES_OF_MAKE)
+    assert targets(job) <= known, f"{name} of {file} calls an unknown make target"
+    # The title or the branch of a pull request, which anybody can choose, is never part of a command.
     assert not any("${{" in step.get("run", "") for step in job["steps"])
 
 
-def test_a_pull_request_is_checked_in_full_without_an_account() -> None:
+def test_a_pull_request_is_checked_completely_without_an_account() -> None:
     file = ROOT / ".github" / "workflows" / "pull-request.yml"
     assert "pull_request" in triggers(file)
     called = set().union(*(targets(job) for job in workflow(file)["jobs"].values()))
-    assert called == {"lint", "test", "run", "infra-check", "image-check"} | MADE
+    assert called == {"lint", "test-all", "run", "infra-check", "image-check"} | FILES_OF_MAKE
     assert "id-token" not in file.read_text()
 
 
-def test_one_machine_runs_the_tests_of_infra_and_skips_none() -> None:
+def test_one_machine_runs_all_tests_of_infra() -> None:
     check = workflow(ROOT / ".github" / "workflows" / "pull-request.yml")["jobs"]["check"]
     assert [leg["machine"] for leg in check["strategy"]["matrix"]["include"] if leg.get("infra")] == ["ubuntu-24.04"]
-    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test") + 1]
+    *before, test = check["steps"][: [step.get("run") for step in check["steps"]].index("make test-all") + 1]
     assert test["env"] == {"REQUIRE_INFRA": "${{ matrix.infra && '1' || '' }}"}
     set_up = [step for step in before if step.get("if") == "matrix.infra"]
-    assert targets({"steps": set_up}) == MADE
+    assert targets({"steps": set_up}) == FILES_OF_MAKE
     assert any(step.get("uses", "").startswith("hashicorp/setup-terraform@") for step in set_up)
 
 
-def test_what_sets_up_infra_has_one_version_everywhere() -> None:
+def test_terraform_has_one_version_everywhere() -> None:
     used = [
         step["with"]
         for file in FILES
@@ -121,13 +124,13 @@ def test_what_sets_up_infra_has_one_version_everywhere() -> None:
     assert all(one == used[0] for one in used)
 
 
-def test_main_is_deployed_once_it_is_checked_and_approved() -> None:
+def test_main_is_deployed_after_the_checks_and_an_approval() -> None:
     main = workflow(ROOT / ".github" / "workflows" / "main.yml")
     deploy = main["jobs"]["deploy"]
     assert triggers(ROOT / ".github" / "workflows" / "main.yml") == {"push", "workflow_dispatch"}
     assert main[True]["push"] == {"branches": ["main"]}
     assert main["jobs"]["check"]["uses"] == "./.github/workflows/pull-request.yml"
     assert deploy["needs"] == "check"
-    assert deploy["environment"] == "production"  # which asks for approval
+    assert deploy["environment"] == "production"  # which requires approval
     assert deploy["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
     assert targets(deploy) == {"deploy"}

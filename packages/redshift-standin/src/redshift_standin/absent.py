@@ -1,4 +1,4 @@
-"""What PostgreSQL has and Redshift has not: for the stand-in to refuse, and for a check of the models to find.
+"""What PostgreSQL has and Redshift lacks: the stand-in refuses it, and a check of the models finds it.
 
 Sources: "Unsupported PostgreSQL features", "Unsupported PostgreSQL data types", "Unsupported PostgreSQL functions",
 "Leader node-only functions" and "Data types" in Amazon Redshift's Database Developer Guide.
@@ -8,7 +8,7 @@ ARRAYS = "Redshift has no arrays, only SUPER"
 FILES = "not supported: a server's files are not a client's"
 LEADER = "runs on the leader node only: it cannot be joined with tables"
 
-# Functions that no statement on tables may call, and what does their work.
+# Functions that no statement on tables may call, with the reason or the replacement.
 FUNCTIONS = {
     "array_agg": ARRAYS,
     "array_append": ARRAYS,
@@ -20,7 +20,7 @@ FUNCTIONS = {
     "covar_pop": "not supported",
     "covar_samp": "not supported",
     "div": "not supported: use trunc(a / b)",
-    "encode": "another thing in Redshift, where it is not supported as a function",
+    "encode": "not supported as a function: in Redshift ENCODE is an attribute of a column",
     "every": "not supported: use bool_and",
     "format": "not supported",
     "gen_random_uuid": "Redshift has no uuid",
@@ -61,21 +61,21 @@ FORMS = {
     r"\bdistinct on \(": "SELECT DISTINCT ON is not supported: use qualify row_number()",
     r"\blateral\b": "LATERAL is not supported",
     r"\barray \[|\barray \( (select|with)\b|[\w\"] \[ \]": ARRAYS,
-    r"\bis (not )?distinct from\b": "IS DISTINCT FROM is not supported: compare, and say what null means",
-    r"\bwindow [\w\"]+ as \(": "the WINDOW clause is not supported: write the window out",
-    r"\b(range|groups) between\b": "a frame is ROWS BETWEEN; RANGE and GROUPS with bounds are not supported",
+    r"\bis (not )?distinct from\b": "IS DISTINCT FROM is not supported: compare, and handle null explicitly",
+    r"\bwindow [\w\"]+ as \(": "the WINDOW clause is not supported: repeat the window in each OVER",
+    r"\b(range|groups) between\b": "only ROWS BETWEEN is supported: RANGE and GROUPS with bounds are not",
     r"\btablesample\b": "sampling is not supported",
-    r"\b(from|join) \( values\b": "VALUES is for INSERT alone: use select … union all",
+    r"\b(from|join) \( values\b": "VALUES is supported in INSERT only: use select … union all",
     r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
     r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
     r"\b(extract|date_part|date_trunc) \( (isodow|isoyear)\b": "not a date part of Redshift",
     r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",
-    r"\bas \( (insert|update|delete|merge)\b": "a CTE reads only: it cannot write",
+    r"\bas \( (insert|update|delete|merge)\b": "a CTE can only read: it cannot write",
     r"^create .*\btable\b.*\) (partition by|inherits)\b|^create .*\bpartition of\b": "partitions are not supported",
     r"^create .*\btable\b.*\b(check \(|exclude using\b)": "CHECK and EXCLUDE are not supported",
     r"^create .*\btable\b.*\bgenerated always as \(": "generated columns are not supported",
     r"^alter table .*\badd\b.*, (add|drop|alter) ": "ALTER TABLE takes one action at a time",
-    r"^alter table .*\balter (column )?\S+ (set|drop) ": "ALTER COLUMN changes a type or an encoding alone",
+    r"^alter table .*\balter (column )?\S+ (set|drop) ": "ALTER COLUMN can only change a type or an encoding",
 }
 
 # The types of columns and casts, in one word.

@@ -1,10 +1,10 @@
--- What Redshift has and PostgreSQL has not: types, long names, lengths in bytes, and what DDL says of a relation.
+-- What PostgreSQL lacks: types, long names, lengths in bytes, and the attributes of relations.
 -- Run once by the superuser in a new database, before the other scripts.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 set search_path = pg_catalog;
 
--- Types. SUPER is jsonb under its own name, VARBYTE bytea: clients know both by their type ids.
+-- Types. SUPER is jsonb under another name, VARBYTE is bytea: clients recognise both by their type ids.
 create type super;
 create function super_in(cstring) returns super language internal immutable strict as 'jsonb_in';
 create function super_out(super) returns cstring language internal immutable strict as 'jsonb_out';
@@ -17,7 +17,7 @@ create type super (
 create cast (super as jsonb) without function as implicit;
 create cast (jsonb as super) without function as implicit;
 create cast (text as super) with inout as assignment;
--- A scalar becomes what it is, a text without its quotes; a list or an object becomes null.
+-- A scalar becomes its value, a text without quotes; a list or an object becomes null.
 create function super_text(super) returns text language sql immutable as $$
     select case when jsonb_typeof($1::jsonb) not in ('array', 'object') then $1::jsonb #>> '{}' end
 $$;
@@ -47,13 +47,15 @@ create type varbyte (
 create cast (bytea as varbyte) without function as implicit;
 create cast (varbyte as bytea) without function as implicit;
 
--- Names longer than PostgreSQL's 63 bytes, by the short forms that names.py gives them.
+-- Names longer than PostgreSQL's 63 bytes, by the short forms that names.py creates.
 create schema rs;
 create table rs.names (short text primary key, whole text not null);
+create function rs.long_name(text) returns text language sql stable as $$
+    select coalesce((select n.whole from rs.names n where n.short = $1), $1)
+$$;
+-- Without a subquery of its own, so that PostgreSQL inlines it: catalogue queries call it for every row.
 create function rs.whole(text) returns text language sql stable as $$
-    select case
-        when $1 like '%~____________' then coalesce((select n.whole from rs.names n where n.short = $1), $1) else $1
-    end
+    select case when $1 like '%~____________' then rs.long_name($1) else $1 end
 $$;
 create function rs.whole_text(body text) returns text language plpgsql stable as $$
 declare
@@ -76,7 +78,7 @@ begin
     return body;
 end $$;
 
--- Whether a query of one column knows that column, asked for lateral aliases.
+-- Whether the column that a query selects exists; used for lateral aliases.
 create function rs.has_column(probe text) returns bool language plpgsql as $$
 begin
     execute probe;
@@ -93,8 +95,8 @@ begin
     return true;
 end $$;
 
--- varchar counts bytes: a cast cuts, an assignment refuses.
--- It takes the value so that the planner, which works out what is constant, cannot raise it beforehand.
+-- varchar counts bytes: a cast truncates, an assignment fails.
+-- It has the value as an argument so that the planner cannot evaluate it as a constant and raise early.
 create function rs.too_long(value varchar, length int) returns varchar language plpgsql immutable as $$
 begin
     raise string_data_right_truncation
@@ -120,7 +122,7 @@ $$;
 update pg_cast set castfunc = 'rs.varchar_of_bytes(varchar, int, bool)'::regprocedure
 where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
 
--- What DDL said of a relation that PostgreSQL has no place for, taken from the comment that ddl.py adds.
+-- Attributes of a relation that PostgreSQL cannot store, from the comment that ddl.py adds.
 create table rs.props (oid oid primary key, props jsonb not null);
 create function rs.on_ddl() returns event_trigger language plpgsql security definer as $$
 declare
@@ -132,13 +134,13 @@ begin
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
         where d.object_type in ('table', 'view')
     loop
-        -- Redshift has no text: what an expression gives in CREATE TABLE AS is a varchar.
+        -- Redshift has no text: in CREATE TABLE AS such an expression becomes a varchar.
         select string_agg(format('alter %I type varchar', attname), ', ') into texts
         from pg_attribute where attrelid = made.oid and atttypid = 'text'::regtype and attnum > 0 and tg_tag = 'CREATE TABLE AS';
         if texts is not null then
             execute format('alter table %s %s', made.oid::regclass, texts);
         end if;
-        -- A query string may hold several statements, each with a comment of its own.
+        -- A query string may contain several statements, each with its own comment.
         for remembered in
             select m[1]::jsonb from regexp_matches(current_query(), '/\*rs:(\{.*?\})\*/', 'g') m
         loop

@@ -1,4 +1,4 @@
-"""A certificate for localhost that signs itself, so that verify-full can be used as on the real thing."""
+"""A self-signed certificate for localhost, so that clients can use verify-full."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Returns the files of the certificate, which clients trust as their CA, and its key; made when not there."""
+    """Returns the files of the certificate, which is also the clients' CA, and of its key; creates missing ones."""
     public, private = folder / "ca.pem", folder / "key.pem"
     if public.exists() and private.exists():
         return public, private

@@ -1,4 +1,4 @@
-"""COPY as a statement: what it says, and the columns that it fills.
+"""The COPY statement: its options, and the columns that it fills.
 
 Grammar and behaviour: https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html and its page on columnar formats.
 """
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redshift_standin.errors import RedshiftError, not_faithful
-from redshift_standin.text import code
+from redshift_standin.errors import RedshiftError, not_implemented
+from redshift_standin.text import code, quote
 
 _STATEMENT = re.compile(
     r"""\s*copy\s+(?P<table>(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+)){0,2})\s*(?:\((?P<columns>[^)]*)\))?\s+
     from\s+'s3://(?P<bucket>[^/']+)/(?P<key>[^']*)'(?P<options>.*)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-# Options that change nothing here: there is one region, and no statistics or encodings to choose.
+# Options without effect here: there is one region, and there are no statistics or encodings.
 _WITHOUT_EFFECT = re.compile(
     r"""\b(region\s+'[^']*' | (date|time)format(\s+as)?\s+'auto' | statupdate(\s+(on|off|true|false)\b)?
     | compupdate(\s+(on|off|true|false|preset)\b)? | maxerror(\s+as)?\s+0\b | serializetojson\b | format\b(\s+as\b)?
@@ -34,7 +34,7 @@ TEXTS = ("character", "character varying")
 
 @dataclass(frozen=True)
 class Copy:
-    """A COPY statement: where to, where from, and how to read it."""
+    """A parsed COPY statement."""
 
     table: str
     columns: tuple[str, ...]
@@ -51,29 +51,29 @@ class Copy:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the target, as PostgreSQL describes it."""
+    """A column of the target as PostgreSQL describes it."""
 
     name: str
     type: str = "text"
     length: int | None = None  # bytes at most, for character and character varying
-    key: str = ""  # the name of its values in JSON: a long name is another below
+    key: str = ""  # its name in JSON: PostgreSQL has a shorter one for a long name
 
 
 def is_copy(statement: str) -> bool:
-    """True for COPY … FROM 's3://…'."""
+    """Returns whether a statement is COPY."""
     return code(statement).startswith("copy ")
 
 
 def parse(statement: str) -> Copy:
-    """Returns what a COPY statement says.
+    """Parses a COPY statement.
 
     Raises:
-        RedshiftError: in Redshift's words for what it refuses; `stand-in: …` for options not implemented here.
+        RedshiftError: for what Redshift refuses, or `stand-in: …` for options that are not implemented here.
     """
     found = _STATEMENT.fullmatch(re.sub(r"/\*.*?\*/|;\s*\Z", "", statement, flags=re.DOTALL).strip())
     if not found:
-        raise not_faithful("COPY other than from 's3://bucket/prefix'")
-    options = _authorised(found["options"])
+        raise not_implemented("COPY other than from 's3://bucket/prefix'")
+    options = _take_role(found["options"])
     values: dict[str, Any] = {"format": "text", "delimiter": "|"}
 
     def take(pattern: str) -> re.Match[str] | None:
@@ -98,20 +98,20 @@ def parse(statement: str) -> Copy:
         values["ignore_header"] = int(header[1])
     rest = _WITHOUT_EFFECT.sub(" ", options).split()
     if rest:
-        raise not_faithful(f"COPY with {' '.join(rest)}")
+        raise not_implemented(f"COPY with {' '.join(rest)}")
     columns = tuple(name.strip().strip('"').lower() for name in (found["columns"] or "").split(",") if name.strip())
     return Copy(found["table"], columns, found["bucket"], found["key"], **values)
 
 
-def _authorised(options: str) -> str:
+def _take_role(options: str) -> str:
     """Returns the options without the role.
 
     Raises:
-        RedshiftError: for one that may not read, for none, and for keys in the statement's text.
+        RedshiftError: for a role that may not read, for no role, and for keys in the statement's text.
     """
     found = _ROLE.search(options)
     if not found and re.search(r"\b(credentials|access_key_id|secret_access_key)\b", options, re.IGNORECASE):
-        raise not_faithful("COPY with keys in its text (give IAM_ROLE)")
+        raise not_implemented("COPY with keys in its text (give IAM_ROLE)")
     if not found:
         raise RedshiftError("22023", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE")
     role = found["role"] or found["credentials"]
@@ -121,20 +121,19 @@ def _authorised(options: str) -> str:
 
 
 def describe_query(copy: Copy) -> str:
-    """Returns the query for the target's columns: name, type, most bytes of a text, name as clients know it."""
-    table = copy.table.replace("'", "''")
+    """Returns the query for the target's columns: name, type, maximum bytes of a text, name as clients see it."""
     return (
         "select attname, format_type(atttypid, null), nullif(greatest(atttypmod - 4, 0), 0), rs.whole(attname) "
         "from pg_attribute "
-        f"where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped order by attnum"
+        f"where attrelid = {quote(copy.table)}::regclass and attnum > 0 and not attisdropped order by attnum"
     )
 
 
 def target_columns(copy: Copy, described: Sequence[Sequence[str | None]]) -> list[Column]:
-    """Returns the columns that the files fill, in the order of the list or else of the table.
+    """Returns the columns that the files fill, in the order of the column list, or else of the table.
 
     Raises:
-        RedshiftError: for a column that the table has not.
+        RedshiftError: for a column that the table does not have.
     """
     known = {
         str(name): Column(str(name), str(kind), int(length) if length and kind in TEXTS else None, str(whole))

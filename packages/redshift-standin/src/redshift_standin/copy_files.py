@@ -1,8 +1,8 @@
 """The files of a COPY, read from S3 and streamed as PostgreSQL's own COPY takes them.
 
-Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's CSV, in which an empty field is
-NULL and a quoted one an empty text; JSON and CSV become its text format, in which every record is one line, so that
-the line it complains of is the record.
+Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's CSV, where an empty field is NULL
+and a quoted empty field is an empty text. JSON and CSV become its text format, where each record is one line, so that
+the line in PostgreSQL's error is the number of the record.
 """
 
 import csv
@@ -35,34 +35,34 @@ from redshift_standin.load_errors import (
     NO_LINE,
     TOO_LONG,
     LoadErrorDetail,
-    Rejected,
-    load_failed,
+    Rejection,
+    load_failure,
     reason,
-    scan_failed,
+    scan_failure,
 )
 
 _BATCH = 50_000  # rows
 _BUFFER = 1 << 20  # bytes
 csv.field_size_limit(16 * 1024 * 1024)  # the largest SUPER; Python's own limit is 128 kB
 
-_NULL = r"\N"  # what NULL AS is by default
+_NULL = r"\N"  # the default of NULL AS
 
-# A record: its file, its line there, the line as it stands, and its values as PostgreSQL reads them.
+# A record: its file, its line number, the raw line, and its values as PostgreSQL reads them.
 _Record = tuple[str, int, str, Sequence[str | None]]
 
 
 def stdin_statement(copy: Copy, columns: Sequence[Column]) -> str:
-    """Returns PostgreSQL's COPY that takes the chunks."""
+    """Returns the COPY statement of PostgreSQL that reads the chunks."""
     names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
     return f"copy {copy.table} ({names}) from stdin" + (" (format csv)" if copy.format == "parquet" else "")
 
 
 def chunks(copy: Copy, endpoint: str, columns: Sequence[Column]) -> Iterator[bytes]:
-    """Gives the files' rows for `stdin_statement`, a chunk per batch.
+    """Yields the rows of the files for `stdin_statement`, one chunk per batch.
 
     Raises:
-        RedshiftError: if a file is not there, or S3 does not answer.
-        LoadError: if one is not of the format, or a row does not fit the columns.
+        RedshiftError: a file is missing, or S3 does not answer.
+        LoadError: a file is not of the format, or a row cannot be loaded into the columns.
     """
     s3 = _client(endpoint)
     try:
@@ -73,23 +73,23 @@ def chunks(copy: Copy, endpoint: str, columns: Sequence[Column]) -> Iterator[byt
         records = _records(copy, s3, columns)
         while batch := list(islice(records, _BATCH // 10)):
             yield "".join(_line(values) for _, _, _, values in batch).encode()
-    except BotoCoreError as error:  # no answer, or one that was cut
+    except BotoCoreError as error:  # no answer, or an incomplete one
         raise RedshiftError("XX000", f"S3ServiceException:{error}") from error
 
 
-def load_error(copy: Copy, endpoint: str, columns: Sequence[Column], rejected: Rejected) -> RedshiftError:
-    """Returns Redshift's error for a record that PostgreSQL has refused; the files are read again up to it."""
-    column = next((column for column in columns if column.name == rejected.column), Column(rejected.column))
-    code, words = reason(column, rejected.value, rejected.sqlstate)
+def load_error(copy: Copy, endpoint: str, columns: Sequence[Column], rejection: Rejection) -> RedshiftError:
+    """Returns Redshift's error for a record that PostgreSQL refused; reads the files again up to that record."""
+    column = next((column for column in columns if column.name == rejection.column), Column(rejection.column))
+    code, words = reason(column, rejection.value, rejection.sqlstate)
     if copy.format == "parquet":
         prefix = f"s3://{copy.bucket}/{copy.key}"
-        return scan_failed(
+        return scan_failure(
             f"{words} in column {column.name}",
-            LoadErrorDetail(prefix, NO_LINE, column, code, words, raw_value=rejected.value),
+            LoadErrorDetail(prefix, NO_LINE, column, code, words, raw_value=rejection.value),
         )
     records = _records(copy, _client(endpoint), columns)
-    url, line, raw, _ = next(islice(records, rejected.record - 1, None))
-    return load_failed(copy.table, LoadErrorDetail(url, line, column, code, words, raw, rejected.value))
+    url, line, raw, _ = next(islice(records, rejection.record - 1, None))
+    return load_failure(copy.table, LoadErrorDetail(url, line, column, code, words, raw, rejection.value))
 
 
 def _client(endpoint: str) -> Any:
@@ -98,13 +98,13 @@ def _client(endpoint: str) -> Any:
         endpoint_url=endpoint,
         region_name="us-east-1",
         aws_access_key_id="copy",
-        aws_secret_access_key="copy",  # noqa: S106  moto takes any
+        aws_secret_access_key="copy",  # noqa: S106 - moto accepts any
         config=Config(retries={"max_attempts": 0}),  # it is on this machine
     )
 
 
 def _files(copy: Copy, s3: Any) -> Iterator[tuple[str, Any]]:
-    """Gives the URLs of the files and their bodies."""
+    """Yields the URL and the body of each file."""
     for key in _keys(copy, s3):
         try:
             body = s3.get_object(Bucket=copy.bucket, Key=key)["Body"]
@@ -136,24 +136,24 @@ def _keys(copy: Copy, s3: Any) -> list[str]:
 
 
 def _parquet(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iterator[bytes]:
-    """Parquet's columns fill the target's by position; so does Redshift, whatever their names."""
+    """Yields the rows of a Parquet file. Columns are mapped by position, whatever their names, as on Redshift."""
     with tempfile.TemporaryFile() as file:
         shutil.copyfileobj(body, file, _BUFFER)
         try:
             parquet = pq.ParquetFile(file, buffer_size=_BUFFER)
         except pa.ArrowInvalid as error:
-            raise _misfit(url, Column(""), f"File '{url}' has an invalid version number") from error
+            raise _scan_error(url, Column(""), f"File '{url}' has an invalid version number") from error
         given = parquet.schema_arrow
         if len(given) != len(columns):
-            raise _misfit(
+            raise _scan_error(
                 url,
                 Column(""),
                 f"Unmatched number of columns between table and file. Table columns: {len(columns)}, "
                 f"Data columns: {len(given)}, File name: {url}",
             )
         for column, have in zip(columns, given, strict=True):
-            if not _fits(have.type, column.type):
-                raise _misfit(
+            if not _accepts(have.type, column.type):
+                raise _scan_error(
                     url,
                     column,
                     f"File '{url}' has an incompatible Parquet schema for column '{column.name}'. "
@@ -161,7 +161,7 @@ def _parquet(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iter
                 )
         for batch in _batches(parquet, url):
             if batch.num_rows:
-                arrays = [_plain(batch.column(n), column, copy, url) for n, column in enumerate(columns)]
+                arrays = [_csv_values(batch.column(n), column, copy, url) for n, column in enumerate(columns)]
                 out = io.BytesIO()
                 options = pyarrow.csv.WriteOptions(include_header=False)
                 pyarrow.csv.write_csv(pa.Table.from_arrays(arrays, names=[c.name for c in columns]), out, options)
@@ -172,14 +172,14 @@ def _batches(parquet: pq.ParquetFile, url: str) -> Iterator[pa.RecordBatch]:
     try:
         yield from parquet.iter_batches(batch_size=_BATCH)
     except (pa.ArrowException, OSError) as error:
-        raise _misfit(url, Column(""), f"File '{url}' cannot be read: {error}") from error
+        raise _scan_error(url, Column(""), f"File '{url}' cannot be read: {error}") from error
 
 
-def _misfit(url: str, column: Column, text: str) -> RedshiftError:
-    return scan_failed(text, LoadErrorDetail(url, NO_LINE, column, 15001, text))
+def _scan_error(url: str, column: Column, text: str) -> RedshiftError:
+    return scan_failure(text, LoadErrorDetail(url, NO_LINE, column, 15001, text))
 
 
-_FITS = {
+_ACCEPTED = {
     "smallint": ("int16",), "integer": ("int32",), "bigint": ("int64", "int32", "int16"),
     "double precision": ("double", "float"), "real": ("float",), "boolean": ("bool",), "date": ("date32[day]",),
     "character varying": ("string", "large_string"), "text": ("string", "large_string"),
@@ -190,14 +190,18 @@ _FITS = {
 }  # fmt: skip
 
 
-def _fits(given: pa.DataType, target: str) -> bool:
-    if pa.types.is_dictionary(given):  # a way to write a column in the file, not a type of its own
+def _accepts(given: pa.DataType, target: str) -> bool:
+    if pa.types.is_dictionary(given):  # an encoding of the file, not a type
         given = given.value_type
-    return any(str(given).startswith(prefix) for prefix in _FITS.get(target, ()))
+    return any(str(given).startswith(prefix) for prefix in _ACCEPTED.get(target, ()))
 
 
-def _plain(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
-    """Returns the values as PostgreSQL reads them in CSV; a text with too many bytes is refused or cut."""
+def _csv_values(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
+    """Returns the values as PostgreSQL reads them in CSV; truncates texts with too many bytes if COPY says so.
+
+    Raises:
+        LoadError: a text has too many bytes.
+    """
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     if pa.types.is_nested(array.type):
@@ -212,11 +216,11 @@ def _plain(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
             f"The length of the data column {column.name} is longer than the length defined in the table. "
             f"Table: {column.length}, Data: {longest}"
         )
-        raise scan_failed(text, LoadErrorDetail(url, NO_LINE, column, TOO_LONG[0], text))
-    return pa.array([_cut(value, column.length) for value in array.to_pylist()], pa.string())
+        raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, TOO_LONG[0], text))
+    return pa.array([_truncate(value, column.length) for value in array.to_pylist()], pa.string())
 
 
-def _cut(value: str | None, length: int) -> str | None:
+def _truncate(value: str | None, length: int) -> str | None:
     return None if value is None else value.encode()[:length].decode(errors="ignore")
 
 
@@ -241,10 +245,10 @@ def _records(copy: Copy, s3: Any, columns: Sequence[Column]) -> Iterator[_Record
         except UnicodeDecodeError as error:
             bad = f"{INVALID_UTF8[1]}. Bad UTF-8 hex sequence: {error.object[error.start : error.end].hex(' ')}"
             detail = LoadErrorDetail(url, NO_LINE, Column(""), INVALID_UTF8[0], bad)
-            raise load_failed(copy.table, detail) from error
+            raise load_failure(copy.table, detail) from error
         except (csv.Error, OSError, EOFError) as error:
             detail = LoadErrorDetail(url, NO_LINE, Column(""), INVALID_LINE[0], f"Invalid input: {error}")
-            raise load_failed(copy.table, detail) from error
+            raise load_failure(copy.table, detail) from error
 
 
 def _json(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column]) -> Iterator[_Record]:
@@ -253,17 +257,17 @@ def _json(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column])
             try:
                 document = dict(json.loads(line, parse_float=_Number).items())
             except (ValueError, AttributeError) as error:
-                raise load_failed(
+                raise load_failure(
                     copy.table, LoadErrorDetail(url, number, Column(""), *INVALID_JSON, line)
                 ) from error
             if copy.ignore_case:
                 document = {name.lower(): value for name, value in document.items()}
             texts = [_text(document.get(column.key), column) for column in columns]
-            yield url, number, line, _checked(copy, url, number, line, texts, columns)
+            yield url, number, line, _check_lengths(copy, url, number, line, texts, columns)
 
 
 def _fields(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column]) -> Iterator[_Record]:
-    """CSV, and text with a delimiter, in which quotes are characters like any other."""
+    """Yields the records of CSV, or of text with a delimiter, where quotes have no meaning."""
     plain = copy.format == "text"
     reader = csv.reader(lines, delimiter=copy.delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)
     for _ in islice(reader, copy.ignore_header):
@@ -274,16 +278,16 @@ def _fields(copy: Copy, url: str, lines: Iterator[str], columns: Sequence[Column
         if len(fields) != len(columns):
             code = EXTRA_COLUMNS if len(fields) > len(columns) else DELIMITER_NOT_FOUND
             column = columns[max(min(len(fields), len(columns)) - 1, 0)]
-            raise load_failed(copy.table, LoadErrorDetail(url, reader.line_num, column, *code, line))
+            raise load_failure(copy.table, LoadErrorDetail(url, reader.line_num, column, *code, line))
         texts = [
             nothing if not text else None if text == _NULL else text
             for text, nothing in zip(fields, empty, strict=True)
         ]
-        yield url, reader.line_num, line, _checked(copy, url, reader.line_num, line, texts, columns)
+        yield url, reader.line_num, line, _check_lengths(copy, url, reader.line_num, line, texts, columns)
 
 
 class _Number(str):
-    """A number that is no integer, as it stands in the file: a float would be another one."""
+    """A number with a fraction as written in the file: a float would change it."""
 
 
 def _text(value: Any, column: Column) -> str | None:
@@ -300,18 +304,18 @@ def _json_text(value: Any) -> str:
     return value if isinstance(value, _Number) else json.dumps(value)
 
 
-def _checked(
+def _check_lengths(
     copy: Copy, url: str, number: int, line: str, texts: list[str | None], columns: Sequence[Column]
 ) -> list[str | None]:
-    """Returns the texts, cut where the statement says so.
+    """Returns the texts, truncated if COPY says so.
 
     Raises:
-        LoadError: for one with more bytes than its column takes.
+        LoadError: a text has more bytes than its column allows.
     """
     for place, (text, column) in enumerate(zip(texts, columns, strict=True)):
         length = column.length
         if text is not None and length is not None and len(text) * 4 > length and len(text.encode()) > length:
             if not copy.truncate:
-                raise load_failed(copy.table, LoadErrorDetail(url, number, column, *TOO_LONG, line, text))
-            texts[place] = _cut(text, length)
+                raise load_failure(copy.table, LoadErrorDetail(url, number, column, *TOO_LONG, line, text))
+            texts[place] = _truncate(text, length)
     return texts

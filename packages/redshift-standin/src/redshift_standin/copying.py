@@ -1,27 +1,27 @@
-"""COPY on a client's own session, so that it is part of the client's transaction."""
+"""Runs COPY in the client's session, so that it is part of the client's transaction."""
 
 import asyncio
 from collections.abc import Sequence
 
 from redshift_standin import copy_files
 from redshift_standin.copy import Column, Copy, describe_query, parse, target_columns
-from redshift_standin.errors import RedshiftError, unforeseen
-from redshift_standin.load_errors import rejected
+from redshift_standin.errors import RedshiftError, internal_error
+from redshift_standin.load_errors import parse_rejection
 from redshift_standin.protocol import error_fields
 from redshift_standin.upstream import Upstream
 
-_GIVEN_UP = "57014"  # PostgreSQL's state of a COPY that the proxy itself has ended
+_GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
 
 async def run(sql: str, upstream: Upstream, s3_endpoint: str) -> bytes:
     """Runs a COPY statement; returns the body of its CommandComplete.
 
     Raises:
-        RedshiftError: if nothing was loaded.
+        RedshiftError: nothing was loaded.
     """
     copy = parse(sql)
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
-    async with upstream.alone() as answers:
+    async with upstream.exclusive() as answers:
         await upstream.send(b"Q", copy_files.stdin_statement(copy, columns).encode() + b"\0", own=True)
         return await _stream(copy, columns, upstream, answers, s3_endpoint)
 
@@ -39,8 +39,8 @@ async def _stream(
                 while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                     await upstream.send(b"d", chunk)
                 await upstream.send(b"c")
-            except Exception as error:  # noqa: BLE001 - PostgreSQL waits for the rest of the rows
-                unreadable = error if isinstance(error, RedshiftError) else unforeseen(error)
+            except Exception as error:  # noqa: BLE001 - PostgreSQL must not wait for more rows
+                unreadable = error if isinstance(error, RedshiftError) else internal_error(error)
                 await upstream.send(b"f", b"stand-in\0")
         elif kind == b"C":
             tag = body
@@ -48,7 +48,7 @@ async def _stream(
             fields = error_fields(body)
             if unreadable and fields["C"] == _GIVEN_UP:
                 raise unreadable
-            if place := rejected(fields):
+            if place := parse_rejection(fields):
                 raise await asyncio.to_thread(copy_files.load_error, copy, s3, columns, place)
             raise RedshiftError(fields["C"], fields["M"])
         elif kind == b"Z":

@@ -1,8 +1,8 @@
-"""Errors: those that a client is sent, and those of whoever starts the stand-in."""
+"""Errors that clients receive, and those of a server that does not start."""
 
 
 class StandInError(Exception):
-    """The stand-in or its PostgreSQL server cannot start or stop; the message says why and how to fix it."""
+    """The stand-in or its PostgreSQL server cannot start or stop; the message has the reason and the remedy."""
 
 
 class RedshiftError(Exception):
@@ -14,11 +14,11 @@ class RedshiftError(Exception):
         self.message = message
 
 
-def not_faithful(what: str) -> RedshiftError:
-    """The error for a statement that Redshift may well take and the stand-in cannot carry out as Redshift would."""
+def not_implemented(what: str) -> RedshiftError:
+    """Returns the error for a statement that Redshift may accept and the stand-in cannot run as Redshift does."""
     return RedshiftError("0A000", f"stand-in: {what} is not implemented here; real Redshift may accept it")
 
 
-def unforeseen(error: Exception) -> RedshiftError:
-    """The error for a statement at which the stand-in itself has failed: a defect, but no reason to hang up."""
-    return RedshiftError("XX000", f"stand-in: it has failed at this statement ({type(error).__name__}: {error})")
+def internal_error(error: Exception) -> RedshiftError:
+    """Returns the error for a statement at which the stand-in itself failed; the session goes on."""
+    return RedshiftError("XX000", f"stand-in: internal error in this statement ({type(error).__name__}: {error})")

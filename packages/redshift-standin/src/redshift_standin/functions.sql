@@ -1,5 +1,5 @@
--- Redshift's functions: in pg_catalog those whose name PostgreSQL has not; in rs those that it has with another result,
--- to which rewrite.py sends. Run after catalog.sql.
+-- Redshift's functions: in pg_catalog those that PostgreSQL lacks; in rs those that PostgreSQL has with another result,
+-- for which rewrite.py changes the calls. Run after catalog.sql.
 -- https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_functions.html
 set client_min_messages = warning;
 set search_path = pg_catalog;
@@ -98,7 +98,7 @@ begin
             $f$create function rs.date_part(part text, d %s) returns float8 language sql stable as
                'select pg_catalog.date_part(rs.part(part), d)'$f$, source
         );
-        -- EXTRACT is an integer, but of a time with its zone.
+        -- EXTRACT returns an integer, except for a timestamp with time zone.
         execute format(
             $f$create function rs.extract(part text, d %1$s) returns %2$s language sql stable as
                'select trunc(pg_catalog.date_part(rs.part(part), d))::%2$s'$f$,
@@ -121,7 +121,7 @@ create function add_months(d timestamp, n bigint) returns timestamp language sql
         when d::date = last_day(d) then last_day(d + n * interval '1 month') + d::time else d + n * interval '1 month'
     end
 $$;
--- Whole months between the same days, or the last ones, of two months; else in 31sts of one.
+-- Whole months between the same days, or the last days, of two months; else fractions of 31 days.
 create function months_between(a timestamp, b timestamp) returns float8 language sql immutable as $$
     select (extract(year from a) - extract(year from b)) * 12 + extract(month from a) - extract(month from b) + case
         when extract(day from a) = extract(day from b) or (a::date = last_day(a) and b::date = last_day(b)) then 0

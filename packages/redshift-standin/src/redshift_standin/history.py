@@ -1,4 +1,4 @@
-"""What was executed, in sys_query_history: written in a session of its own, so that a client's rollback keeps it."""
+"""sys_query_history: written in a session of its own, so that a client's rollback does not remove it."""
 
 import itertools
 import logging
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Executed:
-    """A statement as it was sent, and by whom."""
+    """A statement as it was sent, and who sent it."""
 
     user: str
     database: str
@@ -34,7 +34,7 @@ _Ended = tuple[Executed, datetime, str | None, LoadErrorDetail | None]
 
 
 class History:
-    """Writes statements in the order in which they ended, in a thread of its own, to an autocommitting session."""
+    """Writes statements in the order in which they ended, in its own thread, to an autocommitting session."""
 
     def __init__(self, connection: extensions.connection) -> None:
         self._connection = connection
@@ -44,19 +44,19 @@ class History:
         self._thread.start()
 
     def next_transaction(self) -> int:
-        """Returns a number that no transaction has had since the start."""
+        """Returns a transaction number that is unique since the start."""
         return next(self._transactions)
 
     def add(self, executed: Executed, error: str | None = None, detail: LoadErrorDetail | None = None) -> None:
-        """Notes that a statement has ended now, if with an error then with which."""
+        """Records that a statement has ended now, with an error or without."""
         self._waiting.put((executed, datetime.now(UTC), error, detail))
 
     def flush(self) -> None:
-        """Returns when all that was noted is written."""
+        """Returns when all recorded statements are written."""
         self._waiting.join()
 
     def close(self) -> None:
-        """Writes what waits."""
+        """Writes what is still waiting and ends."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -64,7 +64,7 @@ class History:
         while (item := self._waiting.get()) is not None:
             try:
                 self._write_one(*item)
-            except (psycopg2.Error, ValueError) as error:  # the next ones are written all the same
+            except (psycopg2.Error, ValueError) as error:  # the next ones are still written
                 _log.warning("a statement is not in sys_query_history: %s", error)
             finally:
                 self._waiting.task_done()
@@ -84,7 +84,7 @@ class History:
                     query_type(executed.text), "failed" if error else "success",
                     executed.started.replace(tzinfo=None), ended.replace(tzinfo=None),
                     elapsed.microseconds + elapsed.seconds * 1_000_000, executed.label or "default",
-                    _storable(executed.text), error and _storable(error),
+                    _without_nul(executed.text), error and _without_nul(error),
                 ),
             )  # fmt: skip
             if detail:
@@ -98,14 +98,14 @@ class History:
             " error_code, error_message, raw_line, raw_field_value) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 query_id, detail.file[:256], detail.line, column.name, column.type if column.name else "",
-                "" if column.length is None else str(column.length), detail.code, _storable(detail.reason[:512]),
-                _storable(detail.raw_line.rstrip("\r\n")[:1024]), _storable(detail.raw_value[:1024]),
+                "" if column.length is None else str(column.length), detail.code, _without_nul(detail.reason[:512]),
+                _without_nul(detail.raw_line.rstrip("\r\n")[:1024]), _without_nul(detail.raw_value[:1024]),
             ),
         )  # fmt: skip
 
 
-def _storable(text: str) -> str:
-    """Returns text without the one character that PostgreSQL's has no place for."""
+def _without_nul(text: str) -> str:
+    """Returns text without NUL, which PostgreSQL cannot store."""
     return text.replace("\0", "")
 
 
@@ -120,7 +120,7 @@ _TYPES = (
 
 
 def query_type(sql: str) -> str:
-    """Returns the kind of a statement as sys_query_history names it; one that writes has its own word as its name."""
+    """Returns a statement's query_type in sys_query_history; for one that writes, that is its first word."""
     text = code(sql)
     for pattern, name in _TYPES:
         if found := re.match(pattern, text):

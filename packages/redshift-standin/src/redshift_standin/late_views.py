@@ -1,7 +1,6 @@
 """Views WITH NO SCHEMA BINDING, https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html.
 
-late_views.sql keeps their text and writes them anew; here are the statement that makes one, and which statements
-read one.
+late_views.sql stores their text and rewrites them. This module handles the statements that create or read one.
 """
 
 import re
@@ -12,14 +11,12 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
-from redshift_standin.ddl import REMEMBERED
+from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import outside, statements
+from redshift_standin.text import MARK, NAME, change_code, quote, statements
 
-_MARK = "\0\\d+\0"
-_NAME = f"(?:{_MARK}|\\w+)"
 _CREATE = re.compile(
-    rf"(?:{_MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{_NAME}\s*\.\s*)*{_NAME})\s*"
+    rf"(?:{MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{NAME}\s*\.\s*)*{NAME})\s*"
     rf"(?P<columns>\([^)]*\))?\s*\bas\b(?P<query>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -28,29 +25,29 @@ _ALL = "pg_get_late_binding_view_cols"
 
 
 class LateViews:
-    """The names of the late-binding views that the database may have."""
+    """The names of the late-binding views that may exist in the database."""
 
     def __init__(self, connection: extensions.connection) -> None:
         with connection.cursor() as cursor:
             cursor.execute("select relname from rs.late_views")
             self._names = {name for (name,) in cursor.fetchall()}
 
-    def created(self, script: str) -> str:
-        """Returns a rewritten query string in which late-binding views are made by late_views.sql.
+    def rewrite(self, script: str) -> str:
+        """Returns a rewritten query string that creates late-binding views through late_views.sql.
 
         Raises:
-            RedshiftError: for one that reads a relation without naming its schema.
+            RedshiftError: for a view that reads a relation without naming its schema.
         """
         for old, new in _RENAMED.findall(script):
-            if _bare(old) in self._names:
-                self._names.add(_bare(new))
+            if _unqualified(old) in self._names:
+                self._names.add(_unqualified(new))
         if '"lbv"' not in script:
             return script
-        return ";\n".join(self._created(statement) for statement in statements(script))
+        return ";\n".join(self._rewrite_statement(statement) for statement in statements(script))
 
-    def _created(self, statement: str) -> str:
-        create, _, remembered = statement.partition(REMEMBERED)
-        if '"lbv"' not in remembered:
+    def _rewrite_statement(self, statement: str) -> str:
+        create, _, comment = statement.partition(ATTRIBUTES_START)
+        if '"lbv"' not in comment:
             return statement
         parts: list[str] = []
 
@@ -61,25 +58,23 @@ class LateViews:
             parts.append(str(bool(found["replaces"])))
             return "\0;\0".join((found["name"], found["columns"] or "", found["query"]))
 
-        name, columns, query = outside(create, cut).split("\0;\0")
+        name, columns, query = change_code(create, cut).split("\0;\0")
         _refuse_unqualified(query)
-        self._names.add(_bare(name))
-        texts = [
-            "'" + text.replace("'", "''") + "'" for text in (name, columns, query, remembered.removesuffix("*/"))
-        ]
+        self._names.add(_unqualified(name))
+        texts = [quote(text) for text in (name, columns, query, comment.removesuffix("*/"))]
         return f"call rs.create_late_view({texts[0]}, {parts[0]}, {', '.join(texts[1:])})"
 
-    def freshen(self, sql: str) -> str | None:
-        """Returns the query that brings up to date what a statement may read, None where there is nothing."""
+    def refresh_query(self, sql: str) -> str | None:
+        """Returns the query that updates the views that a statement may read, None if it reads none."""
         text = sql.lower()
         found = self._names if _ALL in text else {name for name in self._names if name in text}
         if not found:
             return None
-        names = ", ".join("'" + name.replace("'", "''") + "'" for name in sorted(found))
+        names = ", ".join(quote(name) for name in sorted(found))
         return f"select rs.freshen(array[{names}])"
 
 
-def _bare(name: str) -> str:
+def _unqualified(name: str) -> str:
     return name.rpartition(".")[2].strip().strip('"').lower()
 
 
@@ -88,7 +83,7 @@ def _refuse_unqualified(query: str) -> None:
         tree = sqlglot.parse_one(query, read="postgres", error_level=ErrorLevel.RAISE)
         sources = [source for scope in traverse_scope(tree) for source in scope.sources.values()]
     except (SqlglotError, RecursionError):
-        return  # whether its names are found, PostgreSQL will say
+        return  # PostgreSQL reports names that do not exist
     if any(isinstance(s, exp.Table) and isinstance(s.this, exp.Identifier) and not s.db for s in sources):
         raise RedshiftError(
             "42P01", "All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING."

@@ -1,10 +1,10 @@
--- Views WITH NO SCHEMA BINDING: their text counts, not what its names meant when they were made. Run after catalog.sql.
--- Each is a view of PostgreSQL's that depends on nothing, so that what it reads can be renamed, altered and dropped.
--- late_views.py has it written anew from its text before a statement that names it, if a name means something else now.
+-- Views WITH NO SCHEMA BINDING: names in their text are resolved when they are read, not when they are created. Run after catalog.sql.
+-- Each is a PostgreSQL view without dependencies, so that the relations it reads can be renamed, altered and dropped.
+-- Before a statement that names it, late_views.py has it rewritten from its text if a name refers to something else now.
 set client_min_messages = warning;
 set search_path = pg_catalog;
 
--- What the names in a late-binding view's text meant when it was written last; nothing, where `relation` is 0.
+-- The relations to which a late-binding view's text referred when it was written last; `relation` is 0 for a missing one.
 create table rs.bound (late oid not null, name text, relation oid not null, shape text);
 create index on rs.bound (late);
 
@@ -24,7 +24,7 @@ create function rs.is_stale(view oid) returns bool language sql stable as $$
     )
 $$;
 
--- What a view reads from whose text names nothing that there is.
+-- The source of a view whose text refers to a missing relation.
 create function rs.unbound(state text, message text) returns setof bool language plpgsql as $$
 begin
     raise exception using errcode = state, message = message;
@@ -42,7 +42,7 @@ begin
     begin
         execute 'create or replace' || definition;
     exception
-        when invalid_table_definition then  -- other columns: PostgreSQL wants another view
+        when invalid_table_definition then  -- with other columns PostgreSQL needs a new view
             restore := array(
                 select format('grant %s on %s to %s', privilege_type, view.name, coalesce(quote_ident(r.rolname), 'public'))
                     || case when is_grantable then ' with grant option' else '' end
@@ -92,7 +92,7 @@ begin
     perform rs.bind(v) from rs.late_views v where v.oid = made;
 end $$;
 
--- Writes anew what is stale of the late-binding views of these names, and of those that they read.
+-- Rewrites the stale ones of the late-binding views of these names and of the views that they read.
 create function rs.freshen(names text[]) returns void language plpgsql as $$
 declare
     stale oid[];

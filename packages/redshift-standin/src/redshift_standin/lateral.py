@@ -1,7 +1,7 @@
-"""Lateral column aliases: `select a + 1 as b, b * 2 as c` and an alias in WHERE, which PostgreSQL does not know.
+"""Lateral column aliases: `select a + 1 as b, b * 2 as c` and an alias in WHERE, which PostgreSQL lacks.
 
-A column of the FROM clause goes before an alias of the same name, as on Redshift; whether there is one, only the
-database knows.
+As on Redshift, a column of the FROM clause has precedence over an alias of the same name. Only the database knows
+whether such a column exists.
 """
 
 import logging
@@ -12,50 +12,50 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.ddl import REMEMBERED
-from redshift_standin.errors import not_faithful
+from redshift_standin.ddl import ATTRIBUTES_START
+from redshift_standin.errors import not_implemented
 from redshift_standin.text import code, statements
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # that it does not know a statement is no news here
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of each statement that it cannot parse
 
 
-def expand(script: str, has_column: Callable[[str], bool]) -> str:
-    """Returns the statements of a query string for PostgreSQL with their lateral aliases replaced by what they mean.
+def expand_aliases(script: str, has_column: Callable[[str], bool]) -> str:
+    """Returns a query string for PostgreSQL with each lateral alias replaced by its expression.
 
-    `has_column` is asked with a query of one column; it answers whether there is such a column.
+    `has_column` gets a query that selects one column and returns whether the column exists.
 
     Raises:
-        RedshiftError: for a statement with lateral aliases that cannot be written anew.
+        RedshiftError: for a statement with lateral aliases that cannot be rewritten.
     """
     if "select" not in code(script):
         return script
-    return ";\n".join(_expanded(statement, has_column) for statement in statements(script))
+    return ";\n".join(_expand_statement(statement, has_column) for statement in statements(script))
 
 
-def _expanded(statement: str, has_column: Callable[[str], bool]) -> str:
-    statement, mark, remembered = statement.partition(REMEMBERED)
+def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
+    statement, mark, comment = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-        if not sum(_expand_one(select, has_column) for select in list(inner_first(tree))):
-            return statement + mark + remembered
+        if not sum(_expand_select(select, has_column) for select in list(inner_first(tree))):
+            return statement + mark + comment
     except (SqlglotError, RecursionError):
-        return statement + mark + remembered  # PostgreSQL will say what it thinks of it
+        return statement + mark + comment  # PostgreSQL reports the error
     try:
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
+        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
     except SqlglotError as error:
-        raise not_faithful(f"lateral aliases in this statement ({error})") from error
+        raise not_implemented(f"lateral aliases in this statement ({error})") from error
 
 
 def inner_first(node: exp.Expr) -> Iterator[exp.Select]:
-    """Gives the selects of a tree so that what one reads from comes before it."""
+    """Yields the selects of a tree, each after those that it reads from."""
     for child in sorted(node.iter_expressions(), key=lambda child: not isinstance(child, exp.With)):
         yield from inner_first(child)
     if isinstance(node, exp.Select):
         yield node
 
 
-def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
-    """Expands the aliases of one select; returns how many it has replaced."""
+def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> int:
+    """Expands the aliases of one select; returns how many it replaced."""
     aliases: dict[str, exp.Expr] = {}
     known: dict[str, bool] = {}
     replaced = 0
@@ -74,7 +74,7 @@ def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
 
     for projection in select.expressions:
         if isinstance(projection, exp.Column) and not projection.table and projection.name in aliases:
-            named = exp.alias_(projection.copy(), projection.name, quoted=True)  # it keeps its name when replaced
+            named = exp.alias_(projection.copy(), projection.name, quoted=True)  # the result keeps its name
             projection.replace(named)
             projection = named
         replace_in(projection)
@@ -86,7 +86,7 @@ def _expand_one(select: exp.Select, has_column: Callable[[str], bool]) -> int:
 
 
 def probe(select: exp.Select, column: str) -> str:
-    """Returns a query of a column, or of more, that the select's sources have or have not."""
+    """Returns a query that selects `column` from the sources of a select, and no rows."""
     sources = [clause.this for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause]
     query = f"select {column}"
     if sources:
@@ -98,7 +98,7 @@ def probe(select: exp.Select, column: str) -> str:
 
 
 def _visible(select: exp.Select) -> tuple[list[exp.Expr], bool]:
-    """Returns the CTEs that a select can read, the outermost first, and whether any clause of them is recursive."""
+    """Returns the CTEs that a select can read, outermost first, and whether any WITH of theirs is recursive."""
     found: list[exp.Expr] = []
     recursive = False
     node: exp.Expr | None = select

@@ -1,7 +1,7 @@
 """Rows that COPY could not load, as `sys_load_error_detail` shows them.
 
-The codes are those of https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html; the words of a
-reason are Redshift's where its documentation gives them.
+The codes are those of https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html. The reasons are
+Redshift's where its documentation gives them.
 """
 
 import re
@@ -20,12 +20,12 @@ NOT_NULL = (1213, "Missing data for not-null field")
 
 NO_LINE = -1  # of a columnar file
 
-# What PostgreSQL says of a value that a column does not take: "COPY venda, line 3, column dia: "x"".
+# PostgreSQL's context of a value that a column does not accept: "COPY venda, line 3, column dia: "x"".
 _CONTEXT = re.compile(
     r'COPY [^,]+, line (?P<line>\d+)(?:, column (?P<column>[^:]+)(?:: "(?P<value>.*)")?)?', re.DOTALL
 )
 
-# The reason for a value that is not of the column's type.
+# The code and the reason of a value that is not of the column's type.
 _INVALID = {
     "date": (1205, "Invalid Date Format - length must be 10 or more"),
     "timestamp without time zone": (1206, "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]"),
@@ -52,28 +52,28 @@ class LoadErrorDetail:
 
 
 class LoadError(RedshiftError):
-    """COPY has loaded nothing, for the reason in `detail`."""
+    """COPY loaded nothing; `detail` has the reason."""
 
     def __init__(self, message: str, detail: LoadErrorDetail) -> None:
         super().__init__("XX000", message)
         self.detail = detail
 
 
-def load_failed(table: str, detail: LoadErrorDetail) -> LoadError:
-    """Returns the error of a COPY that met a row which does not fit; the row itself is in the system table."""
+def load_failure(table: str, detail: LoadErrorDetail) -> LoadError:
+    """Returns the error of a COPY that found a row that cannot be loaded; the row is in the system table."""
     name = table.rpartition(".")[2].strip('"')
     message = f"Load into table '{name}' failed.  Check 'sys_load_error_detail' system table for details."
     return LoadError(message, detail)
 
 
-def scan_failed(text: str, detail: LoadErrorDetail) -> LoadError:
-    """Returns the error of a COPY that met a columnar file which does not fit the table."""
+def scan_failure(text: str, detail: LoadErrorDetail) -> LoadError:
+    """Returns the error of a COPY of a columnar file that cannot be loaded into the table."""
     return LoadError(f"Spectrum Scan Error. {text}", detail)
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """Where PostgreSQL stopped: the record's number in the whole COPY, the column's name, the value, the SQLSTATE."""
+class Rejection:
+    """Where PostgreSQL stopped: the number of the record in the whole COPY, the column, the value, the SQLSTATE."""
 
     record: int
     column: str
@@ -81,19 +81,19 @@ class Rejected:
     sqlstate: str
 
 
-def rejected(fields: dict[str, str]) -> Rejected | None:
-    """Returns where an error of PostgreSQL's stopped a COPY, None for one that is about no record.
+def parse_rejection(fields: dict[str, str]) -> Rejection | None:
+    """Returns where an error of PostgreSQL stopped a COPY, None for an error that is not about a record.
 
-    `fields` are those of its ErrorResponse by their letters: C the state, c the column, W the context.
+    `fields` are those of the ErrorResponse by letter: C is the SQLSTATE, c the column, W the context.
     """
     found = _CONTEXT.search(fields.get("W", ""))
     if not found or fields["C"][:2] not in {"22", "23"}:
         return None
-    return Rejected(int(found["line"]), found["column"] or fields.get("c", ""), found["value"] or "", fields["C"])
+    return Rejection(int(found["line"]), found["column"] or fields.get("c", ""), found["value"] or "", fields["C"])
 
 
 def reason(column: Column, value: str, sqlstate: str) -> tuple[int, str]:
-    """Returns Redshift's code and words for a value that PostgreSQL has refused with `sqlstate`."""
+    """Returns Redshift's code and reason for a value that PostgreSQL refused with `sqlstate`."""
     if sqlstate == "23502":
         return NOT_NULL
     if column.type in _INVALID:

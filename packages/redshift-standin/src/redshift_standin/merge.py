@@ -1,20 +1,20 @@
 """MERGE: the forms that Redshift has, https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html.
 
-PostgreSQL's MERGE has more; what Redshift refuses is refused. REMOVE DUPLICATES is a deletion and an insertion in one
-statement.
+PostgreSQL has more forms; those that Redshift refuses are refused. REMOVE DUPLICATES is a deletion and an insertion
+in one statement.
 """
 
 import re
 
 from redshift_standin.errors import RedshiftError
+from redshift_standin.text import NAME
 
 MANY_MATCHES = "Found multiple matches to update the same tuple."
 
-_NAME = "(?:\0\\d+\0|\\w+)"
-_RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
+_RELATION = rf"(?:{NAME}\s*\.\s*)*{NAME}"
 _MERGE = re.compile(
-    rf"(?P<before>(?:\0\d+\0|\s)*)merge\s+into\s+(?P<target>{_RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){_NAME}\s+)?"
-    rf"using\s+(?P<source>{_RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{_NAME}))?(?P<rest>.*)",
+    rf"(?P<before>(?:\0\d+\0|\s)*)merge\s+into\s+(?P<target>{_RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){NAME}\s+)?"
+    rf"using\s+(?P<source>{_RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{NAME}))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _ON = re.compile(
@@ -23,11 +23,11 @@ _ON = re.compile(
 _REFUSED = ("by source", "by target", "do nothing", "default values", "overriding", "returning")
 
 
-def merge(masked: str) -> str:
-    """Returns a masked MERGE as PostgreSQL is to run it.
+def rewrite_merge(masked: str) -> str:
+    """Returns a masked MERGE as PostgreSQL runs it.
 
     Raises:
-        RedshiftError: for a form that Redshift has not.
+        RedshiftError: for a form that Redshift does not have.
     """
     found = _MERGE.fullmatch(masked)
     if not found:
@@ -44,7 +44,7 @@ def merge(masked: str) -> str:
         raise _syntax_error(word.split()[0].upper())
     if clauses == "remove duplicates":
         alias = found["alias"] or found["source"]
-        return _without_duplicates(found["target"], found["source"], alias, rest["condition"])
+        return _remove_duplicates(found["target"], found["source"], alias, rest["condition"])
     kinds = re.findall(r"\bwhen (not )?matched then (update set|delete|insert)\b", clauses)
     if len(kinds) != len(re.findall(r"\bwhen (?:not )?matched\b", clauses)) or [
         bool(kind[0]) for kind in kinds
@@ -58,8 +58,8 @@ def merge(masked: str) -> str:
     return masked
 
 
-def _without_duplicates(target: str, source: str, alias: str, condition: str) -> str:
-    """The simplified mode: a matched row of the target, with its duplicates, gives way to the source's."""
+def _remove_duplicates(target: str, source: str, alias: str, condition: str) -> str:
+    """Returns the simplified mode: matched rows of the target are replaced by the source's."""
     using = source if alias == source else f"{source} as {alias}"
     return (
         f"with rs_matches as "

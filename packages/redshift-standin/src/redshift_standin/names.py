@@ -1,9 +1,9 @@
-"""The words of a statement as PostgreSQL has them: identifiers, and strings with Redshift's escapes.
+"""Identifiers and strings of a statement as PostgreSQL needs them.
 
-Identifiers fold to lower case, quoted or not, and those too long for PostgreSQL are shortened by hash.
+Identifiers are folded to lowercase, quoted or not. Strings have Redshift's escapes.
 
-Redshift takes names of 127 bytes, PostgreSQL of 63. A longer one is its beginning and a hash below, and whole above:
-in the catalogue (system_catalog.sql), in descriptions of rows and in errors.
+Redshift allows names of 127 bytes, PostgreSQL of 63. In PostgreSQL a longer name is its beginning and a hash. Clients
+see the whole name: in the catalogue (system_catalog.sql), in descriptions of rows and in errors.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from psycopg2 import extensions
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import HIDDEN, standard
+from redshift_standin.text import HIDDEN, to_standard
 
 LONGEST = 127  # bytes
 _KEPT = 63  # bytes that PostgreSQL keeps
@@ -27,7 +27,7 @@ def short(name: str) -> str:
     """Returns a name as PostgreSQL has it.
 
     Raises:
-        RedshiftError: for a name longer than Redshift takes.
+        RedshiftError: for a name that is too long for Redshift.
     """
     size = len(name.encode())
     if size <= _KEPT:
@@ -39,49 +39,51 @@ def short(name: str) -> str:
 
 
 def fold(sql: str) -> tuple[str, dict[str, str]]:
-    """Returns SQL with its identifiers and strings as PostgreSQL has them, and its long names by their short forms.
+    """Returns SQL with identifiers and strings as PostgreSQL has them, and its long names by their short forms.
 
     Raises:
         RedshiftError: as for `short`.
     """
     found: dict[str, str] = {}
 
-    def named(name: str) -> str:
+    def shorten(name: str) -> str:
         name = name.lower()
         brief = short(name)
         if brief != name:
             found[brief] = name
         return brief
 
-    def bare(code: str) -> str:
-        def one(match: re.Match[str]) -> str:
-            brief = named(match[0])
+    def shorten_bare(code: str) -> str:
+        def replace(match: re.Match[str]) -> str:
+            brief = shorten(match[0])
             return match[0] if brief == match[0].lower() else f'"{brief}"'
 
-        return _BARE.sub(one, code)
+        return _BARE.sub(replace, code)
 
-    def quoted(token: str) -> str:
+    def shorten_quoted(token: str) -> str:
         if _CATALOGUES.fullmatch(token.lower()):
             return token[1:-1]
-        return '"' + named(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
+        return '"' + shorten(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
 
-    def in_class(match: re.Match[str]) -> str:
-        return "'" + parts(match[1]) + "'"
+    def convert_class(match: re.Match[str]) -> str:
+        return "'" + convert(match[1]) + "'"
 
-    def parts(text: str) -> str:
+    def convert(text: str) -> str:
         place, out = 0, ""
         for hidden in HIDDEN.finditer(text):
-            out += bare(text[place : hidden.start()])
-            escaped = out[-1:] in ("e", "E") and not out[-2:-1].isalnum()  # E'…', which PostgreSQL reads as it is
-            out += standard(hidden[0]) if hidden[0][0] == "'" and not escaped else quoted(hidden[0])
+            out += shorten_bare(text[place : hidden.start()])
+            escaped = (
+                out[-1:] in ("e", "E") and not out[-2:-1].isalnum()
+            )  # E'…', which PostgreSQL reads as Redshift does
+            out += to_standard(hidden[0]) if hidden[0][0] == "'" and not escaped else shorten_quoted(hidden[0])
             place = hidden.end()
-        return out + bare(text[place:])
+        return out + shorten_bare(text[place:])
 
-    return _AS_CLASS.sub(in_class, parts(sql)), found
+    return _AS_CLASS.sub(convert_class, convert(sql)), found
 
 
 class Names:
-    """The long names that the database has met, kept in it so that its catalogue can show them."""
+    """The long names that the database has seen, stored in it so that its catalogue can show them."""
 
     def __init__(self, connection: extensions.connection) -> None:
         self._connection = connection
@@ -91,7 +93,7 @@ class Names:
         self._by_hash = {name[-13:]: name for name in self._whole}
 
     def add(self, found: Mapping[str, str]) -> None:
-        """Remembers long names by their short forms, before the statement that uses them runs."""
+        """Stores long names by their short forms. To be called before the statement that uses them runs."""
         for name, whole in found.items():
             if name not in self._whole:
                 with self._connection.cursor() as cursor:
@@ -100,7 +102,7 @@ class Names:
                 self._whole[name] = whole
 
     def whole(self, text: str) -> str:
-        """Returns text in which every long name stands whole."""
+        """Returns text with every short form replaced by its long name."""
         for mark in _HASH.findall(text):
             if name := self._by_hash.get(mark):
                 text = text.replace(name, self._whole[name])

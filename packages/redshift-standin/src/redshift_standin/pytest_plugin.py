@@ -1,4 +1,7 @@
-"""Fixtures for tests against the stand-in; a test's conftest.py imports them."""
+"""Fixtures for tests against the stand-in, to be imported in a conftest.py.
+
+They need a fixture `redshift_server` with the server and the bucket; the README has an example.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,26 +18,26 @@ ROLE = "arn:aws:iam::000000000000:role/copy"
 
 @dataclass(frozen=True)
 class Redshift:
-    """A stand-in, the bucket that it reads, and an autocommitting connection of the admin."""
+    """A stand-in, a bucket for COPY, and an autocommitting connection of the admin."""
 
     server: RedshiftServer
     bucket: Any  # boto3 has no types
     connection: extensions.connection
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
-        """Runs a statement; returns its rows, none where it has no result."""
+        """Runs a statement; returns its rows, none if it has no result."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     def copy(self, table: str, key: str, options: str) -> None:
-        """Runs COPY with the role that may."""
+        """Runs COPY with a role that may read the bucket."""
         self.execute(f"copy {table} from 's3://{self.bucket.name}/{key}' iam_role '{ROLE}' {options}")
 
 
 @pytest.fixture
 def redshift(redshift_server: tuple[RedshiftServer, Any]) -> Iterator[Redshift]:
-    """The stand-in with an empty schema `t`, which is where unqualified names go."""
+    """The stand-in with an empty schema `t`, to which unqualified names refer."""
     server, bucket = redshift_server
     with closing(server.connect()) as connection:
         connection.autocommit = True

@@ -1,25 +1,25 @@
-"""QUALIFY as a condition on a subquery, with no column more than the client asked for.
+"""QUALIFY as a condition on a subquery, with the columns that the client selects and no others.
 
-What stands for a row of a source in `*` is the row itself, so that nobody has to know its columns; a condition on an
-alias becomes a lateral alias, which lateral.py knows how to treat.
+For `*` the subquery selects each source's row as one value, so that its columns need not be known. A condition on an
+alias becomes a lateral alias, which lateral.py expands.
 """
 
 from sqlglot import exp
 
-from redshift_standin.errors import not_faithful
+from redshift_standin.errors import not_implemented
 
 _INNER, _KEEP = "rs_q", "rs_keep"
 
 
-def without_qualify(tree: exp.Expr) -> exp.Expr:
+def rewrite_qualify(tree: exp.Expr) -> exp.Expr:
     """Returns a tree without QUALIFY.
 
     Raises:
-        RedshiftError: for `*` over a join with USING, which has each of its columns once.
+        RedshiftError: for a form that is not implemented, such as `*` over a join with USING.
     """
     for select in list(tree.find_all(exp.Select)):
         if select.args.get("qualify"):
-            replacement = _rewritten(select)
+            replacement = _as_subquery(select)
             if select is tree:
                 tree = replacement
             else:
@@ -27,7 +27,7 @@ def without_qualify(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
-def _rewritten(select: exp.Select) -> exp.Select:
+def _as_subquery(select: exp.Select) -> exp.Select:
     condition = select.args["qualify"].this
     inner = select.copy()
     for part in ("qualify", "order", "limit", "offset", "distinct", "with_"):
@@ -37,7 +37,7 @@ def _rewritten(select: exp.Select) -> exp.Select:
         if value := select.args.get(part):
             outer.set(part, value.copy())
     if any(column.table for column in (outer.args.get("order") or exp.Order()).find_all(exp.Column)):
-        raise not_faithful("QUALIFY with ORDER BY of a table's column that is not in the result")
+        raise not_implemented("QUALIFY with ORDER BY of a table's column that is not in the result")
     inside: list[exp.Expr] = []
     outside: list[exp.Expr] = []
     for place, projection in enumerate(select.expressions):
@@ -59,13 +59,13 @@ def _rewritten(select: exp.Select) -> exp.Select:
 
 
 def _sources(select: exp.Select, star: exp.Expr) -> list[str]:
-    """Returns the names of the sources whose columns a star stands for, as SQL."""
+    """Returns the names, as SQL, of the sources whose columns a star selects."""
     if any(star.find_all(exp.Star)) and any(node.args.get("except_") for node in star.find_all(exp.Star)):
-        raise not_faithful("QUALIFY with EXCLUDE")
+        raise not_implemented("QUALIFY with EXCLUDE")
     if isinstance(star, exp.Column):
         return [star.args["table"].sql("postgres")]
     joins = select.args.get("joins") or []
     if any(join.args.get("using") for join in joins):
-        raise not_faithful("QUALIFY of * over a join with USING")
+        raise not_implemented("QUALIFY of * over a join with USING")
     clauses = [select.args["from_"], *joins]
     return [exp.to_identifier(clause.this.alias_or_name, quoted=True).sql("postgres") for clause in clauses]

@@ -1,6 +1,6 @@
-"""The redshift-serverless API, as far as clients ask it to sign in: GetCredentials and GetWorkgroup.
+"""The part of the redshift-serverless API that clients need to sign in: GetCredentials and GetWorkgroup.
 
-JSON over HTTP POST with the operation in the header X-Amz-Target, as botocore's model of the service says.
+JSON over HTTP POST with the operation in the header X-Amz-Target, as in botocore's model of the service.
 """
 
 import json
@@ -21,10 +21,10 @@ USER = "IAMR:sandbox"
 def serve(
     login: Callable[[str, int], str], host: str, port: int, users: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Serves the API for the workgroup `sandbox` at `host:port` while entered; gives its URL.
+    """Serves the API for the workgroup `sandbox` at `host:port` while entered; yields its URL.
 
-    `login` returns a password of a user for a number of seconds. On AWS a role signs in under its own name; here
-    `users` are those by the access key that a request is signed with, and every other key signs in as `USER`.
+    `login` gets a user and a number of seconds and returns a password. On AWS a role signs in under its own name.
+    Here `users` has the user of each access key that signs requests; every other key signs in as `USER`.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def serve(
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
             operation = self.headers["X-Amz-Target"].rsplit(".", 1)[-1]
-            status, answer = answered(operation, asked, self.headers.get("Authorization", ""))
+            status, answer = answer_request(operation, asked, self.headers.get("Authorization", ""))
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -42,9 +42,9 @@ def serve(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
-    def answered(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
+    def answer_request(operation: str, asked: dict[str, Any], signed: str) -> tuple[int, dict[str, Any]]:
         if asked.get("workgroupName") != WORKGROUP:
             message = f"Workgroup {asked.get('workgroupName')} not found"
             return 400, {"__type": "ResourceNotFoundException", "message": message}

@@ -1,4 +1,4 @@
-"""What Redshift refuses and PostgreSQL would take, in Redshift's words as far as its documentation gives them."""
+"""Statements that Redshift refuses and PostgreSQL would accept, with the messages that its documentation gives."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
-from redshift_standin.errors import RedshiftError, not_faithful
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.text import words
 
 _NOT_SUPPORTED = "0A000"
@@ -34,7 +34,7 @@ _OBJECTS = {
     "database", "datashare", "default", "external", "function", "group", "identity", "library", "masking",
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
-_HERE_NOT = re.compile(
+_NOT_HERE = re.compile(
     r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
@@ -44,7 +44,7 @@ _CATALOGUE = r"(?:pg_catalog \. |information_schema \. |pg_|svv_|svl_|stl_|stv_|
 _SOURCE = re.compile(r'\b(?:from|join) (?!\( select|select)([\w"]+(?: \. [\w"]+)*)')
 _CTE = re.compile(r'([\w"]+)(?: \([^()]*\))? as \(')
 
-# Functions of Redshift's that nothing here does.
+# Functions of Redshift that are not implemented here.
 _FUNCTIONS_NOT_HERE = {
     "array_concat", "array_contains", "array_distinct", "array_except", "array_flatten", "array_intersection",
     "array_position", "array_sort", "array_union", "bit_and_agg", "bpcharcmp", "bttext_pattern_cmp",
@@ -60,18 +60,18 @@ _FUNCTIONS_NOT_HERE = {
 
 
 def refuse(statement: str) -> bool:
-    """Raises what Redshift answers to a statement that it refuses; returns whether it is one of the catalogue alone.
+    """Returns whether a statement reads the catalogue alone.
 
     Raises:
-        RedshiftError: such an answer, or `stand-in: …` for a statement that only the stand-in has not.
+        RedshiftError: for a statement that Redshift refuses, or `stand-in: …` for one that is not implemented here.
     """
     text = words(statement)
     first = text.partition(" ")[0]
     for pattern, sqlstate, message in _REFUSED:
         if re.search(pattern, text):
             raise RedshiftError(sqlstate, message)
-    if _HERE_NOT.match(text):
-        raise not_faithful(" ".join(text.split()[:2]).upper().removesuffix(" ("))
+    if _NOT_HERE.match(text):
+        raise not_implemented(" ".join(text.split()[:2]).upper().removesuffix(" ("))
     kind = _OBJECT.match(text)
     if first not in _COMMANDS or (kind and kind["object"] not in _OBJECTS):
         raise RedshiftError(_SYNTAX, f'syntax error at or near "{(kind["object"] if kind else first).upper()}"')
@@ -79,14 +79,14 @@ def refuse(statement: str) -> bool:
         called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
     }
     _refuse_calls(calls, SERVERS_FILES)
-    if _is_the_leaders(text):
+    if _reads_catalogue_only(text):
         return True
     for form, why in FORMS.items():
         if re.search(form, text):
             raise RedshiftError(_NOT_SUPPORTED, why)
     _refuse_calls(calls, FUNCTIONS)
     if re.search(r"\barray \(", text):
-        raise not_faithful("ARRAY()")
+        raise not_implemented("ARRAY()")
     if calls & LEADER_FUNCTIONS.keys() and _reads_or_writes_tables(statement):
         raise RedshiftError(
             _NOT_SUPPORTED, "Specified types or functions (one per INFO message) not supported on Redshift tables."
@@ -99,8 +99,8 @@ def _refuse_calls(calls: set[str], refused: Mapping[str, str]) -> None:
         raise RedshiftError(_NOT_SUPPORTED, f"function {name}(): {refused[name]}")
 
 
-def _is_the_leaders(text: str) -> bool:
-    """True for a query of the catalogue alone: the leader node carries it out, with all that PostgreSQL 8 had."""
+def _reads_catalogue_only(text: str) -> bool:
+    """Returns whether a query reads the catalogue alone: the leader node runs it, with PostgreSQL 8's functions."""
     if not text.startswith(("select", "with", "(")):
         return False
     ctes = {found[1] for found in _CTE.finditer(text)}
@@ -112,13 +112,13 @@ def _reads_or_writes_tables(statement: str) -> bool:
     try:
         tree = sqlglot.parse_one(statement, read="redshift", error_level=ErrorLevel.RAISE)
     except (SqlglotError, RecursionError) as error:
-        raise not_faithful("a function of the leader node in this statement") from error
+        raise not_implemented("a function of the leader node in this statement") from error
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     return not isinstance(tree, exp.Query) or any(table.db or table.name.lower() not in ctes for table in tables)
 
 
 def absent_function(message: str) -> RedshiftError | None:
-    """Returns the stand-in's error in the place of PostgreSQL's for a function that Redshift has."""
+    """Returns the error that replaces PostgreSQL's for an unknown function, None if Redshift lacks it too."""
     found = re.match(r'function (?:rs\.)?"?(\w+)', message)
-    return not_faithful(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None
+    return not_implemented(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None

@@ -1,7 +1,7 @@
-"""One statement of Redshift's SQL as PostgreSQL's, or the error that says why not.
+"""Rewrites Redshift's SQL for PostgreSQL, or raises the error that says why this is not possible.
 
-Text is changed where one pattern says all (function names, types, attributes). Only forms that need a tree go
-through sqlglot, and then with every unsupported part an error: it has dropped clauses in silence.
+The text itself is changed where a pattern is enough: function names, types, attributes. Only forms that need a syntax
+tree go through sqlglot, with an error for everything that it does not support: by default it drops clauses silently.
 """
 
 import re
@@ -14,18 +14,18 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
 from redshift_standin import ddl
-from redshift_standin.errors import not_faithful
-from redshift_standin.merge import merge
-from redshift_standin.qualify import without_qualify
+from redshift_standin.errors import not_implemented
+from redshift_standin.merge import rewrite_merge
+from redshift_standin.qualify import rewrite_qualify
 from redshift_standin.refusals import refuse
-from redshift_standin.super_paths import has_paths, without_paths
-from redshift_standin.text import code, outside, statements
-from redshift_standin.type_names import with_types
-from redshift_standin.utility import utility
+from redshift_standin.super_paths import has_paths, rewrite_paths
+from redshift_standin.text import change_code, code, statements
+from redshift_standin.type_names import check_types
+from redshift_standin.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
 
-# Functions of functions.sql that do what Redshift's of that name does, with the name that a result of them has.
+# Redshift's functions in functions.sql. Their names there are the column names of Redshift's results.
 _FUNCTIONS = {
     "avg": "rs.avg", "concat": "rs.concat", "date_add": "rs.date_add", "date_diff": "rs.date_diff",
     "date_part": "rs.date_part", "date_trunc": "rs.date_trunc", "dateadd": "rs.date_add", "datediff": "rs.date_diff",
@@ -33,7 +33,7 @@ _FUNCTIONS = {
     "regexp_replace": "rs.regexp_replace",
 }  # fmt: skip
 
-# What system_catalog.sql shows in place of PostgreSQL's own.
+# What system_catalog.sql replaces.
 _CATALOGUES = (
     "pg_(?:attrdef|attribute|class(?:_info)?|constraint|database|group|indexes|namespace|proc"
     "|table_def|tables|type|user|views)"
@@ -52,59 +52,59 @@ _SHOW = re.compile(
 
 
 def rewrite(sql: str) -> str:
-    """Returns a query string, which may hold several statements, as PostgreSQL is to run it.
+    """Returns a query string, which may contain several statements, as PostgreSQL runs it.
 
     Raises:
-        RedshiftError: what Redshift would answer, or `stand-in: …` where it cannot be done faithfully.
+        RedshiftError: Redshift's own error, or `stand-in: …` for what cannot be run as Redshift does.
     """
-    return ";\n".join(statement(one) for one in statements(sql)) or sql
+    return ";\n".join(rewrite_statement(one) for one in statements(sql)) or sql
 
 
-def statement(sql: str) -> str:
-    """Returns one statement as PostgreSQL is to run it.
+def rewrite_statement(sql: str) -> str:
+    """Returns one statement as PostgreSQL runs it.
 
     Raises:
         RedshiftError: as for `rewrite`.
     """
     text = code(sql)
     if text.startswith("show "):
-        return show(sql)
-    if (done := utility(sql, text)) is not None:
+        return rewrite_show(sql)
+    if (done := rewrite_utility(sql, text)) is not None:
         return done
     of_the_catalogue = refuse(sql)
-    sql = with_types(sql)
-    remembered = ""
+    sql = check_types(sql)
+    comment = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
     ):
-        # The names among the attributes are marks: they travel at the end, to be put back with the others.
-        sql = outside(sql, lambda masked: "\0;\0".join(map_attributes(masked)))
-        sql, _, remembered = sql.partition("\0;\0")
+        # Names in the attributes are marks: the comment is appended first, so that its marks are replaced too.
+        sql = change_code(sql, lambda masked: "\0;\0".join(take_attributes(masked)))
+        sql, _, comment = sql.partition("\0;\0")
     sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
     if text.startswith("merge "):
-        sql = outside(sql, merge)
+        sql = change_code(sql, rewrite_merge)
     elif re.match(r"(grant|revoke|alter default privileges)\b", text):
-        # PostgreSQL has one kind of role, which needs no word before its name.
-        sql = outside(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
+        # PostgreSQL has one kind of role, without a keyword before its name.
+        sql = change_code(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
     elif text.startswith("create role "):
-        sql += " noinherit"  # which tells a role from a group in the catalogue
+        sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
-        sql = outside(sql, ddl.added_column)
-    sql = outside(sql, simple)
+        sql = change_code(sql, ddl.rewrite_added_column)
+    sql = change_code(sql, replace_words)
     text = code(sql)
     if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
-        sql = through_a_tree(sql)
-    return sql + remembered
+        sql = rewrite_tree(sql)
+    return sql + comment
 
 
-def map_attributes(masked: str) -> tuple[str, str]:
-    """Returns a masked CREATE without Redshift's attributes, and the comment that remembers them."""
-    changed, taken = ddl.attributes(masked)
-    return changed, ddl.remembered(taken)
+def take_attributes(masked: str) -> tuple[str, str]:
+    """Returns a masked CREATE without Redshift's attributes, and the comment that has them."""
+    changed, taken = ddl.split_attributes(masked)
+    return changed, ddl.attributes_comment(taken)
 
 
-def simple(masked: str) -> str:
-    """Returns masked code with names, types and words changed that mean the same wherever they stand."""
+def replace_words(masked: str) -> str:
+    """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
     names = "|".join(_FUNCTIONS)
     masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
     masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
@@ -119,7 +119,7 @@ def simple(masked: str) -> str:
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
-    # As the type `name` of PostgreSQL these would be cut.
+    # PostgreSQL would truncate them to the type `name`.
     masked = re.sub(
         r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
         lambda found: re.sub(r"(\w\s+)name\b", r"\1varchar", found[0], flags=_FLAGS),
@@ -136,30 +136,32 @@ def simple(masked: str) -> str:
 
 
 class _FunctionsAsTheyAre(Redshift):
-    """Redshift's grammar, with functions as names: sqlglot writes others in their places, some with other results."""
+    """Redshift's grammar without functions: sqlglot would replace them by others, some with other results."""
 
     class Parser(RedshiftParser):
         FUNCTIONS: ClassVar = {name: RedshiftParser.FUNCTIONS[name] for name in ("DECODE", "NVL2")}
 
 
-def through_a_tree(sql: str) -> str:
-    """Returns a statement by way of sqlglot's tree.
+def rewrite_tree(sql: str) -> str:
+    """Returns a statement that is rewritten as sqlglot's syntax tree.
 
     Raises:
-        RedshiftError: where sqlglot does not know all of it.
+        RedshiftError: sqlglot does not support all of it.
     """
     try:
         tree = sqlglot.parse_one(sql, read=_FunctionsAsTheyAre, error_level=ErrorLevel.RAISE)
         if tree.find(exp.Command):
-            raise not_faithful("a statement that sqlglot only passes on")
+            raise not_implemented("a statement that sqlglot does not parse")
         return (
-            without_qualify(without_paths(tree)).transform(_node).sql("postgres", unsupported_level=ErrorLevel.RAISE)
+            rewrite_qualify(rewrite_paths(tree))
+            .transform(_rewrite_listagg)
+            .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
     except SqlglotError as error:
-        raise not_faithful(f"this statement ({' '.join(str(error).split())[:200]})") from error
+        raise not_implemented(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
 
-def _node(node: exp.Expression) -> exp.Expression:
+def _rewrite_listagg(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
         return _listagg(node.this.expressions, node.expression.sql("postgres"))
     if (
@@ -179,25 +181,25 @@ def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
     return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
-def show(sql: str) -> str:
-    """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries; every other SHOW as it is.
+def rewrite_show(sql: str) -> str:
+    """Returns SHOW SCHEMAS, TABLES, COLUMNS and GRANTS as queries, and every other SHOW unchanged.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_SHOW_TABLES.html and its neighbours give the columns.
 
     Raises:
-        RedshiftError: for SHOW without the names that it needs.
+        RedshiftError: for SHOW without the names that the stand-in needs.
     """
     found = _SHOW.match(sql)
     if not found:
         return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
-    names = [_unquoted(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
+    names = [_unquote(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
     kind, like = found["kind"].lower(), found["like"]
     matching = f"like {like}" if like else "is not null"
     limit = f" limit {found['limit']}" if found["limit"] else ""
     if kind == "schemas":
         return f"select * from rs.show_schemas where schema_name {matching}{limit}"
     if len(names) < (1 if kind == "tables" else 2):
-        raise not_faithful(f"SHOW {kind.upper()} without the schema of what it is to show")
+        raise not_implemented(f"SHOW {kind.upper()} without a schema")
     if kind == "grants":
         return (
             f"select * from rs.show_grants where schema_name = '{names[-2]}' and object_name = '{names[-1]}'{limit}"
@@ -210,5 +212,5 @@ def show(sql: str) -> str:
     )
 
 
-def _unquoted(name: str) -> str:
+def _unquote(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()

@@ -1,4 +1,4 @@
-"""The stand-in as a server of this machine: `with RedshiftServer(postgres, folder, s3_endpoint) as server: …`."""
+"""The stand-in as a server on this machine: `with RedshiftServer(postgres, folder, s3_endpoint) as server: …`."""
 
 import asyncio
 import hashlib
@@ -32,15 +32,15 @@ _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as r
 
 
 class RedshiftServer:
-    """Serves while it is entered, on a free port of 127.0.0.1 that its certificate knows as localhost.
+    """Serves while entered, on a free port of 127.0.0.1; its certificate is for localhost.
 
     Attributes:
-        port: where it listens.
-        ca_bundle: the file that a client's verify-full must trust.
-        password: that of the admin user `awsuser`, new at each start.
+        port: the port.
+        ca_bundle: the file of the CA that clients with verify-full need.
+        password: of the admin user `awsuser`, new at each start.
 
     Raises:
-        StandInError: on entering, when its database was made by another version of the stand-in.
+        StandInError: on entering, if another version of the stand-in created its database.
     """
 
     host = "localhost"
@@ -64,6 +64,8 @@ class RedshiftServer:
             own = self._postgres.connect(DATABASE)
             stack.callback(own.close)
             own.autocommit = True
+            with own.cursor() as cursor:
+                cursor.execute("set synchronous_commit to off")  # the history waits for no disk
             self._history, self._names, self._late_views = History(own), Names(own), LateViews(own)
             stack.callback(self._history.close)
             self._loop = asyncio.new_event_loop()
@@ -89,11 +91,11 @@ class RedshiftServer:
         )  # fmt: skip
 
     def temporary_login(self, user: str, seconds: int = 900) -> str:
-        """Returns a password of that user for so many seconds; a user who is not there yet is made."""
+        """Returns a password that is valid for so many seconds; creates the user if it does not exist."""
         return self._login(user, seconds)
 
     def _login(self, user: str, seconds: int | None = None) -> str:
-        # PostgreSQL's role has one password. On AWS each one that was given out stays good until its own end.
+        # A role of PostgreSQL has one password. On AWS each temporary password stays valid until it expires.
         password = self._passwords.setdefault(user, secrets.token_urlsafe(24))
         with (
             self._logins,  # PostgreSQL refuses two at once: "tuple concurrently updated"
@@ -105,7 +107,7 @@ class RedshiftServer:
                 cursor.execute(sql.SQL("create role {} login").format(name))
             cursor.execute("select coalesce((now() + make_interval(secs => %s))::text, 'infinity')", [seconds])
             [(until,)] = cursor.fetchall()
-            # Who owns what is not the stand-in's subject: every user may do everything in its one database.
+            # The stand-in has no permissions: every user may do everything in its one database.
             role = sql.SQL("alter role {} superuser password {} valid until {}")
             cursor.execute(role.format(name, sql.Literal(password), sql.Literal(until)))
         return password
@@ -113,7 +115,7 @@ class RedshiftServer:
     def _create_database(self) -> None:
         with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
             outside.autocommit = True
-            # Texts are compared by their bytes, and upper, lower and initcap know every letter.
+            # Texts are compared by bytes; upper, lower and initcap handle all of Unicode.
             cursor.execute(
                 f"create database {DATABASE} template template0 locale_provider builtin builtin_locale 'C.UTF-8'"
             )
@@ -127,8 +129,8 @@ class RedshiftServer:
             cursor.execute("select obj_description(to_regnamespace('rs'), 'pg_namespace')")
             if cursor.fetchone() != (_VERSION,):
                 raise StandInError(
-                    f"the stand-in's database {DATABASE} was made by another version of it: `make clean` removes it"
-                    " with all that the sandbox holds, and the next start makes it anew"
+                    f"the stand-in's database {DATABASE} was created by another version of it: remove it with"
+                    " `make clean`, which removes all data of the sandbox; the next start creates it again"
                 )
 
     def _backend(self) -> Backend:

@@ -1,4 +1,4 @@
-"""`* EXCLUDE (…)` and GROUP BY ALL, spelled out: which columns there are, only the database knows.
+"""`* EXCLUDE (…)` and GROUP BY ALL as lists of columns, for which the database is asked.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_SELECT_list.html, …/r_GROUP_BY_clause.html
 """
@@ -10,53 +10,58 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.ddl import REMEMBERED
-from redshift_standin.errors import RedshiftError, not_faithful
+from redshift_standin.ddl import ATTRIBUTES_START
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.lateral import inner_first, probe
 from redshift_standin.text import code, statements
 
 _NEEDED = re.compile(r"\* ?exclude\b|\bgroup by all\b")
-_AGGREGATES = {"avg", "listagg", "median"}  # those that sqlglot does not know, of functions.sql
+_AGGREGATES = {"avg", "listagg", "median"}  # of functions.sql, which sqlglot does not know
 
 
-def spell_out(script: str, columns: Callable[[str], list[str]]) -> str:
-    """Returns a query string for PostgreSQL without these; `columns` is asked for the names of a query's columns.
+def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
+    """Returns a query string for PostgreSQL without these forms.
+
+    `columns` gets a query and returns the names of its columns.
 
     Raises:
-        RedshiftError: for a column that is not there, or a form that cannot be spelled out.
+        RedshiftError: for a missing column, or a form that cannot be expanded.
     """
     if not _NEEDED.search(code(script)):
         return script
-    return ";\n".join(_spelled_out(statement, columns) for statement in statements(script))
+    return ";\n".join(_expand_statement(statement, columns) for statement in statements(script))
 
 
-def _spelled_out(statement: str, columns: Callable[[str], list[str]]) -> str:
+def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> str:
     if not _NEEDED.search(code(statement)):
         return statement
-    statement, mark, remembered = statement.partition(REMEMBERED)
+    statement, mark, comment = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
         for select in inner_first(tree):
             select.set(
-                "expressions", [one for given in select.expressions for one in _columns(select, given, columns)]
+                "expressions",
+                [one for given in select.expressions for one in _expand_projection(select, given, columns)],
             )
             group = select.args.get("group")
             if group and group.args.get("all"):
-                select.set("group", _group(select))
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + remembered
+                select.set("group", _group_by(select))
+        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
     except SqlglotError as error:
-        raise not_faithful(f"EXCLUDE or GROUP BY ALL in this statement ({error})") from error
+        raise not_implemented(f"EXCLUDE or GROUP BY ALL in this statement ({error})") from error
 
 
-def _columns(select: exp.Select, given: exp.Expr, columns: Callable[[str], list[str]]) -> Iterator[exp.Expr]:
-    """Gives what stands for one projection."""
+def _expand_projection(
+    select: exp.Select, given: exp.Expr, columns: Callable[[str], list[str]]
+) -> Iterator[exp.Expr]:
+    """Yields the expressions that replace one expression of a SELECT list."""
     star = given.this if isinstance(given, exp.Column) else given
     excluded = star.args.get("except_") if isinstance(star, exp.Star) else None
     if not excluded:
         yield given
         return
     if any(join.args.get("using") for join in select.args.get("joins") or ()):
-        raise not_faithful("EXCLUDE over a join with USING")
+        raise not_implemented("EXCLUDE over a join with USING")
     left_out = {column.name.lower() for column in excluded}
     sources = [
         clause.this.alias_or_name for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause
@@ -70,10 +75,10 @@ def _columns(select: exp.Select, given: exp.Expr, columns: Callable[[str], list[
         raise RedshiftError("42703", f'column "{min(unknown)}" does not exist')
 
 
-def _group(select: exp.Select) -> exp.Group | None:
-    """Returns GROUP BY of the projections that aggregate nothing."""
+def _group_by(select: exp.Select) -> exp.Group | None:
+    """Returns a GROUP BY of the expressions without aggregates, None if there is none."""
     if any(projection.is_star for projection in select.expressions):
-        raise not_faithful("GROUP BY ALL of *")
+        raise not_implemented("GROUP BY ALL of *")
     places = [n for n, projection in enumerate(select.expressions, 1) if not _aggregates(projection)]
     return exp.Group(expressions=[exp.Literal.number(n) for n in places]) if places else None
 

@@ -14,15 +14,15 @@ _UNNESTED = re.compile(
 
 
 def has_paths(text: str) -> bool:
-    """True where the code of a statement may have any: a name before a dot is an alias if it stands alone too."""
+    """Returns whether a statement's code may have paths: a name before a dot is an alias if it also occurs alone."""
     firsts = {found[1] for pattern in (_PATH, _UNNESTED) for found in pattern.finditer(text)}
     return bool(re.search(r"\w ?\[", text)) or any(
         re.search(rf"(?<![\w.]){first}(?![\w.])", text) for first in firsts
     )
 
 
-def without_paths(tree: exp.Expr) -> exp.Expr:
-    """Returns a tree in which PostgreSQL knows every path."""
+def rewrite_paths(tree: exp.Expr) -> exp.Expr:
+    """Returns a tree with every path in PostgreSQL's form."""
     for select in list(tree.find_all(exp.Select)):
         sources = {table.alias_or_name for table in select.find_all(exp.Table)}
         elements: set[str] = set()
@@ -54,7 +54,7 @@ def _paths(select: exp.Select) -> list[exp.Expr]:
 
 
 def _path(node: exp.Expr, sources: set[str], elements: set[str]) -> exp.Expr:
-    """Returns a path as subscripts of a column; what is none as it is."""
+    """Returns a path as subscripts of a column, and anything else unchanged."""
     steps: list[str] = []
     base = node
     while isinstance(base, (exp.Bracket, exp.Dot)):
@@ -77,7 +77,7 @@ def _path(node: exp.Expr, sources: set[str], elements: set[str]) -> exp.Expr:
 
 
 def _last(node: exp.Expr) -> str:
-    """Returns the name that a result of a path has, empty for an element of a list."""
+    """Returns the column name of a path's result, empty for an element of a list."""
     if isinstance(node, exp.Bracket):
         return "" if node.expressions[0].is_int else str(node.expressions[0].name)
     return str((node.expression if isinstance(node, exp.Dot) else node).name)

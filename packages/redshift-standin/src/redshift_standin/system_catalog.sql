@@ -1,13 +1,13 @@
--- pg_catalog and information_schema as Redshift shows them: with the columns that PostgreSQL 8 had and those that
--- Redshift added, with long names whole, and without the stand-in's own schemas and databases. rewrite.py sends
--- clients here instead of to PostgreSQL's own. Run after catalog.sql.
+-- pg_catalog and information_schema as Redshift shows them: with the columns of PostgreSQL 8 and of Redshift, with whole
+-- long names, and without the stand-in's own schemas and databases. rewrite.py redirects clients here from PostgreSQL's
+-- own catalogue. Run after catalog.sql.
 set allow_system_table_mods = on;
 set client_min_messages = warning;
 set search_path = pg_catalog;
 create schema rs_catalog;
 create schema rs_information_schema;
 
--- The columns of a PostgreSQL catalogue's own, each name in it whole.
+-- The columns of a catalogue of PostgreSQL, with whole long names.
 create function rs.own_columns(relation regclass, alias text) returns text language sql stable as $$
     select string_agg(
         case
@@ -18,7 +18,7 @@ create function rs.own_columns(relation regclass, alias text) returns text langu
                     'rs.whole_text(coalesce(rs.late_query(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))), %1$s.view_definition)) as %2$I',
                     alias, attname
                 )
-            -- The domains of information_schema are its own; clients know the types below them.
+            -- Clients do not know the domains of information_schema, only their base types.
             when format_type(atttypid, null) like 'information_schema.%'
                 then format('%1$s.%2$I::%3$s as %2$I', alias, attname, (
                     select format_type(typbasetype, null) from pg_type t where t.oid = atttypid
@@ -37,8 +37,9 @@ begin
         rs.own_columns(relation::regclass, 'c'), added, rest
     );
 end $$;
+-- Without a subquery, so that PostgreSQL inlines it.
 create function rs.hidden(namespace oid) returns bool language sql stable as $$
-    select namespace in (select n.oid from pg_namespace n where n.nspname in ('rs', 'rs_catalog', 'rs_information_schema'))
+    select namespace in ('rs'::regnamespace, 'rs_catalog'::regnamespace, 'rs_information_schema'::regnamespace)
 $$;
 
 call rs.show_catalog('pg_namespace', '', 'where not rs.hidden(c.oid)');
@@ -63,11 +64,11 @@ call rs.show_catalog(
         array['none', 'raw', 'bytedict', 'delta', 'lzo', 'mostly8', 'mostly16', 'mostly32', 'runlength', 'text255',
               'text32k', 'zstd', 'az64', 'delta32k'], p.props -> 'encode' ->> c.attname::text
     ), 0) as attencodingtype$$,
-    -- A late-binding view has no columns here: pg_get_late_binding_view_cols() tells them.
+    -- A late-binding view has no columns here: pg_get_late_binding_view_cols() returns them.
     $$left join rs.props p on p.oid = c.attrelid where p.props ->> 'lbv' is null$$
 );
 call rs.show_catalog('pg_attrdef', ', pg_get_expr(c.adbin, c.adrelid) as adsrc', '');
--- PostgreSQL's own constraints, and the keys that Redshift shows and does not check. Their ids are made up.
+-- PostgreSQL's own constraints, and the keys that Redshift shows and does not enforce. Their ids are invented.
 create view rs.keys as
     select
         p.oid as relation, 3000000000 + (p.oid::bigint * 64 + k.place) % 1000000000 as id, k.key,
@@ -145,7 +146,7 @@ $$;
 create function rs.pg_get_viewdef(oid, bool) returns text language sql stable as $$
     select rs.whole_text(coalesce(rs.late_query($1), pg_catalog.pg_get_viewdef($1, $2)))
 $$;
--- dbt-redshift tells a materialised view by its definition.
+-- dbt-redshift recognises a materialised view by its definition.
 create view rs_catalog.pg_views as
     select
         rs.whole(n.nspname) as schemaname, rs.whole(c.relname) as viewname,
@@ -158,7 +159,7 @@ create view rs_catalog.pg_views as
     join pg_namespace n on n.oid = c.relnamespace
     left join rs.props p on p.oid = c.oid
     where c.relkind = 'v' and not rs.hidden(n.oid);
--- Redshift's own; like there, only of schemas in the search path.
+-- A view of Redshift alone; as on Redshift, only with schemas of the search path.
 create view rs_catalog.pg_table_def as
     select
         n.nspname as schemaname, c.relname as tablename, a.attname as "column",
@@ -190,7 +191,7 @@ begin
     end loop;
 end $$;
 
--- As the catalogue above, without the columns of late-binding views.
+-- Without the columns of late-binding views, as pg_attribute above.
 alter view rs_information_schema.columns set schema rs;
 create view rs_information_schema.columns as
     select c.* from rs.columns c
@@ -206,7 +207,7 @@ create function rs.version() returns text language sql stable as $$
     select 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.0 (stand-in on PostgreSQL '
         || current_setting('server_version') || ')'
 $$;
--- Who may do what: the explicit grants, and all for an owner and a superuser. Users that sign in by IAM are superusers only below.
+-- Privileges: explicit grants, and everything for owners and superusers. Users of IAM are superusers in PostgreSQL only.
 create function rs.identity_type(identity oid) returns text language sql stable as $$
     select coalesce(
         (select case when rolcanlogin then 'user' when rolinherit then 'group' else 'role' end

@@ -12,7 +12,8 @@ create view rs.relations as
     left join rs.props p on p.oid = c.oid
     where c.relkind in ('r', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast');
 
--- What was executed, as it was sent; the proxy writes both in sessions of its own, so a rollback keeps them.
+-- Executed statements as they were sent, and load errors. The proxy writes both in its own session, so that they survive
+-- a client's rollback.
 create table rs.query_history (
     query_id bigint generated always as identity primary key, user_name text, database_name text, session_id int,
     transaction_id bigint, query_type text, status text, start_time timestamp, end_time timestamp, elapsed_time bigint,

@@ -1,20 +1,22 @@
-"""SQL as text: what is code, and what only looks like it inside strings, quoted names and comments."""
+"""SQL as text: code is separated from strings, quoted names and comments."""
 
 import re
 from collections.abc import Callable
 
-# What is not code. A backslash escapes the character after it in every string, as on Redshift.
+# Everything that is not code. A backslash escapes the next character in every string, as on Redshift.
 HIDDEN = re.compile(
     r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
 )
+MARK = "\0\\d+\0"  # a pattern: what stands for hidden text in masked code
+NAME = f"(?:{MARK}|\\w+)"  # of a name in masked code
 _MARK = re.compile("\0(\\d+)\0")
 
 
-def outside(sql: str, change: Callable[[str], str]) -> str:
-    r"""Returns `sql` after `change` was made to its code alone.
+def change_code(sql: str, change: Callable[[str], str]) -> str:
+    r"""Returns `sql` with `change` applied to its code alone.
 
-    Strings, quoted names, dollar quotes and comments are marks of the form `\0n\0` meanwhile, and come back
-    letter by letter wherever `change` leaves their marks.
+    `change` gets the code with a mark of the form `\0n\0` for each string, quoted name, dollar quote and comment.
+    Each mark that it leaves is replaced by the original text.
     """
     hidden: list[str] = []
 
@@ -26,24 +28,29 @@ def outside(sql: str, change: Callable[[str], str]) -> str:
     return _MARK.sub(lambda mark: hidden[int(mark.group(1))], change(masked))
 
 
+def quote(value: str) -> str:
+    """Returns a string literal of PostgreSQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-def standard(literal: str) -> str:
-    """Returns a string of Redshift's as one that PostgreSQL reads alike: its plain strings know no escapes."""
+def to_standard(literal: str) -> str:
+    """Returns PostgreSQL's literal for a string literal of Redshift: only its E'…' strings have escapes."""
     if "\\" not in literal:
         return literal
 
-    def meant(found: re.Match[str]) -> str:
+    def unescape(found: re.Match[str]) -> str:
         return chr(int(found[1], 8)) if found[1][0] in "01234567" else _ESCAPES.get(found[1], found[1])
 
-    value = _ESCAPE.sub(lambda found: meant(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
+    value = _ESCAPE.sub(lambda found: unescape(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
     return f"E'{value.replace(chr(0), chr(92) * 2)}'" if "\0" in value else f"'{value}'"
 
 
 def code(sql: str) -> str:
-    """Returns the code alone, in lower case, with one blank for each string, quoted name, comment and white space."""
+    """Returns the code alone, in lowercase, with one blank for each string, quoted name, comment and white space."""
     found = ""
 
     def keep(masked: str) -> str:
@@ -51,35 +58,35 @@ def code(sql: str) -> str:
         found = " ".join(_MARK.sub(" ", masked).lower().split())
         return masked
 
-    outside(sql, keep)
+    change_code(sql, keep)
     return found
 
 
 def plain(sql: str) -> str:
-    """Returns a statement in lower case, as long as it was: comments as blanks, `x` for what is in quotes."""
+    """Returns a statement in lowercase and of the same length: comments are blanks, quoted text is `x`."""
 
-    def emptied(found: re.Match[str]) -> str:
+    def blank_out(found: re.Match[str]) -> str:
         quote = found[0][0]
         if quote in "/-":
             return " " * len(found[0])
         quote = '"' if quote == '"' else "'"
         return quote + "x" * (len(found[0]) - 2) + quote
 
-    emptied_sql = HIDDEN.sub(emptied, sql)
+    emptied_sql = HIDDEN.sub(blank_out, sql)
     return emptied_sql.lower() if len(emptied_sql.lower()) == len(sql) else emptied_sql
 
 
 def words(sql: str) -> str:
-    """Returns the words of a statement joined by blanks, in lower case: a text as '' and a name in quotes as ""."""
+    """Returns the words of a statement joined by blanks, in lowercase: a string is '' and a quoted name ""."""
     found = re.findall(r"'x*'|\"x*\"|::|[\w#]+|\S", plain(sql))
     return " ".join(word[0] * 2 if word[0] in "'\"" else word for word in found)
 
 
 def statements(sql: str) -> list[str]:
-    """Returns the statements of a script, without those that are only white space or comments."""
+    """Returns the statements of a script, without those that consist of white space and comments."""
     parts: list[str] = []
     cut = "\0;\0"  # no mark: those are numbers
-    outside_parts = outside(sql, lambda masked: masked.replace(";", cut)).split(cut)
+    outside_parts = change_code(sql, lambda masked: masked.replace(";", cut)).split(cut)
     parts += [part.strip() for part in outside_parts if code(part)]
     return parts
 
@@ -88,7 +95,7 @@ _TAG = re.compile(r"(?:create|alter|drop) \w+|refresh materialized view|\w+")
 
 
 def tag(statement: str) -> str:
-    """Returns the words by which a server says that it has carried out a statement."""
+    """Returns the command tag with which a server confirms a statement."""
     text = re.sub(r"^create or replace\b", "create", code(statement))
     found = _TAG.match(text)
     return found[0].upper() if found else ""

@@ -1,4 +1,4 @@
-"""Types where a statement names them: in casts, columns and before texts. One that Redshift has not is refused."""
+"""Types that a statement names in casts, in columns and before strings. Those that Redshift lacks are refused."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _ALTERED = re.compile(
     rf"{_NAME}\s+|alter\s+(?:column\s+)?{_NAME}\s+type\s+)(?=\w)"
 )
 _BEFORE_TEXT = re.compile(r"(?<![\w.\"])(numeric|decimal|dec|uuid|jsonb?|bytea|inet|money|xml)\s+(?=')")
-# What the catalogue's own columns are of: casts to these are the leader node's.
+# Types of the catalogue's columns: casts to them run on the leader node.
 _CATALOGUES = {
     "oid", "name", "regclass", "regproc", "regtype", "xid", "cid", "aclitem", "int2vector", "oidvector", "unknown",
     "abstime",
@@ -30,14 +30,14 @@ _TYPE = re.compile(
 _NO_PRECISION = {"numeric", "decimal", "dec"}
 
 
-def with_types(sql: str) -> str:
-    """Returns a statement in which `numeric` has the precision that Redshift gives it.
+def check_types(sql: str) -> str:
+    """Returns a statement in which `numeric` has Redshift's default precision.
 
     Raises:
-        RedshiftError: for a type that Redshift has not.
+        RedshiftError: for a type that Redshift does not have.
     """
     ends = []
-    for found, column in named(sql):
+    for found, column in find_types(sql):
         name = found["name"]
         if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
             raise RedshiftError("42704", f'Column has unsupported type "{name}".')
@@ -48,19 +48,19 @@ def with_types(sql: str) -> str:
     return sql
 
 
-def named(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
-    """Gives each type that a statement names without quotes, and whether it is a column's.
+def find_types(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
+    """Yields each type that a statement names without quotes, and whether it is the type of a column.
 
-    The groups of the match are its `schema`, its `name` (the first word of it) and its `length`.
+    The groups of the match are `schema`, `name` (the first word of the type) and `length`.
     """
     text = plain(sql)
-    for place, column in _places(text):
+    for place, column in _find_places(text):
         if found := _TYPE.match(text, place):
             yield found, column
 
 
-def _places(text: str) -> Iterator[tuple[int, bool]]:
-    """Gives where types begin, and whether they are those of a column."""
+def _find_places(text: str) -> Iterator[tuple[int, bool]]:
+    """Yields the start of each type, and whether it is the type of a column."""
     yield from ((found.end(), False) for found in re.finditer(r"::\s*", text))
     yield from ((found.start(), False) for found in _BEFORE_TEXT.finditer(text))
     for found in _CAST.finditer(text):
@@ -78,7 +78,7 @@ def _places(text: str) -> Iterator[tuple[int, bool]]:
 
 
 def _top_level(text: str, place: int) -> Iterator[re.Match[str]]:
-    """Gives the commas and the `as` between a parenthesis that ends at `place` and its other half."""
+    """Yields each comma and `as` between the parenthesis that ends at `place` and the closing one."""
     depth = 1
     for step in _STEP.finditer(text, place):
         depth += {"(": 1, ")": -1}.get(step[0], 0)

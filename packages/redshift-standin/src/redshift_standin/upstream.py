@@ -1,4 +1,4 @@
-"""A session's connection to PostgreSQL: what the client says there, and what the proxy asks on its own account."""
+"""A session's connection to PostgreSQL, for the client's messages and for the proxy's own queries."""
 
 import asyncio
 import struct
@@ -9,36 +9,36 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.protocol import PROTOCOL, column_names, data_row, error_fields, message, read_message
+from redshift_standin.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
 
 class SignInError(Exception):
-    """PostgreSQL has refused the sign-in; the argument is its ErrorResponse's body."""
+    """PostgreSQL refused the sign-in; the argument is the body of its ErrorResponse."""
 
 
 class Upstream:
-    """PostgreSQL as one session's proxy sees it.
+    """The connection of one session to PostgreSQL.
 
     Attributes:
-        status: of the transaction, as the last ReadyForQuery says: b"I" none, b"T" in one, b"E" in a failed one.
+        status: as in the last ReadyForQuery: b"I" idle, b"T" in a transaction, b"E" in a failed transaction.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self.status = b"I"
-        self._unanswered: deque[bool] = deque()  # each Query and Sync; whether its ReadyForQuery is the proxy's own
+        self._unanswered: deque[bool] = deque()  # for each Query and Sync: whether the proxy itself sent it
         self._unsynced = False  # messages of the extended protocol were sent since the last Sync
         self._idle = asyncio.Event()
         self._idle.set()
-        self._kept: asyncio.Queue[tuple[bytes, bytes]] | None = None
+        self._diverted: asyncio.Queue[tuple[bytes, bytes]] | None = None
 
     async def sign_in(self, options: dict[str, str], password: str) -> bytes:
-        """Signs in by SCRAM; returns the body of AuthenticationOk.
+        """Signs in with SCRAM; returns the body of AuthenticationOk.
 
         Raises:
-            SignInError: if PostgreSQL refuses.
+            SignInError: PostgreSQL refuses.
         """
         scram = ScramClient(["SCRAM-SHA-256"], options["user"], password)
         packet = b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in options.items()) + b"\0"
@@ -58,7 +58,7 @@ class Upstream:
                 return body
 
     async def send(self, kind: bytes, body: bytes = b"", *, own: bool = False) -> None:
-        """Sends a message; `own` says that its ReadyForQuery is not for the client."""
+        """Sends a message; the ReadyForQuery of an `own` one does not go to the client."""
         if kind in (b"Q", b"S"):
             self._unanswered.append(own)
             self._unsynced = False
@@ -69,47 +69,47 @@ class Upstream:
         await self._writer.drain()
 
     async def messages(self) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Gives what PostgreSQL says to the client until it hangs up."""
+        """Yields PostgreSQL's messages to the client until PostgreSQL closes the connection."""
         while True:
             kind, body = await read_message(self._reader)
             own = False
             if kind == b"Z":
                 self.status = body
                 own = self._unanswered.popleft() if self._unanswered else False
-            if self._kept is not None:
-                await self._kept.put((kind, body))
+            if self._diverted is not None:
+                await self._diverted.put((kind, body))
             elif not own:
                 yield kind, body
             if not self._unanswered:
                 self._idle.set()
 
     async def settle(self) -> None:
-        """Returns when everything sent has been answered."""
+        """Returns when PostgreSQL has answered everything that was sent."""
         if self._unsynced:
             await self.send(b"S", own=True)
         await self._idle.wait()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
-        """While entered, what PostgreSQL says comes to the queue and not to the client."""
+    async def exclusive(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
+        """While entered, PostgreSQL's messages go to the queue and not to the client."""
         await self.settle()
-        self._kept = asyncio.Queue()
+        self._diverted = asyncio.Queue()
         try:
-            yield self._kept
+            yield self._diverted
             await self._idle.wait()
         finally:
-            self._kept = None
+            self._diverted = None
 
     async def ask(self, sql: str) -> list[list[str | None]]:
-        """Returns the rows of a query that the client does not see.
+        """Runs a query that the client does not see; returns its rows.
 
         Raises:
             RedshiftError: PostgreSQL's error.
         """
-        return [list(data_row(body)) for kind, body in await self._answers(sql) if kind == b"D"]
+        return [list(row_values(body)) for kind, body in await self._answers(sql) if kind == b"D"]
 
     async def columns(self, sql: str) -> list[str]:
-        """Returns the names of the columns of a query that the client does not see.
+        """Runs a query that the client does not see; returns the names of its columns.
 
         Raises:
             RedshiftError: PostgreSQL's error.
@@ -118,7 +118,7 @@ class Upstream:
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []
-        async with self.alone() as queue:
+        async with self.exclusive() as queue:
             await self.send(b"Q", sql.encode() + b"\0", own=True)
             while (answer := await queue.get())[0] != b"Z":
                 answers.append(answer)
@@ -126,8 +126,8 @@ class Upstream:
             raise RedshiftError(fields["C"], fields["M"])
         return answers
 
-    async def break_transaction(self) -> None:
-        """Fails the transaction that is open, as an error of Redshift's fails it."""
+    async def fail_transaction(self) -> None:
+        """Fails the open transaction, as an error of Redshift does."""
         await self.settle()
         if self.status == b"T":
             try:
@@ -136,5 +136,5 @@ class Upstream:
                 return
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         self._writer.close()

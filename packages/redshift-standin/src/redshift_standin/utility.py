@@ -1,4 +1,4 @@
-"""Statements about upkeep, sessions and physical storage: what of them PostgreSQL carries out, and what is only told.
+"""Statements about maintenance, sessions and storage: PostgreSQL runs some, others change only the catalogue.
 
 The forms are those of https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_commands.html: ANALYZE, VACUUM, USE, SET,
 REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
@@ -6,16 +6,15 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 
 import re
 
-from redshift_standin.errors import not_faithful
-from redshift_standin.text import code, outside
+from redshift_standin.errors import not_implemented
+from redshift_standin.text import MARK, change_code, code
 
 _FLAGS = re.IGNORECASE | re.DOTALL
-_MARK = "\0\\d+\0"
-_NAME = f"(?:{_MARK}|[\\w#]+)"
+_NAME = f"(?:{MARK}|[\\w#]+)"
 _RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
 _NOTHING = "call rs.nothing()"
 
-# Settings of a session that change how a query runs and not what it answers.
+# Settings of a session that change how a query runs, not its result.
 _WITHOUT_EFFECT = re.compile(
     r"(set (session )?|reset )(enable_\w+|wlm_query_slot_count|analyze_threshold_percent|mv_enable_\w+|spectrum_\w+"
     r"|use_fips_ssl)\b|reset use\b"
@@ -35,37 +34,37 @@ _STORAGE = {
 
 
 def is_truncate(statement: str) -> bool:
-    """True for TRUNCATE, which commits the transaction that it is in."""
+    """Returns whether a statement is TRUNCATE, which commits the open transaction."""
     return code(statement).startswith("truncate ")
 
 
-def utility(sql: str, text: str) -> str | None:
-    """Returns such a statement as PostgreSQL is to run it, None for any other; `text` is its code alone.
+def rewrite_utility(sql: str, text: str) -> str | None:
+    """Returns such a statement as PostgreSQL runs it, None for any other. `text` is its code alone.
 
     Raises:
-        RedshiftError: `stand-in: …` for one that would change what queries answer.
+        RedshiftError: `stand-in: …` for a statement that would change the results of queries.
     """
     if text.startswith("analyze"):
         if "compression" in text:
-            raise not_faithful("ANALYZE COMPRESSION")
-        return outside(sql, lambda masked: re.sub(r"\b(predicate|all)\s+columns\b", "", masked, flags=_FLAGS))
+            raise not_implemented("ANALYZE COMPRESSION")
+        return change_code(sql, lambda masked: re.sub(r"\b(predicate|all)\s+columns\b", "", masked, flags=_FLAGS))
     if text.startswith("vacuum"):
         kinds = r"(?<=vacuum)\s+(full|sort\s+only|delete\s+only|reindex|recluster)\b|\bto\s+\d+\s+percent\b|\bboost\b"
-        return outside(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
+        return change_code(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
     if _CASE_SENSITIVE.match(text) and not re.search(r"\b(false|off|0)\b", sql, _FLAGS):
-        raise not_faithful("a session whose names are case-sensitive")
+        raise not_implemented("a session whose names are case-sensitive")
     if _WITHOUT_EFFECT.match(text):
         return _NOTHING
     if found := re.match(r"use (\w+)$", text):
         return f"call rs.use('{found[1]}')"
     if re.match(r"alter table|refresh", text):
-        return outside(sql, _altered) or None
+        return change_code(sql, _rewrite_alter) or None
     return None
 
 
-def _altered(masked: str) -> str:
-    """Returns a masked statement as a call of utility.sql's, empty where it is none of these."""
-    masked = re.sub(rf"^(?:\s*{_MARK})+", "", masked)  # comments
+def _rewrite_alter(masked: str) -> str:
+    """Returns a masked statement as a call of a procedure in utility.sql, empty if none applies."""
+    masked = re.sub(rf"^(?:\s*{MARK})+", "", masked)  # comments
     if found := re.fullmatch(
         rf"\s*refresh\s+materialized\s+view\s+({_RELATION})\s*(?:restrict|cascade)?\s*", masked, _FLAGS
     ):
@@ -76,7 +75,7 @@ def _altered(masked: str) -> str:
     if found := _KEY.fullmatch(masked):
         return f"call rs.store($rs${found['table']}$rs$, 'key', '', '')"
     for kind, pattern in _STORAGE.items():
-        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{_MARK}\s*)*", masked, _FLAGS):
+        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{MARK}\s*)*", masked, _FLAGS):
             table, columns, value = found["table"], found["columns"] or "", (found["value"] or "").lower()
             return f"call rs.store($rs${table}$rs$, '{kind}', $rs${columns}$rs$, '{value}')"
     return ""

@@ -1,4 +1,4 @@
--- What utility.py calls: statements that PostgreSQL has not, or that only leave a note of how a table is stored.
+-- Procedures that utility.py calls: statements that PostgreSQL lacks, or that only change the catalogue.
 set client_min_messages = warning;
 set search_path = pg_catalog;
 
@@ -15,7 +15,7 @@ begin
         raise wrong_object_type using message = format('"%s" is not a materialized view', relation::regclass);
     end if;
 end $$;
--- Notes the storage of a table. Columns are a list as SQL has it, and must be there.
+-- Stores the storage attributes of a table. Columns are a list in SQL's form and must exist.
 create procedure rs.store(relation text, kind text, columns text, value text) language plpgsql as $$
 declare
     made oid := relation::regclass;
@@ -39,7 +39,7 @@ begin
     end;
     insert into rs.props values (made, noted) on conflict (oid) do update set props = noted;
 end $$;
--- ALTER TABLE APPEND: the rows move; columns go by their names.
+-- ALTER TABLE APPEND: moves the rows; columns are mapped by name.
 create procedure rs.append(target text, source text, extra bool, fill bool) language plpgsql as $$
 declare
     common text;

@@ -1,8 +1,8 @@
 """One client's session: a proxy between a Redshift client and PostgreSQL.
 
-A client must use TLS and signs in with its password in the clear inside it; the proxy signs in to PostgreSQL by
-SCRAM, which redshift_connector cannot do. Statements are rewritten in Query and Parse, COPY is carried out here,
-types are renumbered in RowDescription; all else passes as it is.
+The client must use TLS and sends its password in clear text inside it. The proxy signs in to PostgreSQL with SCRAM,
+which redshift_connector cannot do. It rewrites the statements in Query and Parse, runs COPY itself, and replaces
+PostgreSQL's type ids in RowDescription. It forwards every other message unchanged.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from redshift_standin import copying
 from redshift_standin.copy import is_copy
-from redshift_standin.errors import RedshiftError, not_faithful, unforeseen
+from redshift_standin.errors import RedshiftError, internal_error, not_implemented
 from redshift_standin.history import Executed, History
 from redshift_standin.late_views import LateViews
-from redshift_standin.lateral import expand
+from redshift_standin.lateral import expand_aliases
 from redshift_standin.load_errors import LoadError
 from redshift_standin.merge import MANY_MATCHES
 from redshift_standin.names import Names, fold
@@ -35,12 +35,12 @@ from redshift_standin.protocol import (
 )
 from redshift_standin.refusals import absent_function
 from redshift_standin.rewrite import rewrite
-from redshift_standin.stars import spell_out
-from redshift_standin.text import statements, tag
+from redshift_standin.stars import expand_stars
+from redshift_standin.text import quote, statements, tag
 from redshift_standin.upstream import SignInError, Upstream
 from redshift_standin.utility import is_truncate
 
-SERVER_VERSION = "8.0.2"  # of the PostgreSQL that Redshift says it is
+SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(
     r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
@@ -49,20 +49,20 @@ _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
 }  # fmt: skip
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION = "42883"
-_ROWS_BYTES = 1 << 16  # of rows that are passed on together: each piece costs an encryption and a call of the system
-_NO_RESULT = "set rs.copy to ''"  # what PostgreSQL prepares for a COPY: like it without parameters and columns
+_ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
+_NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where PostgreSQL is, and the S3 that COPY reads."""
+    """The PostgreSQL server, and the S3 endpoint that COPY reads from."""
 
     host: str
     port: int
     s3_endpoint: str
-    type_ids: dict[int, int]  # PostgreSQL's type ids to Redshift's
+    type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
 
 
 class Session:
@@ -86,14 +86,14 @@ class Session:
         self._process = 0
         self._transaction = history.next_transaction()
         self._label: str | None = None
-        # In the order of their answers, and whether it is only parsed. None is a COMMIT that the client has not sent.
+        # In the order of their answers; True if it is only parsed. None is a COMMIT that the client did not send.
         self._running: deque[tuple[Executed | None, bool]] = deque()
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
 
     async def serve(self) -> None:
-        """Serves the client until one side ends."""
+        """Serves the client until either side closes its connection."""
         try:
             options = await self._start_up()
             if options is None:
@@ -106,12 +106,12 @@ class Session:
             finally:
                 self._upstream.close()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            pass  # one side went away
+            pass  # either side closed its connection
         finally:
             self._to_client.close()
 
     async def _start_up(self) -> dict[str, str] | None:
-        """Returns the start-up packet's options, or None for a client that has been turned away."""
+        """Returns the options of the start-up packet, None for a client without TLS and for a CancelRequest."""
         encrypted = False
         while True:
             length, number = struct.unpack("!ii", await self._from_client.readexactly(8))
@@ -126,13 +126,13 @@ class Session:
             await self._cancel(length, number, body)
             return None
         if not encrypted:
-            await self._say(error_response(RedshiftError("28000", "no pg_hba.conf entry for host, SSL off")))
+            await self._reply(error_response(RedshiftError("28000", "no pg_hba.conf entry for host, SSL off")))
             return None
         words = body.rstrip(b"\0").decode().split("\0")
         return {k: v for k, v in zip(words[::2], words[1::2], strict=False) if k not in _CLIENT_ONLY}
 
     async def _cancel(self, length: int, number: int, body: bytes) -> None:
-        """Passes on a CancelRequest: its key is PostgreSQL's own."""
+        """Forwards a CancelRequest unchanged: its key is PostgreSQL's own."""
         _, server = await asyncio.open_connection(self._backend.host, self._backend.port)
         server.write(struct.pack("!ii", length, number) + body)
         await server.drain()
@@ -140,18 +140,18 @@ class Session:
 
     async def _sign_in(self, options: dict[str, str]) -> bool:
         """Asks the client for its password and signs in to PostgreSQL with it."""
-        await self._say(message(b"R", struct.pack("!i", 3)))
+        await self._reply(message(b"R", struct.pack("!i", 3)))
         _, body = await read_message(self._from_client)
         try:
             welcome = await self._upstream.sign_in(options, body.rstrip(b"\0").decode())
         except SignInError as error:
-            await self._say(message(b"E", error.args[0]))
+            await self._reply(message(b"E", error.args[0]))
             return False
-        await self._say(message(b"R", welcome))
+        await self._reply(message(b"R", welcome))
         return True
 
     async def _pump(self) -> None:
-        """Passes messages both ways until one side ends."""
+        """Forwards messages both ways until either side closes its connection."""
         ways = [asyncio.create_task(self._client_to_server()), asyncio.create_task(self._server_to_client())]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -175,25 +175,25 @@ class Session:
                     await handle(body)
                 else:
                     await self._upstream.send(kind, body)
-            except (EOFError, OSError):  # one side went away
+            except (EOFError, OSError):  # either side closed its connection
                 raise
-            except Exception as any_error:  # noqa: BLE001 - the client is to hear of it, whatever it is
-                error = any_error if isinstance(any_error, RedshiftError) else unforeseen(any_error)
-                await self._upstream.break_transaction()
-                await self._say(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
+            except Exception as any_error:  # noqa: BLE001 - every error is reported to the client
+                error = any_error if isinstance(any_error, RedshiftError) else internal_error(any_error)
+                await self._upstream.fail_transaction()
+                await self._reply(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
                 if kind == b"Q":
-                    await self._say(message(b"Z", self._upstream.status))
+                    await self._reply(message(b"Z", self._upstream.status))
                 else:
                     self._discard_until_sync = True
 
     async def _query(self, sql: str) -> None:
-        """A Query of the simple protocol, which may hold several statements."""
+        """Handles a Query message, which may contain several statements."""
         if is_copy(sql):
             tag = await self._copy(sql)
-            await self._say(message(b"C", tag) + message(b"Z", self._upstream.status))
+            await self._reply(message(b"C", tag) + message(b"Z", self._upstream.status))
             return
-        parts = [self._executed(one) for one in statements(sql)]
-        new = await self._rewritten(sql)
+        parts = [self._describe(one) for one in statements(sql)]
+        new = await self._rewrite(sql)
         if any(is_truncate(part.text) for part in parts):
             new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
         for part in parts:
@@ -202,8 +202,8 @@ class Session:
                 self._running.append((None, False))
         await self._upstream.send(b"Q", new.encode() + b"\0")
 
-    async def _committed(self) -> None:
-        """Commits what was done so far, as TRUNCATE does."""
+    async def _commit(self) -> None:
+        """Commits the open transaction, as TRUNCATE does."""
         await self._upstream.settle()
         if self._upstream.status == b"T":
             await self._upstream.ask("commit")
@@ -211,15 +211,15 @@ class Session:
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
         sql = text.decode()
-        new = _NO_RESULT if is_copy(sql) else await self._rewritten(sql)
+        new = _NO_RESULT if is_copy(sql) else await self._rewrite(sql)
         self._prepared[name] = sql
-        self._running.append((self._executed(sql), True))
+        self._running.append((self._describe(sql), True))
         await self._upstream.send(b"P", name + b"\0" + new.encode() + b"\0" + rest)
 
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
         self._portals[portal] = self._prepared.get(name, "")
-        await self._freshen(self._portals[portal])
+        await self._refresh_views(self._portals[portal])
         await self._upstream.send(b"B", body)
 
     async def _execute(self, body: bytes) -> None:
@@ -227,69 +227,76 @@ class Session:
         if is_copy(sql):
             await self._upstream.settle()
             if not self._discard_until_sync:
-                await self._say(message(b"C", await self._copy(sql)))
+                await self._reply(message(b"C", await self._copy(sql)))
             return
-        self._running.append((self._executed(sql), False))
+        self._running.append((self._describe(sql), False))
         await self._upstream.send(b"E", body)
         if is_truncate(sql):
-            await self._committed()
+            await self._commit()
 
     async def _close(self, body: bytes) -> None:
         (self._prepared if body[:1] == b"S" else self._portals).pop(body[1:].rstrip(b"\0"), None)
         await self._upstream.send(b"C", body)
 
-    async def _rewritten(self, sql: str) -> str:
-        """Returns what PostgreSQL is to run for the client's query string."""
+    async def _rewrite(self, sql: str) -> str:
+        """Returns the query string that PostgreSQL runs in place of the client's.
+
+        Raises:
+            RedshiftError: for a statement that is refused; it is recorded in the history.
+        """
         if any(is_copy(one) for one in statements(sql)):
-            raise self._failed(sql, not_faithful("COPY together with other statements in one query string"))
+            error = not_implemented("COPY together with other statements in one query string")
+            raise self._record_failure(sql, error)
         try:
-            new = await asyncio.to_thread(rewrite, self._folded(sql))
-            await self._freshen(new)
-            new = await asyncio.to_thread(spell_out, new, self._in_thread(self._upstream.columns))
-            new = await asyncio.to_thread(expand, new, self._in_thread(self._has_column))
-            new = await asyncio.to_thread(self._late_views.created, new)
+            new = await asyncio.to_thread(rewrite, self._fold(sql))
+            await self._refresh_views(new)
+            new = await asyncio.to_thread(self._expand, new, asyncio.get_running_loop())
         except RedshiftError as error:
-            raise self._failed(sql, error) from None
+            raise self._record_failure(sql, error) from None
         except (EOFError, OSError):
             raise
         except Exception as error:
-            raise self._failed(sql, unforeseen(error)) from error
+            raise self._record_failure(sql, internal_error(error)) from error
         if group := _QUERY_GROUP.match(new):
             self._label = group["name"]
         if "sys_" in new or "stl_" in new:
             await asyncio.to_thread(self._history.flush)
         return new
 
-    async def _freshen(self, sql: str) -> None:
-        """Brings the late-binding views up to date that a statement names."""
-        if question := self._late_views.freshen(sql):
-            with suppress(RedshiftError):  # a failed transaction: PostgreSQL will say so
+    def _expand(self, sql: str, loop: asyncio.AbstractEventLoop) -> str:
+        """Returns SQL without the forms for which the database is asked; called in a thread of its own."""
+
+        def wait(question: Callable[[str], Coroutine[Any, Any, _Result]]) -> Callable[[str], _Result]:
+            return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
+
+        sql = expand_stars(sql, wait(self._upstream.columns))
+        sql = expand_aliases(sql, wait(self._has_column))
+        return self._late_views.rewrite(sql)
+
+    async def _refresh_views(self, sql: str) -> None:
+        """Updates the late-binding views that a statement names."""
+        if question := self._late_views.refresh_query(sql):
+            with suppress(RedshiftError):  # in a failed transaction: PostgreSQL reports it
                 await self._upstream.ask(question)
 
     async def _has_column(self, probe: str) -> bool:
-        """Says whether the session knows the column of a query."""
-        quoted = probe.replace("'", "''")
+        """Returns whether the column that a query selects exists in this session."""
         try:
-            [[answer]] = await self._upstream.ask(f"select rs.has_column('{quoted}')")
-        except RedshiftError:  # a failed transaction: PostgreSQL will say so
+            [[answer]] = await self._upstream.ask(f"select rs.has_column({quote(probe)})")
+        except RedshiftError:  # in a failed transaction: PostgreSQL reports it
             return True
         return answer == "t"
 
-    def _in_thread(self, question: Callable[[str], Coroutine[Any, Any, _Answer]]) -> Callable[[str], _Answer]:
-        """Returns a question of the session's that can be asked in another thread."""
-        loop = asyncio.get_running_loop()
-        return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
-
-    def _folded(self, sql: str) -> str:
-        """Returns SQL with the names that PostgreSQL has."""
+    def _fold(self, sql: str) -> str:
+        """Returns SQL with names as PostgreSQL has them, and remembers the long ones."""
         folded, found = fold(sql)
         self._names.add(found)
         return folded
 
     async def _copy(self, sql: str) -> bytes:
-        executed = self._executed(sql)
+        executed = self._describe(sql)
         try:
-            tag = await copying.run(self._folded(sql), self._upstream, self._backend.s3_endpoint)
+            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3_endpoint)
         except LoadError as error:
             self._history.add(executed, self._names.whole(error.message), error.detail)
             raise
@@ -299,65 +306,68 @@ class Session:
         self._history.add(executed)
         return tag
 
-    def _executed(self, sql: str) -> Executed:
+    def _describe(self, sql: str) -> Executed:
         return Executed(self._user, self._database, self._process, self._transaction, sql, self._label)
 
-    def _failed(self, sql: str, error: RedshiftError) -> RedshiftError:
-        """Returns the error after it was noted."""
-        self._history.add(self._executed(sql), self._names.whole(error.message))
+    def _record_failure(self, sql: str, error: RedshiftError) -> RedshiftError:
+        """Adds a failed statement to the history; returns the error."""
+        self._history.add(self._describe(sql), self._names.whole(error.message))
         return error
 
     async def _server_to_client(self) -> None:
         waiting = bytearray()
         async for kind, body in self._upstream.messages():
             if kind == b"S" and body.startswith(b"standard_conforming_strings\0"):
-                continue  # Redshift does not say so, and a client that hears it escapes no backslash
+                continue  # Redshift does not send it, and a client that receives it does not escape backslashes
             if kind in (b"C", b"N") and self._running and self._running[0][0] is None:
                 if kind == b"C":
                     self._running.popleft()
                 continue
-            waiting += message(kind, self._as_redshift(kind, body))
-            if kind == b"D" and len(waiting) < _ROWS_BYTES:  # something always follows a row
+            waiting += message(kind, self._convert(kind, body))
+            if kind == b"D" and len(waiting) < _ROWS_BYTES:  # another message always follows a row
                 continue
-            await self._say(bytes(waiting))
+            await self._reply(bytes(waiting))
             waiting.clear()
 
-    def _as_redshift(self, kind: bytes, body: bytes) -> bytes:
-        """Returns the body of a message of PostgreSQL's as Redshift would say it."""
+    def _convert(self, kind: bytes, body: bytes) -> bytes:
+        """Returns the body of one of PostgreSQL's messages as Redshift sends it; keeps the session's state."""
         if kind == b"T":
-            return row_description(body, self._whole, lambda own: self._backend.type_ids.get(own, own))
+            return row_description(body, self._restore_names, lambda own: self._backend.type_ids.get(own, own))
         if kind == b"S" and body.startswith(b"server_version\0"):
             return b"server_version\0" + SERVER_VERSION.encode() + b"\0"
-        if kind == b"K":
-            (self._process,) = struct.unpack("!i", body[:4])
-        elif kind in (b"1", b"C", b"I", b"s"):
-            executed = self._answered()
+        if kind == b"N":
+            return self._restore_names(body)
+        if kind == b"E":
+            return self._convert_error(body)
+        if kind in (b"1", b"C", b"I", b"s"):
+            executed = self._record_end()
             if body == b"CALL\0" and executed:
                 return tag(executed.text).encode() + b"\0"
-        elif kind == b"N":
-            return self._whole(body)
-        elif kind == b"E":
-            body = self._whole(body)
-            fields = error_fields(body)
-            absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
-            self._answered(absent.message if absent else fields.get("M", "unknown error"))
-            self._running.clear()
-            if absent:
-                return error_response(absent)[5:]
-            # Without the context: it may be the stand-in's own.
-            body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
-            return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
+        elif kind == b"K":
+            (self._process,) = struct.unpack("!i", body[:4])
         elif kind == b"Z":
             self._running.clear()
             if body == b"I":
                 self._transaction = self._history.next_transaction()
         return body
 
-    def _whole(self, text: bytes) -> bytes:
+    def _convert_error(self, body: bytes) -> bytes:
+        body = self._restore_names(body)
+        fields = error_fields(body)
+        absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
+        self._record_end(absent.message if absent else fields.get("M", "unknown error"))
+        self._running.clear()
+        if absent:
+            return error_response(absent)[5:]
+        # The context is removed: it may name functions of the stand-in.
+        body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
+        return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
+
+    def _restore_names(self, text: bytes) -> bytes:
         return self._names.whole(text.decode()).encode()
 
-    def _answered(self, error: str | None = None) -> Executed | None:
-        """Notes that the first of the running statements has ended; returns it."""
+    def _record_end(self, error: str | None = None) -> Executed | None:
+        """Adds the first of the running statements to the history; returns it."""
         if not self._running:
             return None
         executed, parsed = self._running.popleft()
@@ -365,6 +375,6 @@ class Session:
             self._history.add(executed, error)
         return executed
 
-    async def _say(self, data: bytes) -> None:
+    async def _reply(self, data: bytes) -> None:
         self._to_client.write(data)
         await self._to_client.drain()

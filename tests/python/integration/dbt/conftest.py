@@ -1,4 +1,4 @@
-"""What the dbt tests share. Importing dbt takes seconds, so it runs in this process and that is done once."""
+"""Fixtures of the dbt tests. dbt runs in this process, because importing it takes seconds."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from tests.python.helpers.raw_layer import RawLayer
 
 @pytest.fixture(scope="session")
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
-    """A maker of projects on an empty raw layer, each in place of the one before.
+    """Returns a function that makes a project on an empty raw layer, which replaces the project before.
 
-    They have one path: dbt parses the project again when the path in its profile changes, which takes seconds.
+    All have the same path: dbt parses the project again when the path in its profile changes, which takes seconds.
     """
     folder = tmp_path_factory.mktemp("dbt")
 

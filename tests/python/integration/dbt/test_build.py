@@ -1,4 +1,4 @@
-"""Three days of the business through whole builds: what each layer holds after each of them."""
+"""Complete builds on three days of the business: the contents of each layer after each build."""
 
 import math
 from collections.abc import Callable
@@ -16,18 +16,18 @@ KEYLESS = Sale(None, venda=77.0)
 
 @dataclass(frozen=True)
 class Day:
-    """What a build did, and silver after it."""
+    """The result of a build, and the contents of silver after it."""
 
     outcomes: dict[str, str]
-    good: dict[int, float]
+    valid: dict[int, float]
     rejected: list[tuple[Any, ...]]
 
 
 def build(project: Project, today: str, *options: str) -> Day:
-    """A whole build of that day."""
+    """Runs a complete build on a day."""
     return Day(
         outcomes=project.outcomes("build", *options, today=today),
-        good=dict(project.raw.query("select id_venda, cast(valor as double) from silver.venda")),
+        valid=dict(project.raw.query("select id_venda, cast(valor as double) from silver.venda")),
         rejected=project.raw.query("select id_venda, motivo from silver.venda_rejeitada order by 1, 2"),
     )
 
@@ -39,7 +39,7 @@ def project(new_project: Callable[[], Project]) -> Project:
 
 @pytest.fixture(scope="module")
 def days(project: Project) -> list[Day]:
-    """Sunday: all kinds of bad sales. Monday: some mended, one spoiled, a load died. Tuesday: nothing new."""
+    """Sunday: rejected sales. Monday: some corrected, one now invalid, an incomplete load. Tuesday: nothing new."""
     raw = project.raw
 
     raw.employees(1, {1: "Ana", 2: "José D'Ávila"})
@@ -70,23 +70,23 @@ def days(project: Project) -> list[Day]:
     return [sunday, monday, tuesday]
 
 
-def test_a_build_passes_whole_and_warns_of_what_is_unknown(days: list[Day]) -> None:
+def test_build_passes_and_warns_of_unknown_employees(days: list[Day]) -> None:
     sunday, *_ = days
 
     passed = {"success", "pass", "no-op"}
     assert {name: word for name, word in sunday.outcomes.items() if word not in passed} == {
         "sale_by_unknown_employee": "warn"
     }
-    assert {"rule_valor_nan", "each_layer_has_unique_keys", "silver_venda"} <= set(sunday.outcomes)
+    assert {"each_rule_rejects", "each_layer_has_unique_keys", "silver_venda"} <= set(sunday.outcomes)
 
 
-def test_good_sales_are_in_silver_in_cents(days: list[Day]) -> None:
+def test_valid_sales_are_in_silver_rounded_to_cents(days: list[Day]) -> None:
     sunday, *_ = days
 
-    assert sunday.good == {1: 1.01, 4: 10.0}
+    assert sunday.valid == {1: 1.01, 4: 10.0}
 
 
-def test_bad_sales_are_rejected_with_their_reason(days: list[Day]) -> None:
+def test_invalid_sales_are_rejected_with_their_reason(days: list[Day]) -> None:
     sunday, *_ = days
 
     assert sunday.rejected == [
@@ -98,28 +98,28 @@ def test_bad_sales_are_rejected_with_their_reason(days: list[Day]) -> None:
     ]
 
 
-def test_a_mended_sale_and_one_whose_day_came_return_and_a_spoiled_one_leaves(days: list[Day]) -> None:
+def test_sales_move_between_silver_and_rejected_as_they_change(days: list[Day]) -> None:
     _, monday, _ = days
 
-    assert monday.good == {2: 20.0, 3: 10.0, 4: 10.0, 6: 60.0}
+    assert monday.valid == {2: 20.0, 3: 10.0, 4: 10.0, 6: 60.0}
     assert monday.rejected == [(1, "valor_ausente"), (5, "valor_nan"), (None, "sem_chave")]
 
 
-def test_sales_without_a_key_are_those_of_the_last_completed_load(days: list[Day]) -> None:
+def test_sales_without_key_are_those_of_the_last_completed_load(days: list[Day]) -> None:
     _, monday, tuesday = days
 
     assert [key for key, _ in monday.rejected].count(None) == 1
     assert tuesday.rejected == [(1, "valor_ausente"), (5, "valor_nan")]
-    assert tuesday.good == monday.good
+    assert tuesday.valid == monday.valid
 
 
-def test_small_tables_are_the_current_state(project: Project, days: list[Day]) -> None:
+def test_small_tables_have_the_current_state(project: Project, days: list[Day]) -> None:
     assert len(days) == 3
     assert project.raw.query("select * from silver.funcionario order by id") == [(1, "Ana Souza"), (3, "Clara")]
     assert project.raw.query("select * from silver.categoria") == [(1, "Livros")]
 
 
-def test_their_history_keeps_every_name(project: Project, days: list[Day]) -> None:
+def test_history_keeps_every_name(project: Project, days: list[Day]) -> None:
     assert len(days) == 3
     assert project.raw.query("""
         select id, nome, dbt_valid_to is null from silver.funcionario_historico order by id, dbt_valid_from
@@ -139,4 +139,4 @@ def test_descriptions_are_in_the_warehouse(project: Project, days: list[Day]) ->
         where schema_name = 'silver' and table_name = 'venda' and column_name = 'valor'
     """)
     assert "breaks no rule" in table
-    assert "rounded to the cent" in column
+    assert "rounded to cents" in column

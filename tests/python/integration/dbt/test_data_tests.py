@@ -1,4 +1,4 @@
-"""The data tests see what they are there to see: each damage is reported by its own test, and only there."""
+"""Each damage to the data fails exactly the data test that is made for it."""
 
 from collections.abc import Callable
 from datetime import date
@@ -13,7 +13,7 @@ TESTS = ("test", "--select", "test_type:singular", "test_name:at_most_characters
 
 @pytest.fixture(scope="module")
 def project(new_project: Callable[[], Project]) -> Project:
-    """A warehouse with three good sales and a bad one, built."""
+    """A warehouse with three valid sales and a rejected one, built."""
     project = new_project()
     project.raw.employees(1, {1: "Ana"})
     project.raw.categories(1, date(2025, 6, 15), {1: "Livros"})
@@ -36,7 +36,7 @@ def project(new_project: Callable[[], Project]) -> Project:
             "update silver.venda_avaliada set id_venda = 3 where id_venda = 4",
             "update silver.venda_avaliada set id_venda = 4 where motivo is not null",
             "each_layer_has_unique_keys",
-            id="sale both good and rejected",
+            id="sale both valid and rejected",
         ),
         pytest.param(
             "update ops.extract_runs set rows_loaded = 5 where source = 'postgres'",
@@ -60,11 +60,11 @@ def project(new_project: Callable[[], Project]) -> Project:
             "update silver.funcionario set nome = repeat('ã', 101)",
             "update silver.funcionario set nome = repeat('ã', 100)",
             "at_most_characters_silver_funcionario_100__nome",
-            id="name that Redshift would cut",
+            id="name that Redshift would truncate",
         ),
     ],
 )
-def test_a_damage_is_reported(project: Project, damage: str, repair: str, test: str) -> None:
+def test_damage_fails_its_test(project: Project, damage: str, repair: str, test: str) -> None:
     project.raw.query(damage)
     outcomes = project.outcomes(*TESTS)
     project.raw.query(repair)
@@ -72,7 +72,7 @@ def test_a_damage_is_reported(project: Project, damage: str, repair: str, test: 
     assert {name for name, word in outcomes.items() if word == "fail"} == {test}
 
 
-def test_an_extract_that_loaded_nothing_agrees_with_raw(project: Project) -> None:
+def test_extract_without_new_rows_matches_raw(project: Project) -> None:
     project.raw.query("""
         insert into ops.extract_runs
         select * replace ('run 2' as run_id, finished_at + interval 1 hour as finished_at, 0 as rows_loaded,
@@ -86,7 +86,7 @@ def test_an_extract_that_loaded_nothing_agrees_with_raw(project: Project) -> Non
 
 
 @pytest.mark.parametrize(("age", "word"), [("25 hours", "pass"), ("30 hours", "warn"), ("60 hours", "error")])
-def test_a_source_not_read_for_long_is_stale(project: Project, age: str, word: str) -> None:
+def test_source_that_was_not_read_for_long_is_stale(project: Project, age: str, word: str) -> None:
     project.raw.query(f"update ops.extract_runs set finished_at = now() - interval '{age}' where source = 'api'")
 
     assert project.outcomes("source", "freshness", "--select", "source:raw_api") == {"funcionario": word}

@@ -1,8 +1,8 @@
-"""A history of loads built step by step gives what its last state says, and what a full refresh gives.
+"""Building a history of loads step by step gives the same silver as a full refresh, and as the rules require.
 
-Each example is many histories in one: twenty sales that change, spoil, are mended, go and come back independently,
-over builds that may die halfway, with a day that comes and goes. What is expected is worked out here, from what the
-rules say.
+Each example is many histories in one: twenty sales that change, become invalid, are corrected, are deleted and come
+back independently, over builds that may be interrupted, with a date that changes. The expected result is computed
+here, from the rules.
 """
 
 import math
@@ -23,14 +23,14 @@ VERSION = st.tuples(
     st.sampled_from((FIRST_DAY, TODAY, TODAY, TOMORROW, date(2016, 12, 31), None)),
     st.sampled_from((10.0, 12.5, 0.005, 1e15, None, math.nan, math.inf, -math.inf, -1.0, 0.004, 1e16)),
 )
-GONE = "gone"
+DELETED = "deleted"
 
 Rows = Counter[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A load, and how many of the models are built after it before the build dies."""
+    """A load, and how many of the models are built after it before the build is interrupted."""
 
     sales: Sequence[Sale]
     deleted: Sequence[int]
@@ -41,12 +41,12 @@ class Step:
 
 STEP = st.builds(
     lambda versions, keyless, **others: Step(
-        [Sale(number, *version) for number, version in enumerate(versions) if version and version != GONE]
+        [Sale(number, *version) for number, version in enumerate(versions) if version and version != DELETED]
         + [Sale(None, *version) for version in keyless],
-        [number for number, version in enumerate(versions) if version == GONE],
+        [number for number, version in enumerate(versions) if version == DELETED],
         **others,
     ),
-    versions=st.lists(st.none() | VERSION | st.just(GONE), min_size=20, max_size=20),
+    versions=st.lists(st.none() | VERSION | st.just(DELETED), min_size=20, max_size=20),
     keyless=st.lists(VERSION, max_size=2),
     completed=st.sampled_from((True, True, True, False)),
     today=st.sampled_from((TODAY, TOMORROW)),
@@ -54,25 +54,27 @@ STEP = st.builds(
 )
 
 
+# The rules of sales in Python, from what macros/sale_rules.sql declares: whether a sale breaks the rule on a day.
+RULES: dict[str, Callable[[Sale, date], bool]] = {
+    "sem_chave": lambda sale, _: sale.id_venda is None,
+    "valor_ausente": lambda sale, _: sale.venda is None,
+    "valor_infinito": lambda sale, _: sale.venda is not None and math.isinf(sale.venda),
+    "valor_nao_positivo": lambda sale, _: sale.venda is not None and sale.venda < 0.005,
+    "valor_fora_do_limite": lambda sale, _: sale.venda is not None and sale.venda >= 1e16,
+    "valor_nan": lambda sale, _: sale.venda is not None and math.isnan(sale.venda),
+    "data_ausente": lambda sale, _: sale.data_venda is None,
+    "data_antes_da_empresa": lambda sale, _: sale.data_venda is not None and sale.data_venda < FIRST_DAY,
+    "data_futura": lambda sale, today: sale.data_venda is not None and sale.data_venda > today,
+}
+
+
 def reason(sale: Sale, today: date) -> str | None:
-    """Why a sale is rejected: the first rule that it breaks."""
-    key, day, amount = sale.id_venda, sale.data_venda, sale.venda
-    broken = {
-        "sem_chave": key is None,
-        "valor_ausente": amount is None,
-        "valor_infinito": amount is not None and math.isinf(amount),
-        "valor_nao_positivo": amount is not None and amount < 0.005,
-        "valor_fora_do_limite": amount is not None and amount >= 1e16,
-        "valor_nan": amount is not None and math.isnan(amount),
-        "data_ausente": day is None,
-        "data_antes_da_empresa": day is not None and day < FIRST_DAY,
-        "data_futura": day is not None and day > today,
-    }
-    return next((name for name, is_broken in broken.items() if is_broken), None)
+    """Returns the first rule that a sale breaks."""
+    return next((motivo for motivo, breaks in RULES.items() if breaks(sale, today)), None)
 
 
 def expected(history: Sequence[Step]) -> Rows:
-    """Silver after a whole build of these loads: key, date, amount, reason and load of each sale."""
+    """Returns silver after a complete build of these loads: key, date, amount, reason and load of each sale."""
     completed = [(load, step.sales) for load, step in enumerate(history) if step.completed]
     latest: dict[int | None, tuple[Sale, int]] = {}
     for load, step in enumerate(history):
@@ -90,7 +92,7 @@ def expected(history: Sequence[Step]) -> Rows:
 
 
 def silver(project: Project) -> Rows:
-    """Silver as it is, in the same form."""
+    """Returns silver from the warehouse, in the same form."""
     rows = project.raw.query("""
         select id_venda, data_venda, venda, null as motivo, _dlt_load_id from silver.venda
         union all
@@ -100,12 +102,12 @@ def silver(project: Project) -> Rows:
 
 
 @settings(max_examples=3, derandomize=True, phases=[Phase.generate])
-@given(dying_or_not=st.lists(STEP, min_size=2, max_size=3), whole=STEP)
-def test_an_incremental_history_equals_its_last_state_and_a_full_refresh(
-    new_project: Callable[[], Project], dying_or_not: list[Step], whole: Step
+@given(steps=st.lists(STEP, min_size=2, max_size=3), last=STEP)
+def test_incremental_builds_equal_a_full_refresh(
+    new_project: Callable[[], Project], steps: list[Step], last: Step
 ) -> None:
     project = new_project()
-    history = [*dying_or_not, replace(whole, models_built=4)]
+    history = [*steps, replace(last, models_built=4)]
 
     for load, step in enumerate(history):
         project.raw.sales(load, step.sales, deleted=step.deleted, completed=step.completed)
@@ -114,11 +116,11 @@ def test_an_incremental_history_equals_its_last_state_and_a_full_refresh(
         if models == MODELS:
             assert silver(project) == expected(history[: load + 1])
 
-    assert project.dbt("run", "--full-refresh", "--select", *MODELS, today=str(whole.today)).success
+    assert project.dbt("run", "--full-refresh", "--select", *MODELS, today=str(last.today)).success
     assert silver(project) == expected(history)
 
 
-def test_a_change_of_the_rules_takes_a_full_refresh(new_project: Callable[[], Project]) -> None:
+def test_changed_rules_require_a_full_refresh(new_project: Callable[[], Project]) -> None:
     project = new_project()
     project.raw.sales(0, [Sale(1, date(2018, 1, 1)), Sale(2)])
     later = ("--vars", "{primeiro_dia: '2019-01-01'}")

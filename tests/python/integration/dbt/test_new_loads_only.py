@@ -1,4 +1,4 @@
-"""What an incremental build reads, from DuckDB's own account of the plan as it ran."""
+"""What an incremental build reads, from the plan that DuckDB reports after it ran the query."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,15 +14,15 @@ HISTORY = 500_000  # several of DuckDB's row groups
 
 
 def scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Each table that a plan scans, and the rows that came out of the scan."""
+    """Yields each table that a plan scans, and the number of rows that the scan returned."""
     if node.get("type") == "TABLE_SCAN":
         yield node["extra_info"]["Table"].split(".", 1)[1], node["intermediate_rows"]
     for child in (*node.get("children", ()), *node.get("operator", ())):
         yield from scans(child)
 
 
-def what_a_build_reads(project: Project, model: str) -> list[tuple[str, int]]:
-    """The scans of what an incremental build inserts, but for the one that finds the newest load built before."""
+def build_scans(project: Project, model: str) -> list[tuple[str, int]]:
+    """Returns the scans of an incremental build's query, without the scan that finds the newest load in the table."""
     compiled = project.dbt("compile", "--select", model)
     assert compiled.result
     with duckdb.connect(str(project.raw.path)) as connection:
@@ -35,7 +35,7 @@ def what_a_build_reads(project: Project, model: str) -> list[tuple[str, int]]:
 
 @pytest.fixture
 def built(new_project: Callable[[], Project]) -> Project:
-    """A project that has built a long history, and has a new load with a changed and a new sale."""
+    """A project that has built a long history, and has a new load with one changed and one new sale."""
     project = new_project()
     project.raw.sales(0, [Sale(1)])
     project.raw.query(
@@ -47,12 +47,12 @@ def built(new_project: Callable[[], Project]) -> Project:
     return project
 
 
-def test_bronze_and_silver_read_new_loads_only(built: Project) -> None:
-    bronze = what_a_build_reads(built, "bronze_venda")
+def test_incremental_builds_read_new_loads_only(built: Project) -> None:
+    bronze = build_scans(built, "bronze_venda")
     assert ("raw_postgres.venda", 2) in bronze
-    assert max(rows for _, rows in bronze) < HISTORY / 50  # sales that were deleted are looked up by their key
+    assert max(rows for _, rows in bronze) < HISTORY / 50  # deleted sales are looked up by key
 
     assert built.dbt("run", "--select", "bronze_venda").success
-    silver = what_a_build_reads(built, "silver_venda_avaliada")
+    silver = build_scans(built, "silver_venda_avaliada")
     assert ("bronze.venda", 2) in silver
     assert max(rows for _, rows in silver) <= 2

@@ -1,4 +1,4 @@
-"""The project as a whole: today, an empty source, documentation."""
+"""The project as a whole: the macro today, an empty source, documentation."""
 
 import json
 from collections.abc import Callable
@@ -23,29 +23,29 @@ def today_in_sao_paulo() -> date:
 
 
 def today_of(project: Project, today: str) -> date:
-    result = project.dbt("show", "--inline", "select {{ hoje() }} as hoje", "--output", "json", today=today)
+    result = project.dbt("show", "--inline", "select {{ today() }} as today", "--output", "json", today=today)
     assert result.success, result.exception
     return result.result.results[0].agate_table.rows[0][0]
 
 
-def test_today_is_what_is_set(project: Project) -> None:
+def test_today_is_the_setting(project: Project) -> None:
     assert today_of(project, "2024-02-29") == date(2024, 2, 29)
 
 
-def test_today_is_else_the_day_in_sao_paulo(project: Project) -> None:
+def test_today_without_setting_is_the_date_in_sao_paulo(project: Project) -> None:
     before = today_in_sao_paulo()
     assert before <= today_of(project, "") <= today_in_sao_paulo()
 
 
 @pytest.mark.parametrize("today", ["31/12/2025", "2025-13-01", "2025-12-31'; drop table x; --"])
-def test_a_today_that_is_no_date_is_refused(project: Project, today: str) -> None:
+def test_today_that_is_not_a_date_is_an_error(project: Project, today: str) -> None:
     result = project.dbt("parse", today=today)
 
     assert not result.success
     assert f"TODAY must be a date such as 2025-12-31, not '{today}'" in str(result.exception)
 
 
-def test_an_empty_list_of_employees_stops_silver_and_its_history(project: Project) -> None:
+def test_empty_list_of_employees_stops_silver_and_its_history(project: Project) -> None:
     project.raw.employees(1, {1: "Ana"}, completed=False)
 
     outcomes = project.outcomes("build", "--select", "bronze_funcionario+1", "--exclude-resource-type", "unit_test")
@@ -55,7 +55,7 @@ def test_an_empty_list_of_employees_stops_silver_and_its_history(project: Projec
     assert outcomes["silver_funcionario_historico"] == "skipped"
 
 
-def test_everything_is_described(project: Project) -> None:
+def test_every_resource_and_column_has_a_description(project: Project) -> None:
     assert project.dbt("parse").success
     manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
     described = [
@@ -76,7 +76,7 @@ def test_everything_is_described(project: Project) -> None:
     assert [name for name, description in (things | columns).items() if not description.strip()] == []
 
 
-def test_every_name_of_a_person_is_tagged(project: Project) -> None:
+def test_personal_data_is_tagged(project: Project) -> None:
     assert project.dbt("parse").success
     manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
 
@@ -94,7 +94,7 @@ def test_every_name_of_a_person_is_tagged(project: Project) -> None:
     }
 
 
-def test_the_tests_of_whole_layers_go_by_every_table_that_is_loaded() -> None:
+def test_tests_of_whole_layers_check_every_loaded_table() -> None:
     listed = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["tables"]
     with_rejected = {path.stem for path in (ROOT / "models/silver").glob("*_rejeitada.sql")}
 

@@ -1,4 +1,4 @@
-"""Every statement that dbt renders for Redshift is one that Redshift takes, as far as text can tell."""
+"""Every statement that dbt renders for Redshift is valid there, as far as its text shows."""
 
 from functools import cache
 
@@ -6,31 +6,30 @@ import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from tests.python.helpers import ROOT
-from tests.python.helpers.redshift_sql import FORMS, FUNCTIONS, TYPES, WITHOUT_LENGTH, faults
-from tests.python.helpers.redshift_target import redshift_up
+from tests.python.helpers.redshift_sql import FORMS, FUNCTIONS, TYPES, WITHOUT_LENGTH, find_faults
+from tests.python.helpers.redshift_target import RedshiftTarget
 
-# Those of .sqlfluff's rules that find mistakes; its rules of layout are about the text before Jinja.
+# The rules of .sqlfluff that find mistakes. Its layout rules apply to the text before Jinja.
 MISTAKES = ("RF01", "RF02", "ST03", "AL05", "CV05", "AM02", "AM05", "AM08")
 INCREMENTAL = {"bronze": "venda", "silver": "venda_avaliada"}
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The statement of each model and test by its name; incremental ones as of a later and a first build."""
+def rendered(redshift: RedshiftTarget) -> dict[str, str]:
+    """Returns the statement of each model and test by name, for a later and for a first build."""
     statements: dict[str, str] = {}
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as redshift:
-        for schema, table in INCREMENTAL.items():
-            redshift.execute(f"create schema {schema}; create table {schema}.{table} (id_venda int)")
-        for command, suffix in ((["compile"], ""), (["compile", "--full-refresh"], " (full refresh)")):
-            done = redshift.dbt(*command)
-            assert done.success, done.exception
-            for result in done.result:
-                if result.node.resource_type != "seed":
-                    statements[result.node.name + suffix] = result.node.compiled_code
+    for schema, table in INCREMENTAL.items():
+        redshift.execute(f"create schema {schema}; create table {schema}.{table} (id_venda int)")
+    for command, suffix in ((["compile"], ""), (["compile", "--full-refresh"], " (full refresh)")):
+        done = redshift.dbt(*command)
+        assert done.success, done.exception
+        for result in done.result:
+            if result.node.resource_type != "seed":
+                statements[result.node.name + suffix] = result.node.compiled_code
     return statements
 
 
-def test_all_of_the_project_is_rendered(rendered: dict[str, str]) -> None:
+def test_every_model_and_test_is_rendered(rendered: dict[str, str]) -> None:
     models = {path.stem for path in (ROOT / "models").rglob("*.sql")}
     tests = {path.stem for path in (ROOT / "tests" / "data").glob("*.sql")}
     assert models | tests <= rendered.keys()
@@ -40,11 +39,11 @@ def test_all_of_the_project_is_rendered(rendered: dict[str, str]) -> None:
         assert "present._dlt_load_id" not in rendered[f"{model} (full refresh)"]
 
 
-def test_nothing_is_rendered_that_redshift_lacks(rendered: dict[str, str]) -> None:
-    assert {name: found for name, sql in rendered.items() if (found := faults(sql))} == {}
+def test_statements_use_only_what_redshift_has(rendered: dict[str, str]) -> None:
+    assert {name: found for name, sql in rendered.items() if (found := find_faults(sql))} == {}
 
 
-def test_every_rendered_model_passes_sqlfluff(rendered: dict[str, str]) -> None:
+def test_rendered_models_pass_sqlfluff(rendered: dict[str, str]) -> None:
     models = {path.stem for path in (ROOT / "models").rglob("*.sql")}
     found = {name: violations(sql) for name, sql in rendered.items() if name.split(" ")[0] in models}
     assert {name: broken for name, broken in found.items() if broken} == {}
@@ -67,7 +66,7 @@ SEEDED = {
     "select a from t where a is distinct from 1": "IS DISTINCT FROM is not supported",
     "select array[1, 2] as a": "no arrays",
     "select sum(a) over w as s from t window w as (order by a)": "WINDOW clause is not supported",
-    "select x from (values (1)) as v (x)": "VALUES is for INSERT",
+    "select x from (values (1)) as v (x)": "VALUES is supported in INSERT",
     "select string_agg(a, ', ') as a from t": "use dbt.listagg",
     "select a, current_timestamp as agora from t": "leader node only",
     "select strftime(a, '%Y') as ano from t": "to_char",
@@ -80,13 +79,13 @@ SEEDED = {
     "select a from t where nome = 'Ana '": "trailing blanks",
     "select a from t where nome in ('Ana', '')": "trailing blanks",
     "select case nome when 'Ana ' then 1 end as a from t": "trailing blanks",
-    "select a from t where": "sqlglot does not read it",
+    "select a from t where": "sqlglot cannot parse it",
 }
 
 
 @pytest.mark.parametrize(("sql", "said"), SEEDED.items())
-def test_a_mistake_is_found(sql: str, said: str) -> None:
-    assert any(said in fault for fault in faults(sql)), faults(sql)
+def test_mistake_is_found(sql: str, said: str) -> None:
+    assert any(said in fault for fault in find_faults(sql)), find_faults(sql)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +98,8 @@ def test_a_mistake_is_found(sql: str, said: str) -> None:
         "select case nome when 'Ana' then 'x ' else '' end as a from t",
     ],
 )
-def test_what_is_right_passes(sql: str) -> None:
-    assert faults(sql) == []
+def test_valid_statement_passes(sql: str) -> None:
+    assert find_faults(sql) == []
 
 
 def test_every_entry_of_the_lists_has_a_reason() -> None:
@@ -116,5 +115,5 @@ def test_every_entry_of_the_lists_has_a_reason() -> None:
         ("select from where", "PRS"),
     ],
 )
-def test_sqlfluff_finds_a_mistake(sql: str, rule: str) -> None:
+def test_sqlfluff_finds_mistake(sql: str, rule: str) -> None:
     assert any(rule in violation for violation in violations(sql)), violations(sql)

@@ -1,4 +1,4 @@
-"""`python -m deploy` with git for real, moto as AWS, and docker and terraform that write down what they are told."""
+"""`python -m deploy` with the real git, moto as AWS, and a docker and a terraform that record their arguments."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.python.helpers import ROOT
 REGION = "sa-east-1"
 BUCKET = "empresa-terraform"
 
-# Writes down its arguments and standard input; prints what lies in a file of its name and command, if there is one.
+# Records its arguments and standard input; prints the contents of the file with its name and command, if it exists.
 PROGRAM = """#!{python}
 import json, os, pathlib, sys
 here = pathlib.Path(__file__).parent
@@ -42,7 +42,7 @@ for word in sys.argv[1:]:
 
 
 class Machine:
-    """The programs on PATH, and what they were called with."""
+    """The programs on PATH, and the calls of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Machine:
         return [call[1:] for call in self.all_calls() if call[0] == program and word in call]
 
     def order(self) -> list[str]:
-        """What was done, without what only looks: each program's name and its command."""
+        """The calls that change something: each program's name and its command."""
         commands = [f"{call[0]} {call[2] if call[0] == 'terraform' else call[1]}" for call in self.all_calls()]
         return [command for command in commands if command != "terraform output"]
 
@@ -85,7 +85,7 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Machine:
-    """A machine with an empty AWS account, and a repository of one commit."""
+    """A machine with an empty AWS account, and a repository with one commit."""
     requests.post(f"{aws}/moto-api/reset", timeout=10).raise_for_status()
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -112,14 +112,14 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Machin
 
 
 def deployed(machine: Machine) -> str:
-    """Makes the repository there and Terraform say so; returns its URL."""
+    """Creates the image repository and makes it an output of Terraform; returns its URL."""
     ecr = boto3.client("ecr", region_name=REGION)
     url = str(ecr.create_repository(repositoryName="vendas")["repository"]["repositoryUri"])
     machine.answer("terraform", "output", json.dumps({"ecr_repository_url": {"value": url}}))
     return url
 
 
-def test_up_pushes_the_commits_image_and_then_applies(machine: Machine) -> None:
+def test_up_pushes_the_image_of_the_commit_and_then_applies(machine: Machine) -> None:
     url = deployed(machine)
     tag = image.commit()
 
@@ -131,11 +131,15 @@ def test_up_pushes_the_commits_image_and_then_applies(machine: Machine) -> None:
     (build,) = machine.calls("docker", "build")
     assert build == ["build", "--tag", f"{url}:{tag}", str(image.ROOT)]
     assert machine.calls("docker", "push") == [["push", f"{url}:{tag}"]]
-    assert machine.calls("terraform", "apply")[0][1:] == ["apply", f"-var=image_tag={tag}"]
+    assert machine.calls("terraform", "apply")[0][1:] == [
+        "apply",
+        f"-var=image_tag={tag}",
+        f"-var=state_bucket={BUCKET}",
+    ]
     assert len(tag) == 40
 
 
-def test_the_image_is_for_the_machines_that_fargate_has(machine: Machine) -> None:
+def test_the_image_is_built_for_fargate(machine: Machine) -> None:
     deployed(machine)
     machine.fails("docker", "build")
 
@@ -145,7 +149,7 @@ def test_the_image_is_for_the_machines_that_fargate_has(machine: Machine) -> Non
     assert "terraform apply" not in machine.order()
 
 
-def test_the_registrys_password_is_told_by_standard_input_alone(machine: Machine) -> None:
+def test_the_password_of_the_registry_is_passed_only_on_standard_input(machine: Machine) -> None:
     deployed(machine)
     main(["up"])
 
@@ -156,7 +160,7 @@ def test_the_registrys_password_is_told_by_standard_input_alone(machine: Machine
     assert password not in words
 
 
-def test_an_image_that_is_there_is_not_pushed_again(machine: Machine) -> None:
+def test_an_existing_image_is_not_pushed_again(machine: Machine) -> None:
     deployed(machine)
     ecr = boto3.client("ecr", region_name=REGION)
     ecr.put_image(repositoryName="vendas", imageManifest=json.dumps(MANIFEST), imageTag=image.commit())
@@ -184,22 +188,22 @@ def test_in_an_empty_account_the_repository_comes_before_the_image(machine: Mach
     assert machine.order() == [
         "terraform init", "terraform apply", "docker build", "docker login", "docker push", "terraform apply",
     ]  # fmt: skip
-    image_tag = f"-var=image_tag={image.commit()}"
+    variables = [f"-var=image_tag={image.commit()}", f"-var=state_bucket={BUCKET}"]
     assert [call[1:] for call in machine.calls("terraform", "apply")] == [
-        ["apply", image_tag, f"-target={terraform.REPOSITORY}", "-auto-approve"],
-        ["apply", image_tag, "-auto-approve"],
+        ["apply", *variables, f"-target={terraform.REPOSITORY}", "-auto-approve"],
+        ["apply", *variables, "-auto-approve"],
     ]
 
 
 @pytest.mark.usefixtures("machine")
-def test_a_repository_that_is_not_made_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_repository_that_was_not_created_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["up"]) == 1
 
-    assert "there is no output ecr_repository_url" in capfd.readouterr().out
+    assert "output ecr_repository_url is missing" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["untracked", "changed"])
-def test_a_tree_with_changes_is_refused_before_anything_is_done(
+def test_uncommitted_changes_are_refused_before_anything_is_done(
     machine: Machine, capfd: pytest.CaptureFixture[str], change: str
 ) -> None:
     file = image.ROOT / ("novo.py" if change == "untracked" else "Dockerfile")
@@ -207,13 +211,13 @@ def test_a_tree_with_changes_is_refused_before_anything_is_done(
 
     assert main(["up"]) == 1
 
-    said = capfd.readouterr().out
-    assert "the image is named after its commit, and these are in none; commit or remove them first" in said
-    assert file.name in said
+    output = capfd.readouterr().out
+    assert "the image is tagged with its commit; commit or remove these files first" in output
+    assert file.name in output
     assert machine.all_calls() == []
 
 
-def test_the_state_is_kept_in_a_bucket_that_is_closed(machine: Machine) -> None:
+def test_the_bucket_of_the_state_is_private(machine: Machine) -> None:
     assert main(["plan"]) == 0
 
     s3 = boto3.client("s3", region_name=REGION)
@@ -227,7 +231,7 @@ def test_the_state_is_kept_in_a_bucket_that_is_closed(machine: Machine) -> None:
         f"-backend-config=bucket={BUCKET}", "-backend-config=key=vendas/terraform.tfstate",
         f"-backend-config=region={REGION}", "-backend-config=encrypt=true", "-backend-config=use_lockfile=true",
     } <= set(init)  # fmt: skip
-    assert main(["plan"]) == 0  # the second finds it
+    assert main(["plan"]) == 0  # the second one finds it
 
 
 def test_plan_applies_nothing(machine: Machine) -> None:
@@ -236,32 +240,35 @@ def test_plan_applies_nothing(machine: Machine) -> None:
     assert machine.order() == ["terraform init", "terraform plan"]
 
 
-def test_destroy_lets_terraform_ask(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_destroy_asks_for_approval(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     main(["plan"])
 
     assert main(["destroy"]) == 0
 
     (destroy,) = machine.calls("terraform", "destroy")
-    assert destroy[1:] == ["destroy", f"-var=image_tag={image.commit()}"]
-    assert f"left are the bucket of Terraform's state, {BUCKET}, the weekly snapshots" in capfd.readouterr().out
+    assert destroy[1:] == ["destroy", f"-var=image_tag={image.commit()}", f"-var=state_bucket={BUCKET}"]
+    assert (
+        f"removed, except for the bucket of Terraform's state, {BUCKET}, the weekly snapshots"
+        in capfd.readouterr().out
+    )
 
 
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("command", ["destroy", "run", "logs"])
-def test_what_works_on_a_deployment_makes_none(capfd: pytest.CaptureFixture[str], command: str) -> None:
+def test_a_command_on_a_deployment_creates_nothing(capfd: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command]) == 1
 
     assert "nothing is deployed" in capfd.readouterr().out
     assert boto3.client("s3", region_name=REGION).list_buckets()["Buckets"] == []
 
 
-def test_half_a_deployment_is_said_to_be_one(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_deployment_is_reported(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     main(["plan"])
     deployed(machine)
 
     assert main(["run"]) == 1
 
-    assert "not deployed as a whole; run make deploy" in capfd.readouterr().out
+    assert "the deployment is incomplete; run make deploy" in capfd.readouterr().out
 
 
 @pytest.mark.usefixtures("machine")
@@ -272,13 +279,13 @@ def test_every_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, capfd: 
 
     assert main(["plan"]) == 1
 
-    said = capfd.readouterr().out
-    assert "TF_VAR_name is not set" in said
-    assert "TF_VAR_region: expected an AWS region, such as sa-east-1, got 'brasil'" in said
-    assert "STATE_BUCKET is not set" in said
+    output = capfd.readouterr().out
+    assert "TF_VAR_name is not set" in output
+    assert "TF_VAR_region: expected an AWS region, such as sa-east-1, got 'brasil'" in output
+    assert "STATE_BUCKET is not set" in output
 
 
-def test_a_program_that_is_not_there_is_named(
+def test_a_missing_program_is_named(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     main(["plan"])
@@ -290,10 +297,12 @@ def test_a_program_that_is_not_there_is_named(
 
     assert main(["plan"]) == 1
 
-    assert "cannot run terraform: No such file or directory; install it" in capfd.readouterr().out
+    assert (
+        "cannot run terraform: No such file or directory; docs/aws.md lists what to install" in capfd.readouterr().out
+    )
 
 
-def test_a_run_that_fails_says_where_and_why_and_fails(
+def test_a_failed_run_reports_where_and_why(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     main(["plan"])
@@ -302,24 +311,26 @@ def test_a_run_that_fails_says_where_and_why_and_fails(
     arn = states.create_state_machine(
         name="vendas", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/vendas"
     )["stateMachineArn"]
-    known = dict.fromkeys(("region", "log_group", "docs_url"), REGION) | {"state_machine_arn": arn}
+    known = dict.fromkeys(("log_group", "docs_url"), "unused") | {"state_machine_arn": arn}
     machine.answer("terraform", "output", json.dumps({name: {"value": value} for name, value in known.items()}))
     monkeypatch.setenv("SF_EXECUTION_HISTORY_TYPE", "FAILURE")
 
     assert main(["run", "--input", '{"sources": ["api"]}']) == 1
 
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     (execution,) = states.list_executions(stateMachineArn=arn)["executions"]
-    assert f"#/v2/executions/details/{execution['executionArn']}" in said
-    assert "failed after 0:00:" in said
+    assert f"#/v2/executions/details/{execution['executionArn']}" in output
+    assert "failed after 0:00:" in output
 
 
-def test_terraform_has_what_is_asked_of_it() -> None:
+def test_infra_has_the_variables_and_outputs_that_deploy_uses() -> None:
     infra = "\n".join(file.read_text() for file in (ROOT / "infra").glob("*.tf"))
 
     outputs = set(re.findall(r'^output "(\w+)"', infra, re.MULTILINE))
     assert {field.name for field in fields(terraform.Outputs)} | {"ecr_repository_url"} <= outputs
-    assert {"name", "region", "image_tag"} <= set(re.findall(r'^variable "(\w+)"', infra, re.MULTILINE))
+    assert {"name", "region", "image_tag", "state_bucket"} <= set(
+        re.findall(r'^variable "(\w+)"', infra, re.MULTILINE)
+    )
     kind, name = terraform.REPOSITORY.split(".")
     assert f'resource "{kind}" "{name}"' in infra
     assert 'backend "s3" {}' in infra

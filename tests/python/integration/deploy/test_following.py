@@ -1,4 +1,4 @@
-"""Following an execution and the tasks' log: what a person reads, and where it ends."""
+"""Following an execution and the logs of the tasks: what a person reads, and when it ends."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ TASK = {"TaskArn": "arn:aws:ecs:sa-east-1:123456789012:task/vendas/1", "StoppedR
 
 @pytest.fixture
 def states(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Step Functions; an execution runs until it is stopped."""
+    """Step Functions, in which an execution runs until it is stopped."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
@@ -37,47 +37,71 @@ def machine(states: Any) -> str:
 
 def test_an_execution_is_followed_to_its_end(states: Any) -> None:
     arn = execution.start(states, machine(states), '{"sources": ["postgres"]}')
-    looks: list[str] = []
+    polls: list[str] = []
 
-    def look(_steps: list[execution.Step], _running: set[str]) -> None:
-        looks.append(states.describe_execution(executionArn=arn)["status"])
-        if len(looks) == 2:
+    def report(_steps: list[execution.Step], _running: set[str]) -> None:
+        polls.append(states.describe_execution(executionArn=arn)["status"])
+        if len(polls) == 2:
             states.stop_execution(executionArn=arn, error="Stopped", cause="by hand")
 
-    end = execution.follow(states, arn, look, pause=0)
+    end = execution.follow(states, arn, report, poll_seconds=0)
 
     assert end.status == "ABORTED"
     assert not end.ok
-    assert looks == ["RUNNING", "RUNNING", "ABORTED"]
+    assert polls == ["RUNNING", "RUNNING", "ABORTED"]
     assert json.loads(states.describe_execution(executionArn=arn)["input"]) == {"sources": ["postgres"]}
     assert re.fullmatch(r"manual-\d{8}T\d{6}", arn.rsplit(":", 1)[1])
 
 
-def test_each_event_is_told_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_event_is_reported_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = execution.start(states, machine(states), "{}")
     events = two_sources_at_once().events
     arrived = iter([events[:13], events[:14], events])
-    monkeypatch.setattr(execution, "history", lambda _client, _arn: next(arrived))
-    told: list[list[str]] = []
+    monkeypatch.setattr(execution, "read_history", lambda _client, _arn: next(arrived))
+    reported: list[list[str]] = []
 
-    def tell(steps: list[execution.Step], _running: set[str]) -> None:
-        told.append([step.what.split(":")[0] for step in steps])
-        if len(told) == 2:
+    def report(steps: list[execution.Step], _running: set[str]) -> None:
+        reported.append([step.event.split(":")[0] for step in steps])
+        if len(reported) == 2:
             states.stop_execution(executionArn=arn)
 
-    execution.follow(states, arn, tell, pause=0)
+    execution.follow(states, arn, report, poll_seconds=0)
 
-    assert told == [["started", "started"], ["failed"], ["waits", "done", "started"]]
+    assert reported == [["started", "started"], ["failed"], ["waiting", "done", "started"]]
 
 
-def test_only_success_is_well() -> None:
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (execution.End("SUCCEEDED", None, None), "succeeded in 0:04:10"),
+        (execution.End("TIMED_OUT", None, None), "timed out after 0:04:10"),
+        (execution.End("FAILED", "BuildFailed", "build: no"), "failed after 0:04:10: BuildFailed: build: no"),
+    ],
+)
+def test_the_end_is_one_line(end: execution.End, expected: str) -> None:
+    assert end.summary(timedelta(minutes=4, seconds=10.5)) == expected
+
+
+def test_a_message_to_people_is_shown() -> None:
+    history = History()
+    reporting = history.entered("Task", "Report the failures", history.add("ExecutionStarted", 0))
+    parameters = json.dumps({"TopicArn": "arn:t", "Subject": "Failed: build", "Message": "build: no"})
+    history.add("TaskScheduled", reporting, taskScheduledEventDetails={"parameters": parameters})
+
+    assert [str(step)[10:] for _, step in execution.read_steps(history.events)] == [
+        "Report the failures: started",
+        "Report the failures: build: no",
+    ]
+
+
+def test_only_one_status_is_a_success() -> None:
     assert [execution.End(status, None, None).ok for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")] == [
         True, False, False, False,
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "[]", '"postgres"', "{sources: [postgres]}"])
-def test_an_input_that_is_no_object_is_refused(states: Any, text: str) -> None:
+def test_an_input_that_is_not_an_object_is_refused(states: Any, text: str) -> None:
     with pytest.raises(DeployError, match="INPUT: expected a JSON object"):
         execution.start(states, machine(states), text)
 
@@ -115,15 +139,15 @@ def two_sources_at_once() -> History:
     branches = {}
     for index, source in enumerate(("api", "postgres")):
         begun = history.add("MapIterationStarted", map_started, mapIterationStartedEventDetails={"index": index})
-        taken = history.entered("Pass", "Take a source", begun, source=source, command=["run"])
-        left = history.exited("Pass", "Take a source", taken)
+        taken = history.entered("Pass", "Prepare the source", begun, source=source, command=["run"])
+        left = history.exited("Pass", "Prepare the source", taken)
         loading = history.entered("Task", "Load the source", left, source=source)
-        branches[source] = history.add("TaskScheduled", loading)
+        branches[source] = history.add("TaskScheduled", loading, taskScheduledEventDetails={"parameters": "{}"})
     cause = json.dumps(TASK | {"Containers": [{"Name": "pipeline", "ExitCode": 1}]})
     failed = history.add(
         "TaskFailed", branches["postgres"], taskFailedEventDetails={"error": "States.TaskFailed", "cause": cause}
     )
-    history.entered("Wait", "Give the source time", failed)
+    history.entered("Wait", "Wait to retry the source", failed)
     succeeded = history.add("TaskSucceeded", branches["api"])
     done = history.exited("Task", "Load the source", succeeded)
     over = history.add("MapIterationSucceeded", done)
@@ -132,45 +156,48 @@ def two_sources_at_once() -> History:
     return history
 
 
-def test_each_step_says_which_source_it_is_about() -> None:
+def test_each_step_names_its_source() -> None:
     history = two_sources_at_once()
 
-    assert [(step.state, step.what) for _, step in execution.steps(history.events)] == [
+    assert [(step.state, step.event) for _, step in execution.read_steps(history.events)] == [
         ("Load the source (api)", "started"),
         ("Load the source (postgres)", "started"),
         (
             "Load the source (postgres)",
-            "failed: States.TaskFailed: Essential container exited, exit code 1",
+            "failed: States.TaskFailed: Essential container exited, exit code 1, log …/1",
         ),
-        ("Give the source time (postgres)", "waits"),
+        ("Wait to retry the source (postgres)", "waiting"),
         ("Load the source (api)", "done"),
         ("Build", "started"),
     ]
 
 
-def test_what_is_running_is_known_at_each_moment() -> None:
+def test_the_running_states_are_known_at_each_moment() -> None:
     events = two_sources_at_once().events
     both, one = 13, 14  # events up to the second task's, and up to its failure
 
-    assert execution.running(events[:both]) == {"Load the source (api)", "Load the source (postgres)"}
-    assert execution.running(events[:one]) == {"Load the source (api)"}
-    assert execution.running(events) == {"Build"}
+    assert execution.running_states(events[:both]) == {"Load the source (api)", "Load the source (postgres)"}
+    assert execution.running_states(events[:one]) == {"Load the source (api)"}
+    assert execution.running_states(events) == {"Build"}
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("cause", "expected"),
     [
-        (json.dumps(TASK), "Essential container exited"),
-        (json.dumps(TASK | {"Containers": [{"ExitCode": 137}]}), "Essential container exited, exit code 137"),
+        (json.dumps(TASK), "Essential container exited, log …/1"),
+        (
+            json.dumps(TASK | {"Containers": [{"ExitCode": 137}]}),
+            "Essential container exited, exit code 137, log …/1",
+        ),
         ("extract postgres: no", "extract postgres: no"),
         ("x" * 301, "x" * 300 + "…"),
     ],
 )
-def test_a_cause_is_in_words(cause: str, said: str) -> None:
-    assert execution.in_words(cause) == said
+def test_a_cause_is_described(cause: str, expected: str) -> None:
+    assert execution.describe_cause(cause) == expected
 
 
-def test_each_line_of_the_log_is_told_once_however_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_line_of_the_log_is_reported_once_even_if_it_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     now = datetime.now(UTC).replace(microsecond=0)
@@ -187,15 +214,15 @@ def test_each_line_of_the_log_is_told_once_however_late_it_is(monkeypatch: pytes
 
         log(streams[0], "before", now - timedelta(hours=2))
         log(streams[0], "api.funcionario: loaded", now - timedelta(minutes=10))
-        lines = logs.follow(client, group, now - timedelta(hours=1), pause=0)
-        told = [next(lines)]
+        lines = logs.follow(client, group, now - timedelta(hours=1), poll_seconds=0)
+        reported = [next(lines)]
         log(streams[1], "dbt build: started", now)
-        told.append(next(lines))
+        reported.append(next(lines))
         log(streams[0], "late", now - timedelta(seconds=90))
         log(streams[1], "dbt build", now)
-        told += itertools.islice(lines, 2)
+        reported += itertools.islice(lines, 2)
 
-    assert sorted((line.stream, line.message) for line in told) == [
+    assert sorted((line.stream, line.message) for line in reported) == [
         (streams[0], "api.funcionario: loaded"),
         (streams[0], "late"),
         (streams[1], "dbt build"),

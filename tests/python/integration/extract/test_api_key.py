@@ -18,7 +18,7 @@ KEY = "chave-muito-secreta"
 
 @contextmanager
 def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | None]]]:
-    """An API that answers every id with a name or a redirection; gives its URL and the keys it was sent."""
+    """Serves an API that answers every id with a name or a redirection; yields its URL and the keys it received."""
     keys: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -32,7 +32,7 @@ def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | Non
             self.wfile.write(b"" if redirect_to else "Conceição".encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Says nothing."""
+            """Logs nothing."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
@@ -55,13 +55,13 @@ def client() -> requests.Client:
 
 
 @pytest.mark.parametrize(("key", "sent"), [(KEY, KEY), ("", None)])
-def test_the_key_is_sent_where_there_is_one(key: str, sent: str | None) -> None:
+def test_the_key_is_sent_if_one_is_set(key: str, sent: str | None) -> None:
     with server() as (url, keys):
         assert ask(client(), FUNCIONARIO, settings(url, key), 1) == "Conceição"
     assert keys == [sent]
 
 
-def test_a_redirection_does_not_carry_the_key_away() -> None:
+def test_the_key_is_not_sent_to_the_target_of_a_redirection() -> None:
     redirected = pytest.raises(ExtractError, match="got HTTP 302")
     with server() as (elsewhere, stolen), server(redirect_to=elsewhere) as (url, _), redirected:
         ask(client(), FUNCIONARIO, settings(url, KEY), 1)

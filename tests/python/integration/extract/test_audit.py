@@ -1,4 +1,4 @@
-"""The audit agrees where every row is accounted for, and names each difference with the query that shows it."""
+"""The audit passes if every row is accounted for, and reports each difference with the query that shows it."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.python.helpers.declared import VENDA
 from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
 from tests.python.helpers.world import World
 
-# Two loads: four sales, then one that is new, one that is corrected and one that is gone.
+# Two loads: four sales, then a new, a corrected and a deleted one.
 LOADED = """
 create schema raw_postgres; create schema ops; create schema bronze; create schema silver;
 create table raw_postgres._dlt_loads as
@@ -39,14 +39,14 @@ RELATIONS = {"bronze_venda": "venda", "silver_venda": "venda", "silver_venda_rej
 
 
 class Warehouse(DuckDBWarehouse):
-    """A warehouse that holds `LOADED`."""
+    """A warehouse that contains `LOADED`."""
 
     def audited(self, models: Models = MODELS) -> list[Comparison]:
-        """What the audit says of the sales."""
+        """Returns the comparisons of the sales."""
         return audit([VENDA], {"postgres.venda": models}, self)  # type: ignore[arg-type]
 
     def differences(self, change: str) -> list[tuple[str, int, int, list[tuple[Any, ...]]]]:
-        """What the audit finds after a change, each with what its query shows."""
+        """Returns the differences that the audit finds after a change, each with the result of its query."""
         self.query(change)
         found = self.audited()
         assert [one.what for one in found] == [
@@ -57,7 +57,7 @@ class Warehouse(DuckDBWarehouse):
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project that was parsed."""
+    """A parsed project."""
     nodes = {
         name: {"resource_type": "model", "name": name, "schema": name.split("_")[0], "alias": alias}
         for name, alias in RELATIONS.items()
@@ -99,7 +99,7 @@ def test_a_row_that_is_lost_between_raw_and_bronze(warehouse: Warehouse) -> None
         ("update silver.venda set id_venda = 15 - id_venda - 1 where id_venda in (4, 9)",
          (4, 4, [(4, 1), (5, 1), (9, 1), (10, 1)])),
     ],
-    ids=["a row that is lost", "one that is there twice", "one key for another", "two for two"],
+    ids=["lost row", "duplicate row", "one key for another", "two for two"],
 )  # fmt: skip
 def test_silver_that_is_not_bronze(warehouse: Warehouse, change: str, found: tuple[Any, ...]) -> None:
     assert warehouse.differences(change) == [("bronze = silver + rejected", *found)]
@@ -112,13 +112,13 @@ def test_a_load_with_a_row_too_few_and_one_with_a_row_too_many(warehouse: Wareho
     ]
 
 
-def test_a_load_that_bronze_has_missed(warehouse: Warehouse) -> None:
+def test_a_load_that_bronze_lacks(warehouse: Warehouse) -> None:
     missed = "update bronze.venda set _dlt_load_id = '1.1'"
-    # Of each that bronze has in an older version the query says that it is there twice, as it should.
+    # The query lists each key twice of which bronze has an older version.
     assert warehouse.differences(missed) == [("raw = bronze", 4, 4, [(1, 2), (4, 2)])]
 
 
-def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
+def test_a_key_that_was_added_and_deleted_is_not_missing(warehouse: Warehouse) -> None:
     came_and_went = """
         insert into raw_postgres.venda values (6, 60, null, '2.2'), (6, null, true, '2.3');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0), ('2.3', 'venda', 0);
@@ -137,7 +137,7 @@ def test_a_key_that_came_and_went_is_not_missed(warehouse: Warehouse) -> None:
         ("table silver.rejeitada", "silver.rejeitada exists"),
     ],
 )
-def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) -> None:
+def test_a_table_that_is_missing_after_it_was_loaded_or_built(warehouse: Warehouse, gone: str, what: str) -> None:
     warehouse.query(f"drop {gone}")
     there = {"bronze": "bronze.venda", "silver": "silver.venda", "rejected": "silver.rejeitada"}
     found = warehouse.audited(Models(**{k: name for k, name in there.items() if name not in gone}, declared=DECLARED))
@@ -146,7 +146,7 @@ def test_what_was_there_and_is_gone(warehouse: Warehouse, gone: str, what: str) 
     ]  # fmt: skip
 
 
-def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> None:
+def test_a_table_that_was_never_loaded_or_built_is_not_missing(warehouse: Warehouse) -> None:
     warehouse.query("drop schema bronze cascade; drop schema silver cascade")
     assert all(one.ok for one in warehouse.audited(Models()))
     warehouse.query("drop table raw_postgres.venda; delete from ops.extract_runs where status <> 'failed'")
@@ -154,7 +154,7 @@ def test_what_was_never_loaded_or_built_is_not_missed(warehouse: Warehouse) -> N
 
 
 @pytest.mark.parametrize("mode", ["backfill", "replay", "plan", "range"])
-def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
+def test_a_partial_read_is_not_compared_with_the_count_of_a_run(warehouse: Warehouse, mode: str) -> None:
     part = f"""
         insert into raw_postgres.venda values (6, 60, null, '2.2');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 0);
@@ -166,7 +166,7 @@ def test_what_reads_a_part_is_not_compared_with_the_count_of_a_run(warehouse: Wa
     assert warehouse.audited()[0].expected == 4
 
 
-def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_else(warehouse: Warehouse) -> None:
+def test_a_range_that_is_held_back_counts_among_the_loads_only(warehouse: Warehouse) -> None:
     held = """
         insert into raw_postgres.venda values (6, 60, null, '2.2');
         insert into raw_postgres._dlt_loads values ('2.2', 'venda', 2);
@@ -177,7 +177,7 @@ def test_a_range_that_is_held_back_is_counted_with_the_loads_and_with_nothing_el
     assert found[3][-1] == ("2.2", "d", "range", 2, 1)
 
 
-def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:
+def test_every_run_ends_with_the_audit_and_reports_what_differs(world: World) -> None:
     outcome = world.run()
     assert outcome.lines[-1]["message"] == "audit: 6 of 6 counts agree"
     with duckdb.connect(str(world.warehouse)) as connection:
@@ -190,7 +190,9 @@ def test_every_run_ends_with_it_and_says_what_differs(world: World) -> None:
     assert last["message"] == "audit: 0 of 2 counts agree"
 
 
-def test_a_load_whose_run_died_before_it_was_recorded_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_whose_run_died_before_it_was_recorded_is_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.run("postgres")
     world.execute("insert into public.venda (id_venda, venda) values (3, 30)")
     with monkeypatch.context() as patch:

@@ -18,7 +18,8 @@ def test_a_retyped_column_is_refused_with_the_command_that_accepts_it(world: Wor
     assert COMMAND in outcome.output
 
 
-def test_a_time_that_gets_or_loses_its_zone_is_another_type(world: World) -> None:
+@pytest.mark.slow
+def test_a_timestamp_that_gains_or_loses_its_zone_is_another_type(world: World) -> None:
     world.execute("alter table public.venda add hora timestamp")
     world.run("postgres")
     world.execute("alter table public.venda alter hora type timestamptz")
@@ -28,7 +29,7 @@ def test_a_time_that_gets_or_loses_its_zone_is_another_type(world: World) -> Non
     assert "column hora: expected timestamp without time zone, got timestamp." in outcome.output
 
 
-def test_what_is_accepted_is_loaded_anew_and_the_old_table_is_kept(world: World) -> None:
+def test_an_accepted_change_reloads_the_table_and_keeps_the_old_one(world: World) -> None:
     world.run("postgres")
     world.execute("alter table public.venda alter venda type text, drop id_categoria, add loja integer default 7")
     outcome = world.main(["run", "--source", "postgres", "--accept", "postgres.venda"])
@@ -50,7 +51,7 @@ def test_what_is_accepted_is_loaded_anew_and_the_old_table_is_kept(world: World)
     assert world.query("select count(*) from raw_postgres.venda") == [(3,)]
 
 
-def test_a_name_that_is_no_table_is_refused_before_anything_is_read(world: World) -> None:
+def test_an_unknown_table_is_refused_before_anything_is_read(world: World) -> None:
     outcome = world.main(["run", "--accept", "postgres.vendas"])
     assert outcome.code == 2
     assert (
@@ -90,6 +91,7 @@ def test_a_list_that_lost_most_of_its_rows_is_refused_until_it_is_accepted(world
     assert world.run("api").code == 0
 
 
+@pytest.mark.slow
 def test_the_share_is_a_setting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.names |= {number: f"Nome {number}" for number in range(3, 11)}
     world.run("api")

@@ -1,4 +1,4 @@
-"""`python -m extract drop`: a file that fits is in today's folder and read by the next run; another is refused."""
+"""`python -m extract drop`: a valid file is copied to today's folder, others are refused."""
 
 from pathlib import Path
 
@@ -30,14 +30,14 @@ def test_the_next_run_reads_it(world: World, file: Path, monkeypatch: pytest.Mon
     assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-03-05'") == [(3,)]
 
 
-def test_put_again_it_replaces(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TODAY", "2024-01-01")  # the world's own file lies there
+def test_the_same_file_again_replaces_the_first(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TODAY", "2024-01-01")  # where the world has put its file
 
     assert world.main(["drop", str(file)]).code == 0
     assert pq.read_table(world.drop / "2024-01-01" / "categoria.parquet").num_rows == 3
 
 
-def test_without_today_it_is_the_current_date(world: World, file: Path) -> None:
+def test_without_today_the_current_date_is_used(world: World, file: Path) -> None:
     before = {folder.name for folder in world.drop.iterdir()}
 
     assert world.main(["drop", str(file)]).code == 0
@@ -46,7 +46,9 @@ def test_without_today_it_is_the_current_date(world: World, file: Path) -> None:
     assert new > "2026-01-01"
 
 
-def test_the_warehouses_settings_are_not_asked_for(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_of_the_warehouse_are_not_needed(
+    world: World, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DBT_TARGET", "prod")
 
     assert world.main(["drop", str(file)]).code == 0
@@ -63,7 +65,7 @@ def test_the_warehouses_settings_are_not_asked_for(world: World, file: Path, mon
         ("categoria.parquet", None, "no such file"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_a_file_that_the_loader_cannot_read_is_refused(
     world: World, tmp_path: Path, name: str, content: pa.Table | bytes | None, said: str
 ) -> None:
     path = tmp_path / name

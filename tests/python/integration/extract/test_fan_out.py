@@ -1,4 +1,4 @@
-"""A table that is loaded by ranges of its key: nothing is lost and nothing read twice, whatever changes meanwhile."""
+"""A table is loaded by ranges of its key; no row is lost or read twice, whatever changes meanwhile."""
 
 import json
 import random
@@ -18,8 +18,9 @@ from extract.options import parser
 from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.postgres.plan import Plan
+from tests.python.helpers import SOAK
 from tests.python.helpers.declared import FUNCIONARIO, POSTGRES, declare, postgres_table
-from tests.python.helpers.killed_runs import COLUMNS, TOLD
+from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import Outcome, World
 
 VENDA = postgres_table("venda", "id_venda", "xmin")
@@ -50,7 +51,7 @@ def truth(world: World) -> list[tuple[Any, ...]]:
 
 
 def visible(world: World) -> list[int]:
-    """The keys of the rows in loads that anybody reads."""
+    """Returns the keys of the rows in completed loads."""
     return [
         key
         for (key,) in world.query(
@@ -60,13 +61,13 @@ def visible(world: World) -> list[int]:
     ]
 
 
-def test_what_is_written_while_ranges_are_loaded_is_there_in_the_end(world: World) -> None:
+def test_rows_written_while_ranges_are_loaded_are_loaded_in_the_end(world: World) -> None:
     sell(world, 3, 300)
     with closing(world.server.connect(world.environment["SOURCE_POSTGRES_DATABASE"])) as late:
-        with late.cursor() as cursor:  # is under way at the plan, and over after the ranges
+        with late.cursor() as cursor:  # open while the plan is made, committed after the ranges
             cursor.execute("insert into public.venda values (1000, 1, 1, '2024-01-01', 7)")
             cursor.execute("update public.venda set venda = 8 where id_venda = 150")
-        sell(world, 301, 301)  # so that the ids of those that were over reach beyond it
+        sell(world, 301, 301)  # so that ids of committed transactions are higher
         assert plan(world).code == 0
         order = [1, 2, 3]
         random.Random(7).shuffle(order)  # noqa: S311  any order
@@ -77,7 +78,7 @@ def test_what_is_written_while_ranges_are_loaded_is_there_in_the_end(world: Worl
             )
             sell(world, 400 + number, 400 + number)
             sell(world, -number, -number)
-            # A key that goes from one range to another, in both directions.
+            # A key that moves from one range to another, in both directions.
             world.execute(f"update public.venda set id_venda = 1100 + id_venda where id_venda = {30 + number}")
             world.execute(f"update public.venda set id_venda = id_venda - 1000 where id_venda = {280 + number}")
             (outcome,) = load(world, number)
@@ -88,10 +89,10 @@ def test_what_is_written_while_ranges_are_loaded_is_there_in_the_end(world: Worl
 
     assert outcome.code == 0, outcome.output
     assert "audit: 2 of 2 counts agree" in outcome.output
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
     assert [status for _, status, *_ in world.query(RANGES)] == ["ok"] * 3
     world.execute("update public.venda set venda = 99 where id_venda = 1")
-    assert world.run("postgres").code == 0  # the table goes on as ever
+    assert world.run("postgres").code == 0  # the table is read as before the plan
     assert world.query("select rows_landed from ops.extract_runs order by load_id desc limit 1") == [(1,)]
 
 
@@ -128,7 +129,8 @@ def test_a_run_before_all_ranges_are_loaded_names_the_missing_ones_and_loads_not
     assert visible(world) == [1, 2]
 
 
-def test_instead_of_missing_ranges_the_whole_table_may_be_read(world: World) -> None:
+@pytest.mark.slow
+def test_the_whole_table_may_be_read_instead_of_missing_ranges(world: World) -> None:
     plan(world)
     load(world, 2)
     assert world.main(["run", "--source", "postgres", "--accept", "postgres.venda"]).code == 0
@@ -139,7 +141,7 @@ def test_instead_of_missing_ranges_the_whole_table_may_be_read(world: World) -> 
     assert world.run("postgres").code == 0
 
 
-def test_a_range_that_is_loaded_is_not_read_again(world: World) -> None:
+def test_a_loaded_range_is_not_read_again(world: World) -> None:
     plan(world)
     load(world, 1)
     (again,) = load(world, 1)
@@ -148,6 +150,7 @@ def test_a_range_that_is_loaded_is_not_read_again(world: World) -> None:
     assert len(world.query(RANGES)) == 1
 
 
+@pytest.mark.slow
 def test_a_range_whose_load_was_not_completed_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sell(world, 3, 9)
     plan(world)
@@ -187,7 +190,7 @@ def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     assert visible(world) == list(range(1, 31))
 
 
-def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_dies_while_it_closes_the_plan_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
     world.execute("update public.venda set venda = 11 where id_venda = 1")
@@ -199,11 +202,11 @@ def test_a_run_that_dies_as_it_closes_the_plan_is_made_again(world: World, monke
         patch.setattr(SqlJobClientBase, "complete_load", dies)
         assert world.run("postgres").code == 1
     assert world.run("postgres").code == 0
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
 
 
 def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]:
-    """The values of the last column of each range's rows, without a warehouse."""
+    """Returns the values of the last column of each range's rows, without a warehouse."""
     read = read_settings([POSTGRES])
     with PlanRead(table, ranges).open(read, {}, Limits()) as reading:
         assert [batch.num_rows for batch in reading.batches] == []
@@ -218,6 +221,7 @@ def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "most"), [([], 0), ([5], 1), ([5, 5, 5, 5, 6], 1), ([1, 2, 3], 1)])
 def test_a_table_with_fewer_keys_than_ranges_is_read_once(world: World, keys: list[int], most: int) -> None:
     world.execute("truncate public.venda")
@@ -228,6 +232,7 @@ def test_a_table_with_fewer_keys_than_ranges_is_read_once(world: World, keys: li
     assert max(len(set(one)) for one in values) == most
 
 
+@pytest.mark.slow
 def test_rows_without_a_key_are_read_by_the_runs(world: World) -> None:
     world.execute("insert into public.venda (venda) values (5), (6)")
     world.run("postgres")
@@ -235,7 +240,7 @@ def test_rows_without_a_key_are_read_by_the_runs(world: World) -> None:
     load(world, 1, 2)
     last = "select max(load_id) from raw_postgres._dlt_loads where status = 0"
     without = f"select count(*) from raw_postgres.venda where id_venda is null and _dlt_load_id = ({last})"
-    assert world.query(without) == [(2,)]  # what everybody reads is as it was
+    assert world.query(without) == [(2,)]  # readers see the rows as they were
     world.execute("delete from public.venda where venda = 5 and id_venda is null")
     outcome = world.run("postgres")
     assert outcome.code == 0, outcome.output
@@ -272,7 +277,8 @@ def test_keys_of_every_kind_with_an_order(world: World, kind: str, keys: list[st
     assert len([one for one in values_read if one]) > 1
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=100 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["integer", "text"]),
     drawn=st.data(),
@@ -292,7 +298,7 @@ def test_every_key_is_in_one_range_and_none_in_no_range(
 
 
 def ordered(world: World, kind: str, keys: Sequence[str]) -> list[str]:
-    """The keys in the database's order."""
+    """Returns the keys in the order of the database."""
     with world.sales.cursor() as cursor:
         cursor.execute(f"select k::text from unnest(%s::{kind}[]) as keys(k) order by keys.k", [list(keys)])
         return [key for (key,) in cursor.fetchall()]
@@ -307,6 +313,7 @@ def test_the_ranges_of_a_large_table_come_from_a_sample(world: World, monkeypatc
     assert sizes != [24_999, 25_000, 25_000, 25_001]
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_is_read_by_ranges(world: World) -> None:
     world.execute(
         "alter table public.venda rename to antes;"
@@ -318,7 +325,7 @@ def test_a_partitioned_table_is_read_by_ranges(world: World) -> None:
     assert read_by_ranges(3) == [list(range(1, 20)), list(range(20, 40)), list(range(40, 61))]
 
 
-def test_a_misfit_in_a_range_is_told_by_the_run_and_by_no_range(world: World) -> None:
+def test_a_dead_letter_in_a_range_is_reported_by_the_run_alone(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     plan(world)
     assert world.query("select count(*) from raw_postgres.venda_dead_letter") == [(0,)]  # no range has to make it
@@ -330,7 +337,8 @@ def test_a_misfit_in_a_range_is_told_by_the_run_and_by_no_range(world: World) ->
     assert "audit: 2 of 2 counts agree" in outcome.output
 
 
-def test_a_column_that_is_new_since_the_plan_is_taken_by_planning_again(world: World) -> None:
+@pytest.mark.slow
+def test_a_column_added_after_the_plan_needs_another_plan(world: World) -> None:
     plan(world)
     load(world, 1)
     world.execute("alter table public.venda add loja integer; update public.venda set loja = 7 where id_venda = 2")
@@ -351,7 +359,8 @@ def test_a_column_that_is_new_since_the_plan_is_taken_by_planning_again(world: W
     ]  # fmt: skip
 
 
-def test_a_plan_that_does_not_tell_any_more_is_made_anew(world: World) -> None:
+@pytest.mark.slow
+def test_an_outdated_plan_is_made_again(world: World) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
     world.execute("create table public.nova as select * from public.venda; update public.nova set venda = 7")
@@ -362,9 +371,10 @@ def test_a_plan_that_does_not_tell_any_more_is_made_anew(world: World) -> None:
     assert world.run("postgres").code == 1
     load(world, 1, 2)
     assert world.run("postgres").code == 0
-    assert world.query(TOLD) == truth(world)
+    assert world.query(LOADED) == truth(world)
 
 
+@pytest.mark.slow
 def test_another_number_of_ranges_is_another_plan(world: World) -> None:
     plan(world)
     load(world, 1)
@@ -383,7 +393,9 @@ def test_a_number_that_the_plan_does_not_have_is_refused(world: World) -> None:
         assert "postgres.venda: expected a number from 1 to 3, as its plan has ranges, got " in outcome.output
 
 
-def test_only_a_table_whose_rows_have_ids_is_planned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_table_whose_rows_have_transaction_ids_is_planned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = postgres_table("venda", "id_venda", "full")
     declare(monkeypatch, FUNCIONARIO, full)
     for source, table in (("api", "funcionario"), ("postgres", "venda")):
@@ -400,7 +412,7 @@ def test_a_view_is_not_planned(world: World) -> None:
 
 
 @pytest.mark.parametrize("ranges", ["1", "201", "-3", "x"])
-def test_a_number_of_ranges_that_makes_no_sense_is_refused(ranges: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_number_of_ranges_is_refused(ranges: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["plan", *TABLE, "--ranges", ranges])
     assert "expected" in capsys.readouterr().err

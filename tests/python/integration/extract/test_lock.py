@@ -1,4 +1,4 @@
-"""A second writer is refused with the first one's name and start; a dead holder's lock is free."""
+"""A second writer is refused with the name and start of the first; the lock of a dead holder is free."""
 
 import json
 import multiprocessing
@@ -22,7 +22,7 @@ from extract.errors import ExtractError
 from extract.warehouse import lock
 from extract.warehouse.lock import EXPIRY, S3Lock, file_lock, holder, s3_lock
 from sandbox.aws.s3 import KEYS, serve
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
 LANDING = "s3://landing/raw"
@@ -34,12 +34,12 @@ def hold(path: Path, taken: multiprocessing.synchronize.Event) -> None:
         multiprocessing.Event().wait()
 
 
-def test_a_second_run_is_refused_until_the_first_is_gone_even_by_a_kill(world: World) -> None:
+def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(world: World) -> None:
     context = multiprocessing.get_context("spawn")
     taken = context.Event()
     first = context.Process(target=hold, args=(world.warehouse, taken))
     first.start()
-    assert taken.wait(30)
+    assert taken.wait(PATIENCE)
     try:
         refused = world.run("parquet")
     finally:
@@ -99,14 +99,14 @@ def test_on_s3_the_second_is_refused_and_other_parts_are_free() -> None:
 
 @dataclass
 class Faulty:
-    """S3's client whose calls to put an object have faults, one each in turn, and which may be told another time."""
+    """A client of S3 with a fault for each call of `put_object`, and with a clock that may be ahead."""
 
     client: Any = field(default_factory=lambda: boto3.client("s3"))
     faults: list[str | None] = field(default_factory=list)
     later: timedelta = timedelta()
 
     def put_object(self, **given: Any) -> Any:
-        """Puts an object, unless a fault is due; the fault `lost` is an answer that the client asks for again."""
+        """Puts an object, unless a fault is due; after the fault `lost` the client repeats its request."""
         fault = self.faults.pop(0) if self.faults else None
         if fault == "lost":
             self.client.put_object(**given)
@@ -118,14 +118,14 @@ class Faulty:
         return self.client.put_object(**given)
 
     def get_object(self, **given: Any) -> Any:
-        """Gives an object, as if by a clock that is ahead."""
+        """Returns an object, with the time of the clock."""
         answer = self.client.get_object(**given)
-        told = format_datetime(answer["LastModified"] + self.later)
-        answer["ResponseMetadata"]["HTTPHeaders"]["date"] = told
+        date = format_datetime(answer["LastModified"] + self.later)
+        answer["ResponseMetadata"]["HTTPHeaders"]["date"] = date
         return answer
 
     def get_paginator(self, operation: str) -> Any:
-        """Gives the pages of an operation."""
+        """Returns the paginator of an operation."""
         return self.client.get_paginator(operation)
 
     def delete_object(self, **given: Any) -> None:
@@ -138,14 +138,14 @@ def lock_of(run: str, client: Any = None) -> S3Lock:
 
 
 class Beats(Event):
-    """An event that is waited for so many times before it comes."""
+    """An event that is set after so many waits."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
 
     def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        """Whether it has come."""
+        """Returns whether it is set."""
         self.times -= 1
         return self.times < 0
 
@@ -179,7 +179,7 @@ def test_on_s3_an_expired_lock_is_taken_by_one_alone() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_lock_that_is_signed_is_another_object_each_time() -> None:
+def test_on_s3_each_heartbeat_writes_another_object() -> None:
     first = lock_of("first")
     first.take(LANDING)
     etags = {first.etag}
@@ -190,7 +190,7 @@ def test_on_s3_a_lock_that_is_signed_is_another_object_each_time() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_lock_that_was_lost_is_seen_by_its_holder(stops: list[int]) -> None:
+def test_on_s3_a_holder_notices_that_its_lock_was_lost(stops: list[int]) -> None:
     first, thief = lock_of("first"), lock_of("thief", Faulty(later=timedelta(seconds=121)))
     first.take(LANDING)
     first.keep(Beats(2))
@@ -205,7 +205,7 @@ def test_on_s3_a_lock_that_was_lost_is_seen_by_its_holder(stops: list[int]) -> N
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("fault", ["SlowDown", "connection", "lost", "ConditionalRequestConflict"])
-def test_on_s3_a_sign_that_goes_wrong_is_given_again(stops: list[int], fault: str) -> None:
+def test_on_s3_a_heartbeat_that_fails_is_retried(stops: list[int], fault: str) -> None:
     client = Faulty()
     first = lock_of("first", client)
     first.take(LANDING)
@@ -217,7 +217,7 @@ def test_on_s3_a_sign_that_goes_wrong_is_given_again(stops: list[int], fault: st
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_a_holder_that_cannot_sign_stops_before_its_lock_expires(
+def test_on_s3_a_holder_whose_heartbeat_fails_stops_before_its_lock_expires(
     monkeypatch: pytest.MonkeyPatch, stops: list[int]
 ) -> None:
     client = Faulty()
@@ -233,7 +233,7 @@ def test_on_s3_a_holder_that_cannot_sign_stops_before_its_lock_expires(
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("fault", ["PreconditionFailed", "lost"])
-def test_on_s3_a_lock_is_taken_that_was_given_back_meanwhile_or_whose_answer_was_lost(fault: str) -> None:
+def test_on_s3_a_lock_is_taken_if_it_was_released_meanwhile_or_the_answer_was_lost(fault: str) -> None:
     first = lock_of("first", Faulty(faults=[fault]))
     first.take(LANDING)
     assert s3_object()["run_id"] == "first"
@@ -269,7 +269,7 @@ def test_on_s3_a_whole_and_a_part_of_it_exclude_each_other_even_in_one_run(held:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_parts_are_held_at_once_and_names_that_only_begin_alike_are_no_parts() -> None:
+def test_on_s3_parts_are_held_at_once_and_a_common_prefix_makes_no_part() -> None:
     with s3_lock(LANDING, ONE, "run"), s3_lock(LANDING, TWO, "run"), s3_lock(LANDING, "raw_postgres_old", "other"):
         assert names() == [ONE, TWO, "raw_postgres_old"]
 
@@ -282,7 +282,7 @@ def test_on_s3_the_next_attempt_of_a_part_takes_its_lock_at_once() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_of_a_whole_and_a_part_put_at_the_same_moment_none_is_missed() -> None:
+def test_on_s3_a_whole_and_a_part_taken_at_the_same_moment_find_each_other() -> None:
     client = boto3.client("s3")
     locks = [S3Lock(client, "landing", f"raw/_locks/{scope}.json", holder(scope)) for scope in (WHOLE, ONE)]
     for lock_ in locks:
@@ -293,7 +293,7 @@ def test_on_s3_of_a_whole_and_a_part_put_at_the_same_moment_none_is_missed() -> 
 
 
 @pytest.mark.usefixtures("bucket")
-def test_on_s3_an_expired_part_is_taken_away_and_its_holder_sees_it(stops: list[int]) -> None:
+def test_on_s3_an_expired_part_is_removed_and_its_holder_notices(stops: list[int]) -> None:
     part = S3Lock(boto3.client("s3"), "landing", f"raw/_locks/{ONE}.json", holder("run"))
     part.take(LANDING)
     client = Faulty(later=timedelta(seconds=119))

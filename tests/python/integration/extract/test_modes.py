@@ -1,4 +1,4 @@
-"""Tables are data: what each mode reads, and that a table that cannot work is refused when it is declared."""
+"""What each mode reads; an impossible table is refused when it is declared."""
 
 import json
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.postgres.read import XID_RANGE, new_rows, written_between, xmin_unusable_reason
 from extract.sources.postgres.snapshot import open_snapshot
+from tests.python.helpers import SOAK
 from tests.python.helpers.declared import POSTGRES, declare, postgres_table
 from tests.python.helpers.world import World
 
@@ -52,7 +53,7 @@ def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.Monke
     assert ids(world) == []
 
 
-def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cursor_continues_from_its_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=2))
     world.execute("insert into public.venda (id_venda) select generate_series(3, 10)")
     world.run("postgres")
@@ -63,7 +64,7 @@ def test_cursor_reads_on_from_its_lag(world: World, monkeypatch: pytest.MonkeyPa
     assert world.query("select watermark from ops.extract_runs order by started_at") == [("10",), ("11",)]
 
 
-def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lag_of_a_cursor_on_dates_is_a_timedelta(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lag = timedelta(days=3)
     declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="data_venda", lag=lag))
     world.execute("insert into public.venda (id_venda, data_venda) values (3, '2024-01-05'), (4, null)")
@@ -71,14 +72,12 @@ def test_cursor_on_dates_takes_a_span_of_time(world: World, monkeypatch: pytest.
     world.execute("insert into public.venda (id_venda, data_venda) values (5, '2024-01-01'), (6, '2024-01-03')")
     world.run("postgres")
 
-    # 5 came in behind the lag, where a cursor does not look; the counts differed, so its key was looked for.
+    # 5 was written before the lag, where a cursor does not read; the counts differed, so that it was reconciled.
     assert [load for (load,) in loads_of(world, "cursor")] == [[1, 2, 3, 4], [2, 3, 4, 6]]
     assert [load for (load,) in loads_of(world, "reconcile")] == [[5]]
 
 
-def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cursor_keeps_its_watermark_when_the_source_shrinks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0))
     world.execute("insert into public.venda (id_venda) values (9)")
     world.run("postgres")
@@ -91,7 +90,7 @@ def test_cursor_goes_on_from_where_it_was_when_the_source_shrinks(
     ]
 
 
-def test_xmin_reads_on_in_a_partitioned_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xmin_reads_the_changes_of_a_partitioned_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, VENDA)
     world.execute(
         "drop table public.venda;"
@@ -112,7 +111,8 @@ def partition(world: World, name: str, rows: str) -> None:
     world.execute(f"create table public.{name} (id_venda integer, venda integer); insert into public.{name} {rows}")
 
 
-def test_a_partition_that_takes_the_place_of_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_a_partition_that_replaces_another_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, VENDA)
     world.execute(
         "drop table public.venda;"
@@ -132,7 +132,7 @@ def test_a_partition_that_takes_the_place_of_another_is_read(world: World, monke
     assert world.query("select venda from raw_postgres.venda order by _dlt_load_id") == [(10,), (11,)]
 
 
-def test_a_table_that_takes_anothers_name_is_read_whole(world: World) -> None:
+def test_a_table_that_takes_the_name_of_another_is_read_whole(world: World) -> None:
     world.execute("create table public.nova as select id_venda, id_funcionario, id_categoria, data_venda, 7.0::float8"
                   " as venda from public.venda")  # fmt: skip
     world.run("postgres")
@@ -144,8 +144,14 @@ def test_a_table_that_takes_anothers_name_is_read_whole(world: World) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("column", ["integer default 7", "integer generated always as (id_venda * 0 + 7) stored"])
-def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World, column: str) -> None:
+@pytest.mark.parametrize(
+    "column",
+    [
+        "integer default 7",
+        pytest.param("integer generated always as (id_venda * 0 + 7) stored", marks=pytest.mark.slow),
+    ],
+)
+def test_a_new_column_with_values_is_read_in_every_row(world: World, column: str) -> None:
     world.run("postgres")
     world.execute(f"alter table public.venda add loja {column}")
     assert world.run("postgres").code == 0
@@ -156,7 +162,7 @@ def test_a_new_column_that_has_values_already_is_read_in_every_row(world: World,
     ]  # fmt: skip
 
 
-def test_ids_of_another_timeline_are_not_believed() -> None:
+def test_transaction_ids_of_another_timeline_are_not_used() -> None:
     now = {"relations": ["1"], "unwritten": [], "database": "system 7, timeline 2"}
     before = now | {"database": "system 7, timeline 1"}
     assert xmin_unusable_reason(10, 20, now, now) is None
@@ -165,7 +171,7 @@ def test_ids_of_another_timeline_are_not_believed() -> None:
     )
 
 
-def test_a_key_that_two_rows_have_is_told_of_and_hides_no_deletion(world: World) -> None:
+def test_a_duplicate_key_is_reported_and_hides_no_deletion(world: World) -> None:
     world.execute("insert into public.venda (id_venda) values (3)")
     world.run("postgres")
     world.execute("insert into public.venda (id_venda) values (2); delete from public.venda where id_venda = 3")
@@ -183,7 +189,7 @@ def test_a_view_has_no_transaction_ids(world: World) -> None:
     assert "expected a table to read in mode xmin, got a view or a foreign one" in outcome.output
 
 
-def test_a_text_does_not_depend_on_how_a_user_likes_dates(world: World) -> None:
+def test_a_text_does_not_depend_on_the_date_settings_of_the_user(world: World) -> None:
     world.execute(
         "alter table public.venda add dura interval default '1 day 02:03:00', add ocorreu timestamptz[]"
         " default '{2024-01-01 00:00:00+00}';"
@@ -240,7 +246,8 @@ def test_xmin_of_another_cluster_or_age_falls_back_to_the_whole_table(world: Wor
     assert condition == "true"
 
 
-def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) -> None:
+@pytest.mark.slow
+def test_another_database_is_read_whole_with_a_log_line(world: World) -> None:
     world.run("postgres")
     with duckdb.connect(str(world.warehouse)) as connection:
         stored = connection.execute(
@@ -256,13 +263,14 @@ def test_a_database_that_is_another_one_is_read_whole_and_said_so(world: World) 
     assert ids(world, "last") == [1, 2]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=50 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     upper=st.integers(1, 5 * XID_RANGE) | st.sampled_from([XID_RANGE, XID_RANGE + 1, 2 * XID_RANGE - 1]),
     back=st.integers(0, XID_RANGE - 1) | st.integers(0, 10),
     row_back=st.integers(1, XID_RANGE) | st.integers(1, 10),
 )
-def test_xmin_takes_a_row_if_it_was_written_since_across_wrap_around(
+def test_xmin_reads_a_row_if_it_was_written_since_across_wrap_around(
     world: World, upper: int, back: int, row_back: int
 ) -> None:
     since, row = max(upper - back, 0), max(upper - row_back, 0)
@@ -330,7 +338,7 @@ def test_columns_of_unusual_kinds_and_names_arrive(world: World) -> None:
         f"update public.venda set \"select\" = 'verde', \"Ação\" = '\\x00ff', {long} = 5 where id_venda = 1"
     )
     assert world.run("postgres").code == 0
-    # Letters that Redshift's names do not have without quotes are written as _.
+    # Letters that Redshift allows only in quoted names become _.
     assert world.query(f'select "select", a_o, {long}, dobro from raw_postgres.venda where id_venda = 1') == [
         ("verde", b"\x00\xff", "$5.00", 21)
     ]

@@ -81,7 +81,8 @@ def test_a_key_may_have_any_types_and_columns(first: str) -> None:
             "create schema raw_postgres;"
             "create table raw_postgres._dlt_loads as"
             " from (values ('1', 'par', 0), ('2', 'par', 0)) t(load_id, schema_name, status);"
-            f"create table raw_postgres.par (empresa {first}, codigo varchar, _deleted boolean, _dlt_load_id varchar);"
+            f"create table raw_postgres.par (empresa {first}, codigo varchar, _deleted boolean,"
+            " _dlt_load_id varchar);"
             f"insert into raw_postgres.par values ({one}, 'x', null, '1'), ({one}, 'y', null, '1'),"
             f" ({other}, 'x', null, '1'), ({one}, 'x', true, '2'), (null, 'x', null, '2'), ({other}, null, null, '2')"
         )

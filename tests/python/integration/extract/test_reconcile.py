@@ -1,4 +1,4 @@
-"""What the source has no more is marked, and what no load brought is read."""
+"""Keys deleted at the source are marked, and keys that no load contains are read."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,6 +13,7 @@ from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.postgres.snapshot import open_snapshot
 from extract.warehouse.raw_tables import RawTable
+from tests.python.helpers import SOAK
 from tests.python.helpers.declared import POSTGRES, declare, postgres_table
 from tests.python.helpers.world import World
 
@@ -35,7 +36,8 @@ def test_a_deletion_at_the_source_is_found_by_the_counts_of_the_next_run(world: 
     ) == [("xmin", 2, 2, 0), ("xmin", 1, 0, 0), ("reconcile", 1, 1, 1)]
 
 
-def test_a_key_that_comes_back_is_there_again_and_can_go_again(world: World) -> None:
+@pytest.mark.slow
+def test_a_deleted_key_can_return_and_be_deleted_again(world: World) -> None:
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1")
     world.run("postgres")
@@ -48,7 +50,7 @@ def test_a_key_that_comes_back_is_there_again_and_can_go_again(world: World) -> 
     assert raw_events(world)[2:] == [(1, None, True), (1, 7, None), (1, None, True)]
 
 
-def test_a_reconciliation_holds_every_row_without_a_key(world: World) -> None:
+def test_a_reconciliation_contains_every_row_without_a_key(world: World) -> None:
     world.execute("insert into public.venda (venda) values (1), (2)")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 1")
@@ -98,18 +100,20 @@ def test_on_demand_it_finds_what_the_counts_hide(world: World, monkeypatch: pyte
     ]
 
 
-def test_a_dead_letter_that_is_deleted_is_gone_too(world: World) -> None:
+def test_a_dead_letter_that_is_deleted_at_the_source_is_deleted(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     world.execute("delete from public.venda where id_venda = 2")
-    assert world.run("postgres").code == 1  # it waits until the counts say that it is gone
+    assert world.run("postgres").code == 1  # until the counts show that it was deleted
     assert world.run("postgres").code == 0
 
     assert raw_events(world) == [(1, 10.5, None), (2, None, True), (2, None, True)]
     assert world.query("select count(*) from ops.extract_runs where mode = 'reconcile'") == [(1,)]
 
 
-def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_no_number_is_refused_with_the_alternative(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.execute("alter table public.venda alter id_venda type text")
     declare(monkeypatch, VENDA)
     world.run("postgres")
@@ -126,9 +130,10 @@ def test_a_key_that_is_no_number_is_refused_with_what_to_do(world: World, monkey
 KEYS = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 2500)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.soak
+@settings(max_examples=40 * SOAK, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(common=st.sets(KEYS, max_size=30), gone=st.sets(KEYS, max_size=5), missing=st.sets(KEYS, max_size=5))
-def test_whatever_the_keys_exactly_the_differences_are_found(
+def test_exactly_the_differences_are_found_for_any_keys(
     world: World, common: set[int], gone: set[int], missing: set[int]
 ) -> None:
     gone, missing = gone - common - missing, missing - common
@@ -153,9 +158,9 @@ def test_whatever_the_keys_exactly_the_differences_are_found(
 
 
 @pytest.mark.parametrize("first", [1, 2500, 2**40])
-def test_sets_of_the_same_number_and_sum_are_told_apart(world: World, first: int) -> None:
+def test_sets_of_the_same_number_and_sum_are_distinguished(world: World, first: int) -> None:
     gone, missing = {first, first + 3}, {first + 1, first + 2}
-    test_whatever_the_keys_exactly_the_differences_are_found.hypothesis.inner_test(  # type: ignore[attr-defined]
+    test_exactly_the_differences_are_found_for_any_keys.hypothesis.inner_test(  # type: ignore[attr-defined]
         world, common={first * 3000}, gone=gone, missing=missing
     )
 

@@ -18,16 +18,17 @@ from extract.sources.api import ApiRead, walk
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult
 from sandbox.sources.api import NOT_CORRECT, Answer, serve
+from tests.python.helpers import PATIENCE
 from tests.python.helpers.declared import API, FUNCIONARIO
 from tests.python.helpers.world import World
 
 
 def settings(url: str, concurrency: int) -> ApiSettings:
-    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=10, attempts=1)
+    return ApiSettings(url=url, concurrency=concurrency, misses=8, max_id=100, timeout=PATIENCE, attempts=1)
 
 
 def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
-    together = threading.Barrier(4, timeout=10)  # breaks, and so fails the test, unless four wait at once
+    together = threading.Barrier(4, timeout=PATIENCE)  # breaks unless four wait at once
 
     def answer(employee: int) -> Answer:
         together.wait()
@@ -37,7 +38,7 @@ def test_as_many_requests_are_in_flight_as_the_limit_allows() -> None:
         assert list(walk(FUNCIONARIO, settings(url, 4))) == list(range(1, 9))
 
 
-def test_there_are_never_more() -> None:
+def test_no_more_requests_are_in_flight() -> None:
     lock, at_once, most = threading.Lock(), 0, 0
 
     def answer(employee: int) -> Answer:
@@ -56,12 +57,12 @@ def test_there_are_never_more() -> None:
     assert most <= 3
 
 
-def test_one_answer_that_is_late_does_not_keep_the_others_waiting() -> None:
+def test_a_late_answer_does_not_delay_the_others() -> None:
     first_may_answer = threading.Event()
 
     def answer(employee: int) -> Answer:
         if employee == 1:
-            assert first_may_answer.wait(10)
+            assert first_may_answer.wait(PATIENCE)
         elif employee == 4:
             first_may_answer.set()
         return Answer((str(employee) if employee <= 8 else NOT_CORRECT).encode())
@@ -82,7 +83,7 @@ def test_another_endpoint_has_its_own_address_and_column() -> None:
             pass
 
 
-def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_before_a_retry_is_what_the_api_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [Answer(b"", status=429, headers={"Retry-After": "7"}), Answer(b"Ana")]
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
@@ -93,7 +94,7 @@ def test_the_api_says_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on an S3 server of this machine; the clients' own settings point to it."""
+    """The name of a bucket on an S3 server of this machine, to which the settings of the clients point."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -104,7 +105,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    S3FileSystem.clear_instance_cache()  # those of another test know another server
+    S3FileSystem.clear_instance_cache()  # an instance keeps the address of its first use
     boto3.client("s3").create_bucket(Bucket="empresa")
     yield "empresa"
     server.stop()

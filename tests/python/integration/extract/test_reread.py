@@ -1,4 +1,4 @@
-"""A range of a table is read once more, and so are dead letters; a stopped backfill goes on from where it was."""
+"""Backfills and replays read rows again; a stopped backfill continues where it stopped."""
 
 import pytest
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -36,8 +36,8 @@ def test_by_date_in_ranges(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
-def test_of_a_timestamp_the_last_day_is_read_to_its_end(
+@pytest.mark.parametrize("kind", ["timestamp", pytest.param("timestamptz", marks=pytest.mark.slow)])
+def test_the_last_day_of_a_range_of_timestamps_is_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     table = postgres_table("hora", "id", "xmin", date="feita_em")
@@ -55,7 +55,7 @@ def test_of_a_timestamp_the_last_day_is_read_to_its_end(
     assert world.query(f"select id from raw_postgres.hora where _dlt_load_id = ({load}) order by id") == [(2,), (3,)]
 
 
-def test_which_range_is_read_is_told(world: World) -> None:
+def test_the_range_that_is_read_is_logged(world: World) -> None:
     world.run("postgres")
     outcome = backfill(world, "2024-01-01", "2024-02-29")
     assert [line["message"] for line in outcome.lines if "range" in line["message"]] == [
@@ -64,9 +64,7 @@ def test_which_range_is_read_is_told(world: World) -> None:
     ]
 
 
-def test_by_key_and_what_was_changed_behind_the_loaders_back_arrives(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_key_with_changes_that_the_loader_could_not_see(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     table = postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0)
     declare(monkeypatch, table)
     world.run("postgres")
@@ -79,14 +77,14 @@ def test_by_key_and_what_was_changed_behind_the_loaders_back_arrives(
     assert world.query("select venda from raw_postgres.venda order by _dlt_load_id desc, id_venda limit 1") == [(11,)]
 
 
-def test_each_range_holds_every_row_without_a_key(world: World) -> None:
+def test_each_range_contains_every_row_without_a_key(world: World) -> None:
     world.execute("insert into public.venda (venda) values (5)")
     world.run("postgres")
     backfill(world, "1", "1")
     assert world.query("select count(*) from raw_postgres.venda where id_venda is null") == [(2,)]
 
 
-def test_one_that_was_stopped_goes_on_with_the_range_that_failed(world: World) -> None:
+def test_a_stopped_backfill_continues_with_the_range_that_failed(world: World) -> None:
     world.execute("insert into public.venda (id_venda, data_venda) values (3, '2024-02-15'), (4, '2024-03-15')")
     world.run("postgres")
     # The server ends the session at a sale of the second range.
@@ -113,11 +111,11 @@ def test_one_that_was_stopped_goes_on_with_the_range_that_failed(world: World) -
         ("data_venda 2024-02-01 to 2024-03-02", [3]),
         ("data_venda 2024-03-03 to 2024-03-31", [4]),
     ]
-    backfill(world, "2024-01-01", "2024-03-31")  # it was whole: asked for again it begins again
+    backfill(world, "2024-01-01", "2024-03-31")  # complete, so that the same command starts again
     assert len(loads(world)) == 6
 
 
-def test_the_table_goes_on_from_where_it_was(world: World) -> None:
+def test_the_next_run_continues_from_the_watermark_before(world: World) -> None:
     world.run("postgres")
     backfill(world, "1", "2")
     world.run("postgres")
@@ -133,7 +131,7 @@ def test_the_table_goes_on_from_where_it_was(world: World) -> None:
         ("9", "8", "expected a first value that is not above the last, got 9 and 8"),
     ],
 )
-def test_a_range_that_is_none_is_refused(first: str, last: str, message: str) -> None:
+def test_an_invalid_range_is_refused(first: str, last: str, message: str) -> None:
     with pytest.raises(ExtractError, match=r"postgres\.venda: ") as refused:
         split_range(VENDA, first, last)
     assert message in str(refused.value)
@@ -147,26 +145,27 @@ def test_a_table_without_a_date_is_not_read_by_dates() -> None:
 
 
 @pytest.mark.parametrize("source", ["api", "parquet"])
-def test_what_every_run_reads_whole_needs_no_backfill(world: World, source: str) -> None:
+def test_a_table_that_every_run_reads_whole_needs_no_backfill(world: World, source: str) -> None:
     table = {"api": "funcionario", "parquet": "categoria"}[source]
     outcome = world.main(["backfill", "--source", source, "--table", table, "--from", "1", "--to", "2"])
     assert outcome.code == 2
     assert "run it instead" in outcome.output
 
 
-def test_dead_letters_are_read_again_until_they_fit(world: World) -> None:
+def test_dead_letters_are_read_again_until_they_can_be_loaded(world: World) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
     world.run("postgres")
     replay = ["replay", "--source", "postgres", "--table", "venda", "--dead-letters"]
-    assert world.main(replay).code == 1  # it does not fit yet
+    assert world.main(replay).code == 1  # it cannot be loaded yet
     world.execute("update public.venda set data_venda = '2024-01-02' where id_venda = 2")
     assert world.main(replay).code == 0
     assert loads(world, "replay") == [(None, None), (None, [2])]
     assert world.main(replay).code == 0
-    assert len(loads(world, "replay")) == 2  # nothing waits any more
+    assert len(loads(world, "replay")) == 2  # no dead letter is left
 
 
-def test_a_replay_that_died_before_its_load_was_completed_is_made_again(
+@pytest.mark.slow
+def test_a_replay_that_died_before_its_load_was_completed_is_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.execute("update public.venda set data_venda = 'infinity' where id_venda = 2")
@@ -181,14 +180,14 @@ def test_a_replay_that_died_before_its_load_was_completed_is_made_again(
         patch.setattr(SqlJobClientBase, "complete_load", dies)
         assert world.main(replay).code == 1
     assert world.query("select count(*) from raw_postgres.venda where id_venda = 2 and _deleted is null") == [
-        (1,)  # and nobody reads it
+        (1,)  # and no reader sees it
     ]
 
     assert world.main(replay).code == 0
     assert loads(world, "replay") == [(None, [2])]
 
 
-def test_a_warehouse_without_a_landing_says_what_to_do_instead(world: World) -> None:
+def test_a_replay_without_a_landing_names_the_alternative(world: World) -> None:
     outcome = world.main(["replay", "--source", "postgres", "--table", "venda"])
     assert outcome.code == 2
     assert "the target local has no landing to replay from; read the source: extract backfill" in outcome.output

@@ -1,4 +1,4 @@
-"""Faults that pass are met by another attempt, as long as there is time; the user's to mend are told at once."""
+"""Passing faults are retried for a limited time; faults that the user must fix are reported at once."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from tests.python.helpers.world import World
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that were to be waited between attempts; nothing waits."""
+    """The seconds between attempts, for which no test waits."""
     waited: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
     return waited
@@ -22,7 +22,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @contextmanager
 def cutting(port: int, cuts: int) -> Iterator[int]:
-    """A way to a server that cuts its first connections; gives its port."""
+    """Forwards connections to a server, except for the first ones, which are closed; yields its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -52,7 +52,7 @@ def cutting(port: int, cuts: int) -> Iterator[int]:
         listener.close()
 
 
-def test_a_source_that_cuts_its_connections_is_asked_again(
+def test_a_source_that_cuts_its_connections_is_retried(
     world: World, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RETRY_SECONDS", "600")
@@ -66,13 +66,13 @@ def test_a_source_that_cuts_its_connections_is_asked_again(
     assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
 
 
-def test_one_that_dies_midway_is_read_anew_and_nothing_is_there_twice(
+def test_a_source_that_dies_midway_is_read_again_without_duplicates(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def mended(_seconds: float) -> None:
+    def fix(_seconds: float) -> None:
         world.execute("drop policy p on public.venda; create policy p on public.venda using (true)")
 
-    monkeypatch.setattr("tenacity.nap.time.sleep", mended)
+    monkeypatch.setattr("tenacity.nap.time.sleep", fix)
     monkeypatch.setenv("RETRY_SECONDS", "600")
     with world.ends_sessions(2, "copy%") as reader:
         for name, value in reader.items():
@@ -85,7 +85,7 @@ def test_one_that_dies_midway_is_read_anew_and_nothing_is_there_twice(
 
 
 @pytest.mark.parametrize(("seconds", "more_than_once"), [(0, False), (60, True)])
-def test_there_is_an_end_to_it(
+def test_retries_end(
     waits: list[float],
     monkeypatch: pytest.MonkeyPatch,
     seconds: float,
@@ -109,7 +109,7 @@ def test_there_is_an_end_to_it(
         KeyboardInterrupt(),
     ],
 )
-def test_what_is_the_users_to_mend_is_not_tried_again(error: BaseException) -> None:
+def test_a_fault_that_the_user_must_fix_is_not_retried(error: BaseException) -> None:
     assert not passes(error)
 
 
@@ -122,7 +122,7 @@ def test_what_is_the_users_to_mend_is_not_tried_again(error: BaseException) -> N
         "Could not connect to the endpoint URL: EndpointConnectionError",
     ],
 )
-def test_what_a_warehouse_or_s3_says_of_itself_is(said: str) -> None:
+def test_a_passing_fault_of_the_warehouse_or_s3_is_retried(said: str) -> None:
     try:
         try:
             raise RuntimeError(said)

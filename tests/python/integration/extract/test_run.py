@@ -1,4 +1,4 @@
-"""A whole run of the three sources, again and again."""
+"""Whole runs of the three sources."""
 
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ from extract.load.runner import dlt_source
 from tests.python.helpers.world import World
 
 
-def test_every_row_of_every_source_arrives_as_it_is(world: World) -> None:
+def test_every_row_of_every_source_is_loaded_unchanged(world: World) -> None:
     outcome = world.run()
 
     assert outcome.code == 0, outcome.output
@@ -52,7 +52,7 @@ def test_types_are_the_sources_own(world: World) -> None:
     ]
 
 
-def test_ops_holds_a_row_per_table_and_run_with_its_counts(world: World) -> None:
+def test_ops_has_a_row_per_table_and_run_with_its_counts(world: World) -> None:
     world.run()
     world.execute("insert into public.venda values (3, 1, 1, '2024-01-03', 30)")
     world.run()
@@ -102,7 +102,7 @@ def test_a_load_without_rows_is_recorded_as_a_load(world: World) -> None:
     ) == [(2, 0), (0, 0)]
 
 
-def test_a_transaction_in_flight_is_not_skipped(world: World) -> None:
+def test_an_open_transaction_is_not_skipped(world: World) -> None:
     late = world.server.connect(world.sales.info.dbname)
     with late.cursor() as cursor:
         cursor.execute("insert into public.venda values (3, 1, 1, '2024-01-03', 30)")
@@ -126,7 +126,7 @@ def test_rows_without_a_key_are_read_by_every_run(world: World) -> None:
     ) == [(1,)]
 
 
-def test_a_load_that_lost_rows_is_nobodys_and_the_next_run_brings_them(
+def test_a_load_that_lost_rows_is_ignored_and_the_next_run_loads_them(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run("postgres")
@@ -150,7 +150,7 @@ def test_a_load_that_lost_rows_is_nobodys_and_the_next_run_brings_them(
     ) == [(10.5,), (11,)]
 
 
-def test_a_clock_that_is_behind_the_last_load_loads_nothing(world: World) -> None:
+def test_with_a_clock_behind_the_last_load_nothing_is_loaded(world: World) -> None:
     world.run("postgres")
     with duckdb.connect(str(world.warehouse)) as connection:
         connection.execute("update raw_postgres._dlt_loads set load_id = '9999999999.5'")
@@ -168,7 +168,7 @@ def test_an_employee_who_left_is_gone_from_the_snapshot(world: World) -> None:
     assert world.query("select id from raw_api.funcionario") == [(2,)]
 
 
-def test_a_file_put_again_with_other_content_is_read_again(world: World) -> None:
+def test_a_file_whose_content_changed_is_read_again(world: World) -> None:
     world.run("parquet")
     world.put("2024-01-01/categoria.parquet")
     world.run("parquet")
@@ -183,7 +183,7 @@ def test_a_file_put_again_with_other_content_is_read_again(world: World) -> None
     ) == [("Sucos",)]
 
 
-def test_a_new_column_at_the_source_is_taken_and_announced(world: World) -> None:
+def test_a_new_column_at_the_source_is_loaded_and_reported(world: World) -> None:
     world.run("postgres")
     world.execute("alter table public.venda add desconto numeric(5, 2); update public.venda set desconto = 1.25")
     outcome = world.run("postgres")

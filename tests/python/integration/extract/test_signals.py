@@ -1,4 +1,4 @@
-"""A stop, by Ctrl-C or as a container is stopped, ends cleanly at any point, and the next run has everything."""
+"""A run can be stopped at any point, by Ctrl-C or as a container is; the next run loads everything."""
 
 import signal
 import subprocess
@@ -13,16 +13,15 @@ import pytest
 from dlt.load.load import Load
 
 from sandbox.sources.api import Answer, Connection
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
-PATIENCE = 60  # seconds that this machine may take when it is busy
 STOPPED = (130, "stopped; run again to go on\n")
 
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The program in a process of its own, with the world's settings; gone when the block is left."""
+    """Runs the program in a process of its own, with the world's settings; kills it at the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "extract", *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -34,14 +33,14 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def stopped(started: subprocess.Popen[str], by: signal.Signals) -> tuple[int, str]:
-    """Its exit code and what it says on standard error."""
+    """Sends the signal; returns the exit code and standard error."""
     started.send_signal(by)
-    _, said = started.communicate(timeout=PATIENCE)
-    return started.returncode, said
+    _, error = started.communicate(timeout=PATIENCE)
+    return started.returncode, error
 
 
 def until(condition: Callable[[], bool], started: subprocess.Popen[str]) -> None:
-    """Asks until the condition holds."""
+    """Waits until the condition is true; fails if the program ends before."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert started.poll() is None, started.communicate()
@@ -49,12 +48,14 @@ def until(condition: Callable[[], bool], started: subprocess.Popen[str]) -> None
 
 
 def nothing_left(world: World) -> bool:
-    """True where the working folder holds nothing of a run."""
+    """Returns whether the working folder is empty."""
     return list((world.warehouse.parent / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_while_the_api_is_asked(world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
+def test_stopped_while_it_waits_for_the_api(
+    world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
+) -> None:
     asked = threading.Event()
 
     def answer(_employee: int) -> Answer:

@@ -1,4 +1,4 @@
-"""A source database that keeps whatever bytes it was given: UTF-8 arrives as it is, all else is told of."""
+"""A source database without an encoding: UTF-8 is loaded unchanged, other bytes are reported."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +23,7 @@ def unencoded(
         connection.cursor().execute(f"create database {name} encoding 'SQL_ASCII' locale 'C' template template0")
     declare(monkeypatch, postgres_table("cliente", "id", "xmin"))
     monkeypatch.setenv("SOURCE_POSTGRES_DATABASE", name)
-    monkeypatch.setenv("RETRY_SECONDS", "60")  # what a person has to mend is not tried again
+    monkeypatch.setenv("RETRY_SECONDS", "60")  # a fault that the user must fix is not retried
     with closing(postgres_server.connect(name)) as connection:
         connection.autocommit = True
         connection.cursor().execute("create table public.cliente (id integer, nome text)")
@@ -31,7 +31,7 @@ def unencoded(
     postgres_server.drop_database(name)
 
 
-def test_utf8_arrives_as_it_is(world: World, unencoded: psycopg2.extensions.connection) -> None:
+def test_utf8_is_loaded_unchanged(world: World, unencoded: psycopg2.extensions.connection) -> None:
     unencoded.cursor().execute("insert into public.cliente values (1, convert_from('\\x4a6f73c3a9', 'SQL_ASCII'))")
     outcome = world.run("postgres")
 
@@ -39,7 +39,7 @@ def test_utf8_arrives_as_it_is(world: World, unencoded: psycopg2.extensions.conn
     assert world.query("select id, nome from raw_postgres.cliente") == [(1, "José")]
 
 
-def test_other_bytes_are_told_of_and_nothing_is_loaded(
+def test_other_bytes_are_reported_and_nothing_is_loaded(
     world: World, unencoded: psycopg2.extensions.connection
 ) -> None:
     latin = "convert_from('\\x4a6f73e9', 'SQL_ASCII')"
@@ -50,7 +50,7 @@ def test_other_bytes_are_told_of_and_nothing_is_loaded(
     assert "postgres.cliente: expected texts in UTF-8, got" in outcome.output
     assert ": 0xe9" in outcome.output.replace("\\", "")
     assert "tried again" not in outcome.output
-    # What the message says to look for finds it, and mended it arrives.
+    # The query in the message finds the row, which is loaded once it is fixed.
     found = unencoded.cursor()
     found.execute("select id from public.cliente where nome ~ '[^[:ascii:]]'")
     assert found.fetchall() == [(2,)]

@@ -15,7 +15,7 @@ from redshift_standin.postgres import PostgresServer
 from sandbox.errors import SandboxError
 from tests.python.helpers.world import VENDA, World
 
-# A commit waits until the next server in line shows it, so nobody has to wait for a replica.
+# A commit waits until the next server has applied it, so that no test waits for a replica.
 REPLICATED = {
     "wal_level": "replica", "max_wal_senders": "10",
     "synchronous_standby_names": "*", "synchronous_commit": "remote_apply",
@@ -45,7 +45,7 @@ class Replica(PostgresServer):
 
 
 def execute(server: PostgresServer, sql: str) -> list[tuple[Any, ...]]:
-    """Runs statements on a server, each in a transaction of its own, and gives the rows of the last."""
+    """Runs statements, each in a transaction of its own; returns the rows of the last."""
     with closing(server.connect("postgres")) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
@@ -56,14 +56,14 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[PostgresServ
     """A primary with the sales, its replica, and a replica of that."""
     folder = tmp_path_factory.mktemp("standby")
     with PostgresServer(folder / "primary", **REPLICATED) as primary:
-        # Nobody is next in line yet.
+        # No replica is connected yet.
         execute(primary, f"set synchronous_commit = local; {VENDA}")
         with Replica(folder / "first", primary) as first, Replica(folder / "second", first) as second:
             yield [primary, first, second]
 
 
 def read_from(world: World, server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Runs the extract on a server; returns the keys that it has loaded."""
+    """Runs the extract on a server; returns the keys that were loaded."""
     login = server.settings("postgres")
     for name, value in {
         "PORT": str(login.port), "DATABASE": login.dbname, "USER": login.user, "PASSWORD": login.password,
@@ -76,7 +76,7 @@ def read_from(world: World, server: PostgresServer, monkeypatch: pytest.MonkeyPa
     return [key for (key,) in world.query(f"select id_venda from raw_postgres.venda where _dlt_load_id = {last}")]
 
 
-def test_what_is_new_is_read_from_a_replica(
+def test_new_rows_are_read_from_a_replica(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_snapshot, "RANGE_BYTES", 8192)  # so that sessions share one exported snapshot
@@ -94,19 +94,20 @@ def test_what_is_new_is_read_from_a_replica(
     assert sorted(read_from(world, primary, monkeypatch)) == [2002]  # its ids are the primary's own
 
 
-def test_a_replica_that_takes_over_is_read_whole(
+@pytest.mark.slow
+def test_a_promoted_replica_is_read_whole(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, first, second = line
     assert read_from(world, second, monkeypatch) == [1, 2]
     execute(first, "select pg_promote()")
-    # The second follows the first onto its timeline, long before its own next checkpoint says so.
+    # The second follows the first onto its timeline, long before its next checkpoint records it.
     execute(first, "insert into public.venda (id_venda) values (3)")
     assert sorted(read_from(world, second, monkeypatch)) == [1, 2, 3]
     assert read_from(world, second, monkeypatch) == []
 
 
-def test_a_transaction_in_flight_is_not_passed_over(
+def test_an_open_transaction_on_the_primary_is_not_skipped(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     primary, replica, _ = line

@@ -1,14 +1,15 @@
-"""`python -m deploy check-image` on machines with Docker, with a Docker that is not up, and without either."""
+"""`.ci/check_image.py` with Docker, with a Docker whose daemon is down, and without either."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.__main__ import main
+from tests.python.helpers import ROOT
 
-# Writes down its arguments; fails where a file says so.
+# Writes down its arguments; fails if a file says so.
 PROGRAM = """#!{python}
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
@@ -19,12 +20,17 @@ sys.exit(any((here / f"{{word}}.fails").exists() for word in sys.argv[1:]))
 
 
 @pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def docker(tmp_path: Path) -> Path:
     """The folder of a docker that is the only program on PATH."""
     (tmp_path / "docker").write_text(PROGRAM.format(python=sys.executable))
     (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
+
+
+def check(docker: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(ROOT / ".ci" / "check_image.py")]
+    environment = {"PATH": str(docker), **settings}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 def calls(docker: Path) -> list[list[str]]:
@@ -32,7 +38,7 @@ def calls(docker: Path) -> list[list[str]]:
 
 
 def test_the_image_runs_as_on_fargate(docker: Path) -> None:
-    assert main(["check-image"]) == 0
+    assert check(docker).returncode == 0
 
     commands = calls(docker)
     assert [command[0] for command in commands] == ["info", "build", "run", "run", "run", "image"]
@@ -46,15 +52,14 @@ def test_the_image_runs_as_on_fargate(docker: Path) -> None:
     ]  # fmt: skip
 
 
-def test_settings_are_handed_on_by_name_and_files_are_shown(
-    docker: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("SOURCE_POSTGRES_PASSWORD", "s3cr3t")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    monkeypatch.setenv("PARQUET_DROP", str(tmp_path / "drop"))
-    monkeypatch.setenv("SHELL_HISTORY", "not ours")
-
-    main(["check-image"])
+def test_settings_are_passed_by_name_and_files_are_mounted(docker: Path, tmp_path: Path) -> None:
+    check(
+        docker,
+        SOURCE_POSTGRES_PASSWORD="s3cr3t",  # noqa: S106  a made-up one
+        AWS_ENDPOINT_URL_S3="http://127.0.0.1:1",
+        PARQUET_DROP=str(tmp_path / "drop"),
+        SHELL_HISTORY="not a setting",
+    )
 
     run = next(command for command in calls(docker) if command[0] == "run")
     assert {"--env=SOURCE_POSTGRES_PASSWORD", "--env=AWS_ENDPOINT_URL_S3", "--env=PARQUET_DROP"} <= set(run)
@@ -62,28 +67,30 @@ def test_settings_are_handed_on_by_name_and_files_are_shown(
     assert not any("s3cr3t" in word or "SHELL_HISTORY" in word for word in run)
 
 
-def test_a_pipeline_that_fails_in_the_image_fails_the_check(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_pipeline_that_fails_in_the_image_fails_the_check(docker: Path) -> None:
     (docker / "doctor.fails").touch()
 
-    assert main(["check-image"]) == 1
+    done = check(docker)
 
-    assert "docker run --rm … ended with 1" in capfd.readouterr().out
+    assert done.returncode == 1
+    assert "docker run --rm … failed with exit code 1" in done.stderr
     assert calls(docker)[-1][:2] == ["image", "rm"]
 
 
-def test_without_a_daemon_and_without_buildah_it_is_skipped(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_daemon_and_without_buildah_the_check_is_skipped(docker: Path) -> None:
     (docker / "info.fails").touch()
 
-    assert main(["check-image"]) == 0
+    done = check(docker)
 
-    assert "skipped: no Docker daemon here, and no buildah with mmdebstrap for root" in capfd.readouterr().out
+    assert done.returncode == 0
+    assert "skipped: needs a Docker daemon, or buildah and mmdebstrap as root" in done.stdout
     assert calls(docker) == [["info"]]
 
 
-def test_without_docker_it_is_skipped(docker: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_docker_the_check_is_skipped(docker: Path) -> None:
     (docker / "docker").unlink()
 
-    assert main(["check-image"]) == 0
+    done = check(docker)
 
-    assert "skipped" in capfd.readouterr().out
+    assert (done.returncode, "skipped" in done.stdout) == (0, True)
     assert list(docker.iterdir()) == []

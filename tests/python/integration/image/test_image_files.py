@@ -1,4 +1,4 @@
-"""What goes into the image, and that it is enough: the same files run the pipeline where nothing can be written."""
+"""The files of the image: no others are in it, and they run the pipeline on a read-only file system."""
 
 import json
 import os
@@ -18,13 +18,13 @@ PROJECT = {"dbt_project.yml", "extract", "macros", "models", "profiles.yml", "se
 
 
 def matches(pattern: str, path: str) -> bool:
-    """True where a line of .dockerignore names the path or a folder above it."""
+    """True if a line of .dockerignore matches the path or a folder above it."""
     expression = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
     return re.fullmatch(f"{expression}(?:/.*)?", path) is not None
 
 
 def in_context(path: str) -> bool:
-    """True where the path is sent to the build: the last line that matches decides, as Docker documents it."""
+    """True if the path is sent to the build: as Docker documents, the last line that matches decides."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     last = [line for line in lines if line and not line.startswith("#") and matches(line.lstrip("!"), path)]
     return not last or last[-1].startswith("!")
@@ -32,12 +32,12 @@ def in_context(path: str) -> bool:
 
 @pytest.fixture(scope="module")
 def context() -> list[str]:
-    """The files in the build's context, of those that git has."""
+    """The files in the build's context that git tracks."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S607
     return [path for path in tracked.stdout.splitlines() if in_context(path)]
 
 
-def test_the_image_holds_the_loaders_and_the_dbt_project_and_nothing_else(context: list[str]) -> None:
+def test_the_image_contains_the_loaders_and_the_dbt_project_and_nothing_else(context: list[str]) -> None:
     assert {path.split("/")[0] for path in context} == PROJECT | {"requirements", "tests"}
     assert {path for path in context if path.startswith("requirements/")} == {"requirements/container.txt"}
     assert {path.split("/")[1] for path in context if path.startswith("tests/")} == {"data"}
@@ -51,11 +51,11 @@ def test_the_image_holds_the_loaders_and_the_dbt_project_and_nothing_else(contex
         "requirements/dev.txt",
     ],
 )  # fmt: skip
-def test_it_never_holds(path: str) -> None:
+def test_the_image_never_contains(path: str) -> None:
     assert not in_context(path)
 
 
-def test_nothing_of_the_loaders_and_the_project_is_left_out(context: list[str]) -> None:
+def test_no_file_of_the_loaders_and_the_project_is_missing(context: list[str]) -> None:
     for folder in ("extract", "macros", "models", "seeds", "snapshots", "tests/data"):
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert {path for path in here if "__pycache__" not in path} == {
@@ -63,7 +63,7 @@ def test_nothing_of_the_loaders_and_the_project_is_left_out(context: list[str]) 
         }
 
 
-def test_both_stages_are_of_one_pinned_base_and_the_lock_is_hashed() -> None:
+def test_both_stages_have_the_same_pinned_base_and_the_lock_has_hashes() -> None:
     text = (ROOT / "Dockerfile").read_text()
 
     assert len(set(re.findall(r"^FROM (\S+)", text, re.MULTILINE))) == 1
@@ -72,7 +72,7 @@ def test_both_stages_are_of_one_pinned_base_and_the_lock_is_hashed() -> None:
     assert re.search(r"^USER [1-9]\d*$", text, re.MULTILINE)
 
 
-def test_the_dockerfile_is_as_its_linter_wants_it() -> None:
+def test_the_linter_accepts_the_dockerfile() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([hadolint, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
@@ -80,7 +80,7 @@ def test_the_dockerfile_is_as_its_linter_wants_it() -> None:
 
 @pytest.fixture
 def image(context: list[str], tmp_path: Path) -> Iterator[Path]:
-    """A folder with the context in `app`, which may not be written to, and `scratch`, which may."""
+    """A folder with the context in `app`, which is read-only, and `scratch`, which is writable."""
     folder = tmp_path / "image"
     for path in context:
         (folder / "app" / path).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def image(context: list[str], tmp_path: Path) -> Iterator[Path]:
 
 
 def environment_of_the_dockerfile(scratch: Path) -> dict[str, str]:
-    """The image's own environment, with its folder for scratch where this one's is."""
+    """The environment of the image, with this folder for scratch."""
     text = (ROOT / "Dockerfile").read_text()
     (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)", text, re.MULTILINE)
     pairs = dict(pair.split("=", 1) for pair in block.replace("\\\n", " ").split())
@@ -105,10 +105,10 @@ def environment_of_the_dockerfile(scratch: Path) -> dict[str, str]:
 EXTRACT = [sys.executable, "-m", "extract", "run", "--build"]
 
 
-def test_these_files_run_the_pipeline_without_rights_and_write_to_scratch_alone(image: Path) -> None:
+def test_these_files_run_the_pipeline_without_privileges_and_write_only_to_scratch(image: Path) -> None:
     scratch = image / "scratch"
     own = environment_of_the_dockerfile(scratch) | {
-        "DBT_TARGET": "local",  # DuckDB stands in for the warehouse: the development packages have it
+        "DBT_TARGET": "local",  # the warehouse is DuckDB, which the development packages contain
         "WAREHOUSE_PATH": str(scratch / "warehouse.duckdb"),
         "ARTIFACTS_URL": str(scratch / "artifacts"),
         "RUN_ID": "image",
@@ -116,9 +116,9 @@ def test_these_files_run_the_pipeline_without_rights_and_write_to_scratch_alone(
     before = sorted((image / "app").rglob("*"))
     changes_folder = ["sh", "-c", 'cd "$0" && exec "$@"', str(image / "app"), "env"]
     command = [*changes_folder, *(f"{name}={value}" for name, value in own.items()), *EXTRACT]
-    if os.geteuid() == 0:  # root may write anywhere, unless it is without its capabilities
+    if os.geteuid() == 0:  # root can write anywhere, except without its capabilities
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *command]
-    sandbox = Path(tempfile.mkdtemp())  # pytest's folders are closed to the user that PostgreSQL runs as
+    sandbox = Path(tempfile.mkdtemp())  # the user that PostgreSQL runs as cannot read pytest's folders
     sandbox.chmod(0o755)
     settings = {"SANDBOX_DIR": str(sandbox / "sandbox"), "SANDBOX_SALES": "500", "DBT_TARGET": "local"}
 

@@ -1,4 +1,4 @@
-"""What the tests of infra/ share: infra/ as rendered, once for each worker."""
+"""The fixture that the tests of infra/ share: infra/ as rendered, once per worker."""
 
 import pytest
 

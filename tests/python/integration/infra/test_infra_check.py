@@ -1,6 +1,7 @@
-"""`make infra-check` finds mistakes: each is put into a copy of infra/, and the check has to name it."""
+"""`make infra-check` finds mistakes: they are put into a copy of infra/, and the check must name each of them."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -12,63 +13,67 @@ from tests.python.helpers import ROOT, missing
 from tests.python.helpers.rendered_infra import TERRAFORM, copy
 
 CHECKOV = ROOT / ".venv-infra" / "bin" / "checkov"
-NOTHING = "true"  # stands in for a program whose part of the check is not what the test is about
+NOTHING = "true"  # replaces a program that the test is not about
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A text of a file, what it becomes, and what the check says to that."""
+    """A text in a file, its wrong replacement, and what the check reports."""
 
     file: str
     right: str
     wrong: str
-    said: str
+    report: str
 
 
 MISTAKES = (
     Mistake("storage.tf", "restrict_public_buckets = true", "restrict_public_buckets = false", "can be made public."),
-    Mistake("storage.tf", '"aws:kms"', '"AES256"', "Every bucket is encrypted with the key of ours."),
+    Mistake("storage.tf", '"aws:kms"', '"AES256"', "Every bucket is encrypted with our key."),
     Mistake("storage.tf", '"aws:SecureTransport" = "false"', '"aws:SecureTransport" = "true"', "without TLS"),
-    Mistake("storage.tf", 'status = "Enabled"\n  }\n}', 'status = "Suspended"\n  }\n}', "bucket keeps versions."),
-    Mistake("ecr.tf", '"IMMUTABLE"', '"MUTABLE"', "A tag never changes its image"),
+    Mistake("storage.tf", 'status = "Enabled"\n  }\n}', 'status = "Suspended"\n  }\n}', "Every bucket is versioned."),
+    Mistake("ecr.tf", '"IMMUTABLE"', '"MUTABLE"', "Tags are immutable"),
     Mistake("iam.tf", '["s3:GetObject"], Resource = ["${local.bucket_arns.drop}/*"]',
-            '["s3:*"], Resource = ["${local.bucket_arns.drop}/*"]', "No role has an action with a *."),
-    Mistake("iam.tf", 'Resource = [aws_ecr_repository.this.arn] }', 'Resource = ["*"] }', "is for every resource."),
-    Mistake("iam.tf", "serverless-${local.account}-*/IAMR:", "serverless-${local.account}-*/", "database may COPY."),
-    Mistake("iam.tf", '"iam:PassedToService" = "ecs-tasks', '"iam:PassedToService" = "ec2', "to tasks alone."),
-    Mistake("deploy_role.tf", ":environment:${var.github.environment}", ":*", "that asks for approval deploys."),
-    Mistake("variables_run.tf", "cron(0 5 * * ? *)", "cron(0 5 ? * MON *)", "runs each day at 5"),
-    Mistake("schedule.tf", 'input    = jsonencode({})', 'input    = jsonencode({ sources = [] })', "for everything."),
+            '["s3:*"], Resource = ["${local.bucket_arns.drop}/*"]', "No action contains a *."),
+    Mistake("iam.tf", 'Resource = [aws_ecr_repository.this.arn] }', 'Resource = ["*"] }',
+            "applies to every resource."),
+    Mistake("iam.tf", "serverless-${local.account}-*/IAMR:", "serverless-${local.account}-*/",
+            "database user may COPY."),
+    Mistake("iam.tf", '"iam:PassedToService" = "ecs-tasks', '"iam:PassedToService" = "ec2',
+            "pass roles to tasks only."),
+    Mistake("deploy_role.tf", ":environment:${var.github.environment}", ":*", "that requires approval may deploy."),
+    Mistake("variables_run.tf", "cron(0 5 * * ? *)", "cron(0 5 ? * MON *)", "runs every day at 5:00"),
+    Mistake("schedule.tf", 'input    = jsonencode({})', 'input    = jsonencode({ sources = [] })',
+            "for all sources."),
     Mistake("monitoring.tf", "alarm_actions       = [aws_sns_topic.alerts.arn]", "alarm_actions       = []",
-            "Every alarm tells the topic."),
-    Mistake("monitoring.tf", 'missing = "breaching"', 'missing = "notBreaching"', "is an alarm, not silence."),
+            "Every alarm notifies the topic."),
+    Mistake("monitoring.tf", 'missing = "breaching"', 'missing = "notBreaching"', "raises the alarm."),
     Mistake("monitoring.tf", "* 60 * 1000", "* 60", "ExecutionTime is in milliseconds."),
     Mistake("redshift.tf", "publicly_accessible  = false", "publicly_accessible  = true", "Redshift is private"),
     Mistake("redshift.tf", 'require_ssl                      = "true"', 'require_ssl                      = "false"',
-            "Nobody signs in without TLS."),
-    Mistake("ecs.tf", "readonlyRootFilesystem = true", "readonlyRootFilesystem = false", "writes to /scratch alone"),
+            "Nobody can sign in without TLS."),
+    Mistake("ecs.tf", "readonlyRootFilesystem = true", "readonlyRootFilesystem = false", "writes only to /scratch"),
     Mistake("ecs.tf", "secrets = {}", "secrets = { X = aws_secretsmanager_secret.source_postgres_password.arn }",
-            "The loader alone has the source's password"),
+            "Only the loader has the source's password"),
     Mistake("network.tf", "cidr = var.source_postgres.cidr }", 'cidr = "0.0.0.0/0" }', "in its own network."),
     Mistake("state_machine.tf", 'level                  = "ALL"', 'level                  = "ERROR"',
             "every step is logged."),
     Mistake("state_machine.tf", "= [aws_security_group.task.id]", "= [aws_security_group.redshift.id]",
             "The state machine names the cluster"),
-    Mistake("state_machine.tf", "var.fan_out_tasks", "40", "Eight tasks at most load the ranges of a table at once."),
+    Mistake("state_machine.tf", "var.fan_out_tasks", "40", "At most eight tasks load ranges of a table"),
     Mistake("database.tf", "secret_arn     = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
-            'db_user        = "admin"', "The statements run as admin, whose password nobody sees."),
+            'db_user        = "admin"', "The statements run as the admin, whose password nobody sees."),
     Mistake("secrets.tf", 'var.source_postgres_password == null ? "" : ', "",
-            "What is not given is empty and not null"),
+            "A missing secret is empty"),
     Mistake("secrets.tf", "recovery_window_in_days = var.protect_data ? 30 : 0", "recovery_window_in_days = 0",
-            "can be had back for 30 days."),
+            "can be restored for 30 days."),
     Mistake("storage.tf", '        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }\n', "",
-            "two services on its behalf only."),
+            "two services on its behalf, may use the key."),
     Mistake("ecs.tf", "retention_in_days = var.log_retention_days", "retention_in_days = 7",
-            "Every log is encrypted and has an end."),
+            "Every log is encrypted and has a retention."),
     Mistake("ecs.tf", "skip_destroy = true", "skip_destroy = false", "the revisions that a run may still start."),
     Mistake("deploy_role.tf", '["redshift-data:DescribeStatement"]',
-            '["redshift-data:DescribeStatement", "redshift-data:ExecuteStatement"]', "signs in to no database"),
-    Mistake("iam.tf", "EncryptedBuckets", "EncryptedBucket", "an action more or less than it should"),
+            '["redshift-data:DescribeStatement", "redshift-data:ExecuteStatement"]', "cannot sign in to"),
+    Mistake("iam.tf", "UseKeyFor", "UseKey", "too many or too few actions"),
 )  # fmt: skip
 
 
@@ -80,6 +85,23 @@ def seed(folder: Path, mistake: Mistake) -> None:
     file.write_text(text.replace(mistake.right, mistake.wrong, 1))
 
 
+def merge_runs(tests: Path) -> None:
+    """Merges the tests that report the mistakes into one run per configuration, because each run takes seconds."""
+    head, asserts, others = "", "", ""
+    for file in sorted(tests.glob("*.tftest.hcl")):
+        head, *runs = re.split(r"^(?=run )", file.read_text(), flags=re.MULTILINE)
+        for run in runs:
+            if not any(mistake.report in run for mistake in MISTAKES):
+                continue
+            if "\n  variables {" in run:
+                others += run
+            else:
+                asserts += "".join(re.findall(r"^  assert \{.*?^  \}\n", run, re.MULTILINE | re.DOTALL))
+        file.unlink()
+    merged = f'{head}run "default" {{\n  command = apply\n\n{asserts}}}\n\n{others}'
+    (tests / "merged.tftest.hcl").write_text(merged)
+
+
 def check(folder: Path, terraform: str, checkov: str) -> subprocess.CompletedProcess[str]:
     """Runs the check on a folder."""
     environment = os.environ | {"TERRAFORM": terraform, "CHECKOV": checkov}
@@ -87,8 +109,8 @@ def check(folder: Path, terraform: str, checkov: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
 
 
-def words(text: str) -> str:
-    """Returns a text without its line breaks, which terraform puts anywhere."""
+def join_lines(text: str) -> str:
+    """Returns a text without line breaks, which terraform inserts anywhere."""
     return " ".join(text.split())
 
 
@@ -100,16 +122,16 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_tests_of_terraform_find_each_mistake(pristine: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pristine, tmp_path / "infra")
-    (folder / "tests" / "variables.tftest.hcl").unlink()  # takes its time, and none of the mistakes is its
+    merge_runs(folder / "tests")
     for mistake in MISTAKES:
         seed(folder, mistake)
     done = check(folder, TERRAFORM, NOTHING)
     assert done.returncode != 0
-    said = words(done.stdout + done.stderr)
-    assert [mistake for mistake in MISTAKES if mistake.said not in said] == []
+    output = join_lines(done.stdout + done.stderr)
+    assert [mistake for mistake in MISTAKES if mistake.report not in output] == []
 
 
-def test_an_untidy_file_is_refused(pristine: Path, tmp_path: Path) -> None:
+def test_an_unformatted_file_is_refused(pristine: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pristine, tmp_path / "infra")
     seed(folder, Mistake("ecs.tf", "  network_mode  ", "      network_mode  ", ""))
     done = check(folder, TERRAFORM, NOTHING)
@@ -118,20 +140,20 @@ def test_an_untidy_file_is_refused(pristine: Path, tmp_path: Path) -> None:
     assert "==> terraform init" not in done.stdout
 
 
-def test_what_is_not_terraform_is_refused(pristine: Path, tmp_path: Path) -> None:
+def test_invalid_terraform_is_refused(pristine: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pristine, tmp_path / "infra")
     seed(folder, Mistake("ecr.tf", "scan_on_push = true", "scan_on_pull = true", ""))
     seed(folder, Mistake("redshift.tf", "aws_security_group.redshift.id", "aws_security_group.warehouse.id", ""))
     done = check(folder, TERRAFORM, NOTHING)
     assert done.returncode != 0
     assert "scan_on_pull" in done.stderr
-    assert 'aws_security_group" "warehouse"' in words(done.stderr)
+    assert 'aws_security_group" "warehouse"' in join_lines(done.stderr)
     assert "==> terraform test" not in done.stdout
 
 
-def test_checkov_finds_what_no_test_thought_of(tmp_path: Path) -> None:
+def test_checkov_finds_what_no_test_covers(tmp_path: Path) -> None:
     if not CHECKOV.exists():
-        missing.infra_tool("no .venv-infra: make infra-check makes it")
+        missing.infra_tool("no .venv-infra: make infra-check creates it")
     folder = tmp_path / "infra"
     shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform", "node_modules"))
     (folder / "added.tf").write_text(
@@ -142,5 +164,5 @@ def test_checkov_finds_what_no_test_thought_of(tmp_path: Path) -> None:
     )
     done = check(folder, NOTHING, str(CHECKOV))
     assert done.returncode != 0
-    for finding in ("CKV2_AWS_6", "CKV_AWS_24"):  # a bucket that may be public; SSH open to all
+    for finding in ("CKV2_AWS_6", "CKV_AWS_24"):  # a bucket that can be public; SSH open to everyone
         assert finding in done.stdout

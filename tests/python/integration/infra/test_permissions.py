@@ -1,9 +1,9 @@
-"""Every call that the code makes to AWS is allowed to the role that makes it.
+"""Each role has the permissions for the calls that it makes to AWS, and no others.
 
-What the tasks call is recorded while the real commands run with the settings that they have on ECS, against the
-sandbox, signed in to its warehouse as the users of the deployed one. What the state machine calls stands in its
-definition, what the deploy command calls in its source. A call that no table here knows fails its test, so a new one
-is thought about before AWS refuses it.
+The calls of the tasks are recorded while the real commands run with their settings on ECS, against the sandbox,
+signed in to its warehouse as the users of the deployed one. The calls of the state machine are in its definition,
+those of the deploy command in its source. A call that is missing in the tables here fails a test, before AWS
+refuses it.
 """
 
 import ast
@@ -23,7 +23,7 @@ from tests.python.helpers import ROOT
 from tests.python.helpers.rendered_infra import Infra, allows
 
 COMMANDS = [
-    ("transformer", ["build"]),  # fails, as nothing is loaded yet: the next attempt goes on from it
+    ("transformer", ["build"]),  # fails, because nothing is loaded yet; the next attempt is a retry of it
     ("loader", ["run"]),
     ("loader", ["doctor"]),
     (
@@ -34,24 +34,24 @@ COMMANDS = [
     ("loader", ["range", "--source", "postgres", "--table", "venda", "--number", "1"]),
     ("transformer", ["build"]),
 ]
-# The loader ends with 1, as it sets the file aside that is no Parquet.
+# The run ends with 1, because it rejects the file that is not Parquet.
 EXIT_CODES = [1, 1, 0, 0, 0, 0, 0]
 
-# S3's operations, with the action that IAM asks for, on the bucket or on the object
+# S3's operations, with the action that IAM checks, on the bucket or on the object
 S3 = {
     "HeadBucket": ("s3:ListBucket", "bucket"),
     "ListObjectsV2": ("s3:ListBucket", "bucket"),
     "HeadObject": ("s3:GetObject", "object"),
     "GetObject": ("s3:GetObject", "object"),
     "PutObject": ("s3:PutObject", "object"),
-    "CopyObject": ("s3:PutObject", "object"),  # and s3:GetObject on what is copied
+    "CopyObject": ("s3:PutObject", "object"),  # and s3:GetObject on the source
     "DeleteObject": ("s3:DeleteObject", "object"),
     "CreateMultipartUpload": ("s3:PutObject", "object"),
     "UploadPart": ("s3:PutObject", "object"),
     "CompleteMultipartUpload": ("s3:PutObject", "object"),
     "AbortMultipartUpload": ("s3:AbortMultipartUpload", "object"),
 }
-# What S3 asks of a bucket's key, on behalf of who calls
+# The actions on a bucket's key that S3 needs on behalf of the caller
 KMS = {
     "HeadObject": {"kms:Decrypt"},
     "GetObject": {"kms:Decrypt"},
@@ -65,7 +65,7 @@ KMS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call: who makes it, and what IAM is asked; of a key, by way of which service."""
+    """One call as IAM checks it: the role, the action, the resource, and for a key the service that uses it."""
 
     role: str
     action: str
@@ -73,13 +73,13 @@ class Call:
     via: str | None = None
 
     def allowed(self, infra: Infra) -> bool:
-        """True where the role may."""
+        """True if the role has the permission."""
         return allows(infra.statements(self.role), self.action, self.resource, self.via)
 
 
 @pytest.fixture(scope="module")
 def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
-    """What the tasks called: task, service, operation and parameters of each call."""
+    """The calls of the tasks: task, service, operation and parameters of each."""
     folder = tmp_path_factory.mktemp("as_deployed")
     scratch = {"HOME": "", "TMPDIR": "", "EXTRACT_WORK": "work", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}
     local = {name: str(folder / place) for name, place in scratch.items()} | {"RUN_ID": "first"}
@@ -100,33 +100,25 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
         "SANDBOX_DIR": str(folder / "sandbox"),
         "SANDBOX_SALES": "200",
         "TODAY": "2026-01-10",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "sandbox",
-        "run",
-        "--",
-        sys.executable,
-        "-m",
-        "tests.python.helpers.run_as_deployed",
-    ]
+    command = [sys.executable, "-m", "sandbox", "run", "--"]
+    command += [sys.executable, "-m", "tests.python.helpers.run_as_deployed"]
     done = subprocess.run(
         [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
         cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
-    # Done by the users that the database's set-up has made, who have no more rights than it gave them.
+    # The users are those that the setup of the database created, with its grants only.
     expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
     assert json.loads(done.stdout or "{}") == expected, done.stdout + done.stderr[-5000:]
     return [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
 
 
-def asked(infra: Infra, task: str, service: str, operation: str, parameters: dict[str, Any]) -> list[Call]:
-    """Returns what IAM is asked for one call.
+def checks_of(infra: Infra, task: str, service: str, operation: str, parameters: dict[str, Any]) -> list[Call]:
+    """Returns what IAM checks for one call.
 
     Raises:
-        KeyError: for a call that is not listed here.
+        KeyError: the call is not in the tables above.
     """
     if (service, operation) == ("redshift-serverless", "GetCredentials"):
         workgroup = infra.resources["aws_redshiftserverless_workgroup.this"]["arn"]
@@ -138,7 +130,7 @@ def asked(infra: Infra, task: str, service: str, operation: str, parameters: dic
         source = parameters["CopySource"]
         path = source if isinstance(source, str) else f"{source['Bucket']}/{source['Key']}"
         calls.append(Call(task, "s3:GetObject", f"arn:aws:s3:::{path}"))
-    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    via = f"s3.{infra.environment('loader')['AWS_REGION']}.amazonaws.com"
     return [
         *calls,
         *(Call(task, of_key, key_of(infra, parameters["Bucket"]), via) for of_key in KMS.get(operation, ())),
@@ -159,13 +151,13 @@ def key_of(infra: Infra, bucket: str) -> str:
 
 @pytest.fixture(scope="module")
 def calls(infra: Infra, recorded: list[list[Any]]) -> set[Call]:
-    """What IAM is asked for all that the tasks called."""
-    return {call for one in recorded for call in asked(infra, *one)}
+    """What IAM checks for all calls of the tasks."""
+    return {call for one in recorded for call in checks_of(infra, *one)}
 
 
-def test_tasks_may_do_what_they_do(infra: Infra, calls: set[Call]) -> None:
+def test_tasks_have_the_permissions_that_they_use(infra: Infra, calls: set[Call]) -> None:
     assert not [call for call in calls if not call.allowed(infra)]
-    # What was recorded is all that the tasks do: reading, landing, setting aside, publishing, the docs.
+    # The recorded calls cover everything that the tasks do: reading, landing, rejecting, publishing, the docs.
     assert {(call.role, call.action) for call in calls} >= {
         ("loader", "redshift-serverless:GetCredentials"), ("loader", "s3:DeleteObject"), ("loader", "s3:GetObject"),
         ("loader", "s3:ListBucket"), ("loader", "s3:PutObject"), ("transformer", "s3:GetObject"),
@@ -177,8 +169,8 @@ def test_tasks_may_do_what_they_do(infra: Infra, calls: set[Call]) -> None:
     assert any("/_rejected/" in call.resource for call in calls)
 
 
-def test_tasks_may_do_no_more_than_they_do(infra: Infra, calls: set[Call]) -> None:
-    """Each statement is used, but for what only happens with large files or broken uploads."""
+def test_tasks_use_the_permissions_that_they_have(infra: Infra, calls: set[Call]) -> None:
+    """Each action is used, except for those that only large files and broken uploads need."""
     for role in ("loader", "transformer"):
         for statement in infra.statements(role):
             for action in set(statement["Action"]) - {"s3:AbortMultipartUpload"}:
@@ -186,7 +178,7 @@ def test_tasks_may_do_no_more_than_they_do(infra: Infra, calls: set[Call]) -> No
                 assert any(c.action == action for c in used), (role, statement["Sid"], action)
 
 
-def test_copy_may_read_what_the_loader_lands(infra: Infra, recorded: list[list[Any]]) -> None:
+def test_copy_may_read_the_files_that_the_loader_writes(infra: Infra, recorded: list[list[Any]]) -> None:
     landing = infra.environment("loader")["LANDING_URL"].removeprefix("s3://")
     landed = [
         (parameters["Bucket"], f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}")
@@ -194,7 +186,7 @@ def test_copy_may_read_what_the_loader_lands(infra: Infra, recorded: list[list[A
         if operation == "PutObject" and f"{parameters['Bucket']}/{parameters['Key']}".startswith(f"{landing}/raw_")
     ]
     assert landed
-    via = f"s3.{infra.outputs['region']}.amazonaws.com"
+    via = f"s3.{infra.environment('loader')['AWS_REGION']}.amazonaws.com"
     assert all(Call("copy", "s3:GetObject", file).allowed(infra) for _, file in landed)
     assert all(Call("copy", "kms:Decrypt", key_of(infra, bucket), via).allowed(infra) for bucket, _ in landed)
     assert not any(Call("copy", "s3:PutObject", file).allowed(infra) for _, file in landed)
@@ -207,7 +199,7 @@ EVENTS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
 
 
 def tasks_of(states: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns every Task state, those inside of Map and Parallel too."""
+    """Returns every Task state, including those inside Map and Parallel."""
     found = []
     for state in states.values():
         found += [state] if state["Type"] == "Task" else []
@@ -217,10 +209,10 @@ def tasks_of(states: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def resources_of(task: dict[str, Any], infra: Infra) -> list[Call]:
-    """Returns what IAM is asked when a Task state runs.
+    """Returns what IAM checks when a Task state runs.
 
     Raises:
-        AssertionError: for a resource that is not listed here.
+        AssertionError: the resource is not listed here.
     """
     arguments = task.get("Arguments", task.get("Parameters", {}))
     match task["Resource"]:
@@ -242,20 +234,20 @@ def resources_of(task: dict[str, Any], infra: Infra) -> list[Call]:
         case "arn:aws:states:::sns:publish":
             return [Call("state_machine", "sns:Publish", arguments["TopicArn"])]
         case "arn:aws:states:::aws-sdk:sfn:listExecutions":
-            # of itself, which its context says
+            # its own executions
             return [Call("state_machine", "states:ListExecutions", infra.outputs["state_machine_arn"])]
         case other:
             raise AssertionError(f"{other}: not listed here; add it, and to the role in infra/iam.tf")
 
 
-def test_the_state_machine_may_do_what_its_states_do(infra: Infra) -> None:
+def test_the_state_machine_has_the_permissions_that_its_states_use(infra: Infra) -> None:
     definition = json.loads(infra.resources["aws_sfn_state_machine.this"]["definition"])
     calls = [call for task in tasks_of(definition["States"]) for call in resources_of(task, infra)]
     assert {call.action for call in calls} >= {"ecs:RunTask", "iam:PassRole", "sns:Publish"}
     assert not [call for call in calls if not call.allowed(infra)]
 
 
-def test_the_scheduler_may_start_what_it_starts(infra: Infra) -> None:
+def test_the_scheduler_has_the_permissions_that_its_schedules_use(infra: Infra) -> None:
     statements = infra.statements("scheduler")
     target = infra.resources["aws_scheduler_schedule.run"]["target"][0]
     snapshot = infra.resources["aws_scheduler_schedule.snapshot"]["target"][0]
@@ -272,7 +264,7 @@ def test_the_scheduler_may_start_what_it_starts(infra: Infra) -> None:
 
 # --- the deploy command ---
 
-# What it calls, with the outputs or resources it calls it on; None: a person does it once, before there is a role.
+# Its calls, with the action and the resource; None: a person makes the call once, before the role exists.
 DEPLOY = {
     ("s3", "HeadBucket"): ("s3:ListBucket", "arn:aws:s3:::empresa-terraform"),
     ("s3", "CreateBucket"): None,
@@ -298,7 +290,7 @@ DEPLOY = {
 
 
 def called_in(folder: Path) -> set[tuple[str, str]]:
-    """Returns the AWS operations that are called in a folder's source, of the services it makes clients of."""
+    """Returns the AWS operations that a folder's source calls, of the services that it creates clients for."""
     calls = [node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
     named = [
         (call.func.attr, next((argument.value for argument in call.args if isinstance(argument, ast.Constant)), None))
@@ -315,17 +307,17 @@ def called_in(folder: Path) -> set[tuple[str, str]]:
     return found
 
 
-def test_ci_may_do_what_the_deploy_command_does(infra: Infra) -> None:
+def test_ci_has_the_permissions_that_the_deploy_command_uses(infra: Infra) -> None:
     called = called_in(ROOT / "deploy")
     assert ("stepfunctions", "StartExecution") in called
-    assert called <= set(DEPLOY), "a call that is not listed here: add it, and to the role in infra/deploy_role.tf"
+    assert called <= set(DEPLOY), "this call is not in DEPLOY: add it there and to the role in infra/deploy_role.tf"
     statements = infra.statements("deploy")
     refused = [known for call in called if (known := DEPLOY[call]) and not allows(statements, *known)]
     assert not refused
 
 
-def test_the_loaders_make_clients_where_this_test_knows_them() -> None:
-    """Clients that the recorded commands may never have reached."""
+def test_the_calls_in_the_source_of_the_loaders_are_known() -> None:
+    """The recorded commands may not reach every client."""
     assert called_in(ROOT / "extract") == {
         ("redshift-serverless", "GetCredentials"),
         ("s3", "DeleteObject"),  # those of the lock

@@ -1,4 +1,4 @@
-"""What infra/ makes, as far as others than Terraform know better: calendars, PostgreSQL, the loaders."""
+"""infra/ as rendered, checked against calendars, PostgreSQL and the loaders."""
 
 import json
 import re
@@ -20,9 +20,9 @@ from tests.python.helpers.rendered_infra import Infra
 
 
 def next_runs(schedule: dict[str, Any], after: datetime, count: int) -> list[datetime]:
-    """Returns the next times of a schedule, with their zone.
+    """Returns the next times of a schedule, with their time zone.
 
-    EventBridge's cron has a year at its end, and `?` where one of the two days does not matter.
+    EventBridge's cron has a year at the end, and `?` for one of the two days.
     """
     fields = re.fullmatch(r"cron\((.*)\)", schedule["schedule_expression"])
     assert fields, schedule["schedule_expression"]
@@ -33,7 +33,7 @@ def next_runs(schedule: dict[str, Any], after: datetime, count: int) -> list[dat
     return [times.get_next(datetime) for _ in range(count)]
 
 
-def test_the_pipeline_runs_each_morning_in_the_companys_zone(infra: Infra) -> None:
+def test_the_pipeline_runs_every_morning_in_the_time_zone_of_the_company(infra: Infra) -> None:
     runs = next_runs(
         infra.resources["aws_scheduler_schedule.run"], datetime(2026, 12, 30, 12, tzinfo=ZoneInfo("UTC")), 3
     )
@@ -44,7 +44,7 @@ def test_the_pipeline_runs_each_morning_in_the_companys_zone(infra: Infra) -> No
     ]
 
 
-def test_a_snapshot_is_made_each_sunday(infra: Infra) -> None:
+def test_a_snapshot_is_created_every_sunday(infra: Infra) -> None:
     snapshots = next_runs(
         infra.resources["aws_scheduler_schedule.snapshot"], datetime(2026, 12, 30, tzinfo=ZoneInfo("UTC")), 2
     )
@@ -52,8 +52,8 @@ def test_a_snapshot_is_made_each_sunday(infra: Infra) -> None:
     assert snapshots[1] - snapshots[0] == timedelta(days=7)
 
 
-def test_the_alarm_on_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
-    """It sounds after more than the time between two runs, or it would each day."""
+def test_the_alarm_for_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
+    """It must wait longer than the time between two runs, or it would go off every day."""
     alarm = infra.resources['aws_cloudwatch_metric_alarm.this["not-run"]']
     first, second = next_runs(
         infra.resources["aws_scheduler_schedule.run"], datetime(2026, 12, 30, tzinfo=ZoneInfo("UTC")), 2
@@ -65,14 +65,14 @@ def test_the_alarm_on_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
 
 
 @pytest.mark.parametrize("task", ["loader", "transformer"])
-def test_settings_are_those_that_the_code_reads(infra: Infra, task: str) -> None:
+def test_the_settings_of_the_tasks_are_those_that_the_code_reads(infra: Infra, task: str) -> None:
     known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     of_the_container = {"HOME", "TMPDIR"}
     of_dbt = {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_LOG_LEVEL_FILE"}
     assert set(infra.environment(task)) - known - of_the_container - of_dbt == {"EXTRACT_WORK"}
 
 
-def test_what_is_written_is_on_the_volume(infra: Infra) -> None:
+def test_everything_is_written_to_the_volume(infra: Infra) -> None:
     places = {name: value for name, value in infra.environment("transformer").items() if value.startswith("/")}
     assert set(places) == {"EXTRACT_WORK", "DBT_TARGET_PATH", "DBT_LOG_PATH", "HOME", "TMPDIR"}
     assert all(value.startswith("/scratch") for value in places.values())
@@ -94,10 +94,10 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "topic_arn": infra.outputs["topic_arn"],
         "log_group": infra.outputs["log_group"],
         "fan_out_tasks": 8,
-        "region": infra.outputs["region"],
+        "region": infra.environment("loader")["AWS_REGION"],
     }
     assert len(values["subnets"]) == 3
-    assert json.loads(state_machine.rendered(state_machine.TEMPLATE.read_text(), values)) == deployed
+    assert json.loads(state_machine.render(state_machine.TEMPLATE.read_text(), values)) == deployed
 
 
 # --- who may do what in the database ---
@@ -105,7 +105,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
 
 @pytest.fixture
 def cursor(infra: Infra, postgres_server: PostgresServer, database: str) -> Iterator[Any]:
-    """A superuser's in a database that was set up, twice: what is there already is left as it is."""
+    """A superuser's cursor in a database that was set up twice: the setup can run again."""
     text = infra.database_set_up(database)
     assert '"IAMR:vendas-loader"' in text
     connection = postgres_server.connect(database)
@@ -121,7 +121,7 @@ def cursor(infra: Infra, postgres_server: PostgresServer, database: str) -> Iter
 
 
 def sign_in(cursor: Any, user: str) -> None:
-    """Goes on as another user."""
+    """Continues as another user."""
     cursor.execute(f'reset session authorization; set session authorization "{user}"')
 
 
@@ -138,7 +138,7 @@ def test_the_loader_writes_raw_and_the_transformer_reads_it(cursor: Any) -> None
             cursor.execute(f"delete from {schema}.t")
 
 
-def test_the_transformer_writes_silver_and_readers_read_silver_alone(cursor: Any) -> None:
+def test_the_transformer_writes_silver_and_readers_read_only_silver(cursor: Any) -> None:
     sign_in(cursor, "IAMR:vendas-transformer")
     for schema in ("bronze", "silver"):
         cursor.execute(f"create table {schema}.t (id int); insert into {schema}.t values (1)")
@@ -160,7 +160,7 @@ def test_the_transformer_writes_silver_and_readers_read_silver_alone(cursor: Any
         cursor.execute("reset session authorization; drop user ana")
 
 
-def test_the_loader_cannot_touch_silver(cursor: Any) -> None:
+def test_the_loader_cannot_write_silver(cursor: Any) -> None:
     sign_in(cursor, "IAMR:vendas-loader")
     with pytest.raises(errors.InsufficientPrivilege):
         cursor.execute("create table silver.t (id int)")

@@ -1,6 +1,6 @@
-"""The doctor on Redshift: what is wrong with landing, sign-in, isolation, roles and grants, and what mends it."""
+"""The doctor on Redshift checks landing, sign-in, isolation, roles and grants, and shows how to fix them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,15 @@ from s3fs import S3FileSystem
 
 from extract.checks import doctor
 from sandbox.aws.s3 import LANDING
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 SYSTEM_VIEWS = ("stv_db_isolation_level", "svv_roles", "svv_user_grants")
 Examine = Callable[..., dict[str, doctor.Check]]
 
 
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
-
-
 @pytest.fixture
 def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """What the doctor says of the warehouse with settings of the environment, by what it looked at."""
+    """A function that checks the warehouse with more settings; it returns the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
@@ -36,7 +30,7 @@ def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """What the doctor hears from dbt with settings of the environment, by what it asked."""
+    """A function that checks dbt with more settings; it returns the checks by name."""
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
@@ -46,19 +40,19 @@ def ask_dbt(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def postgres(redshift: RedshiftTarget, sql: str) -> list[tuple[Any, ...]]:
-    """Asks the PostgreSQL below the stand-in."""
+    """Queries the PostgreSQL server below the stand-in."""
     with closing(redshift.server.connect("dev")) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchall() if cursor.description else []
 
 
 def everything(redshift: RedshiftTarget) -> tuple[Any, ...]:
-    """The schemas of the warehouse and the objects of the landing."""
+    """Returns the schemas of the warehouse and the objects of the landing."""
     s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
     return postgres(redshift, "select nspname from pg_namespace"), s3.list_objects_v2(Bucket=LANDING).get("Contents")
 
 
-def test_all_is_well_and_nothing_is_changed(redshift: RedshiftTarget, examine: Examine) -> None:
+def test_all_checks_pass_and_nothing_is_changed(redshift: RedshiftTarget, examine: Examine) -> None:
     examine()
     before = everything(redshift)
     found = examine()
@@ -74,7 +68,7 @@ def test_all_is_well_and_nothing_is_changed(redshift: RedshiftTarget, examine: E
 def test_dbt_signs_in_and_changes_nothing(
     redshift: RedshiftTarget, ask_dbt: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without the stand-in's help for dbt alone, it signs in by what the settings say.
+    # Without the CA settings of the stand-in, dbt signs in by the project's settings alone.
     monkeypatch.delitem(redshift.environment, "SSL_CERT_FILE")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     for place in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
@@ -89,27 +83,39 @@ def test_dbt_signs_in_and_changes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dbt_that_cannot_sign_in_says_why_and_not_with_what(ask_dbt: Examine) -> None:
+def test_a_sign_in_of_dbt_that_fails_is_reported_without_the_password(ask_dbt: Examine) -> None:
     sign_in = {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "awsuser", "REDSHIFT_PASSWORD": "segredo-errado"}
     found = ask_dbt(**sign_in)
 
     assert not found["dbt signs in"].ok
     assert 'password authentication failed for user "awsuser"' in found["dbt signs in"].found
     assert "segredo-errado" not in str(found)
-    assert found["dbt schemas"].ok  # and it is asked the next thing all the same
+    assert found["dbt schemas"].ok  # the next check runs all the same
 
 
 @pytest.mark.parametrize(
     ("target", "prefix", "ok", "said"),
     [
         ("dev", "ana", True, "a build writes to ana_bronze, ana_silver"),
-        ("dev", "pr_123", True, "a build writes to pr_123_bronze, pr_123_silver"),
-        ("dev", "", False, "misconfigured_dev_silver; set DBT_SCHEMA to the prefix of your own, such as ana"),
+        pytest.param("dev", "pr_123", True, "a build writes to pr_123_bronze, pr_123_silver", marks=pytest.mark.slow),
+        pytest.param(
+            "dev",
+            "",
+            False,
+            "misconfigured_dev_silver; set DBT_SCHEMA to the prefix of your own, such as ana",
+            marks=pytest.mark.slow,
+        ),
         ("dev", "silver", False, "DBT_SCHEMA: expected the prefix of your schemas on dev, such as ana or pr_123"),
-        ("prod", "ana", False, "misconfigured_prod_silver; unset DBT_SCHEMA, which is for dev"),
+        pytest.param(
+            "prod",
+            "ana",
+            False,
+            "misconfigured_prod_silver; unset DBT_SCHEMA, which is for dev",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_the_schemas_of_a_build_are_told(ask_dbt: Examine, target: str, prefix: str, ok: bool, said: str) -> None:  # noqa: FBT001
+def test_the_schemas_of_a_build_are_reported(ask_dbt: Examine, target: str, prefix: str, ok: bool, said: str) -> None:  # noqa: FBT001
     check = ask_dbt(DBT_TARGET=target, DBT_SCHEMA=prefix)["dbt schemas"]
     assert check.ok == ok
     assert said in check.found
@@ -135,8 +141,8 @@ def test_a_user_without_rights(redshift: RedshiftTarget, examine: Examine) -> No
 
     found = examine(**sign_in)
     assert found["warehouse"].ok
-    assert "permission denied for view svv_roles" in found["roles"].found  # and the others are looked at all the same
-    # The stand-in's own users are superusers; on Redshift these views are everybody's.
+    assert "permission denied for view svv_roles" in found["roles"].found  # the other checks run all the same
+    # The stand-in's own users are superusers; on Redshift every user may read these views.
     postgres(redshift, f"grant select on {', '.join(SYSTEM_VIEWS)} to public")
     found = examine(**sign_in)
     assert found["isolation"].ok
@@ -151,7 +157,7 @@ def test_a_user_without_rights(redshift: RedshiftTarget, examine: Examine) -> No
     assert examine(**sign_in)["grants"].found == "ana may load and build"
 
 
-def test_a_wrong_password_is_told_of_and_not_told(examine: Examine) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(examine: Examine) -> None:
     sign_in = {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "awsuser", "REDSHIFT_PASSWORD": "segredo-errado"}
     found = examine(**sign_in)
 
@@ -174,6 +180,7 @@ def test_serializable_isolation(redshift: RedshiftTarget, examine: Examine) -> N
     assert check.found.startswith("level Serializable; alter database dev isolation level snapshot")
 
 
+@pytest.mark.slow
 def test_an_s3_that_does_not_answer(examine: Examine) -> None:
     S3FileSystem.clear_instance_cache()
     found = examine(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")
@@ -183,7 +190,7 @@ def test_an_s3_that_does_not_answer(examine: Examine) -> None:
     assert found["warehouse"].ok
 
 
-def test_a_landing_that_is_not_there_or_anothers(redshift: RedshiftTarget, examine: Examine) -> None:
+def test_a_landing_that_is_missing_or_of_another_target(redshift: RedshiftTarget, examine: Examine) -> None:
     missing = examine(LANDING_URL="s3://nowhere/landing")["landing"]
     assert not missing.ok
     assert "s3://nowhere/landing" in missing.found
@@ -192,7 +199,7 @@ def test_a_landing_that_is_not_there_or_anothers(redshift: RedshiftTarget, exami
     s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
     mark = b'{"target": "dev", "host": "dev.example", "database": "dev"}'
     s3.put_object(Bucket=LANDING, Key="landing/_target.json", Body=mark)
-    anothers = examine()["landing"]
+    foreign = examine()["landing"]
     s3.delete_object(Bucket=LANDING, Key="landing/_target.json")
-    assert not anothers.ok
-    assert "got that of target dev in dev.example/dev: the settings of two targets are mixed up" in anothers.found
+    assert not foreign.ok
+    assert "got that of target dev in dev.example/dev: the settings of two targets are mixed up" in foreign.found

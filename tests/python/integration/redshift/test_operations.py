@@ -1,7 +1,7 @@
-"""Deletions, misfits, drift, backfills and replays on the path to Redshift, each on sales of its own."""
+"""Deletions, dead letters, drift, backfills and replays on the path to Redshift, each on sales of its own."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from extract.__main__ import main
 from tests.python.helpers import ROOT
 from tests.python.helpers.declared import declare, postgres_table
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 SALES = """
 drop table if exists public.venda cascade;
@@ -31,7 +31,7 @@ drop schema if exists ops_staging cascade
 
 @dataclass(frozen=True)
 class Shop:
-    """Sales at a source, and the warehouse that they are loaded to; `do` is the program's own command line."""
+    """Sales at a source, and their warehouse; `do` runs a command of the program."""
 
     redshift: RedshiftTarget
     do: Callable[..., tuple[int, str]]
@@ -46,7 +46,7 @@ class Shop:
         return self.do("run", "--source", "postgres", *words)
 
     def raw(self, columns: str = "count(*)", where: str = "true") -> list[tuple[Any, ...]]:
-        """Asks the raw table."""
+        """Returns rows of the raw table."""
         return self.redshift.execute(f"select {columns} from raw_postgres.venda where {where} order by 1")
 
     def dbt(self, *command: str) -> None:
@@ -56,23 +56,27 @@ class Shop:
         ).success
 
     def silver(self) -> list[tuple[Any, ...]]:
-        """How many sales are in silver with the amount that the source has."""
+        """Returns the number of sales in silver with the amount of the source."""
         return self.redshift.execute("select count(*) from silver.venda where venda = id_venda * 1.5")
 
 
 @pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        target.server.create_database("source")
-        yield target
+def source(redshift: RedshiftTarget) -> str:
+    """The name of the sales' database, which is dropped with the stand-in."""
+    redshift.server.create_database("source")
+    return "source"
 
 
 @pytest.fixture
 def shop(
-    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    redshift: RedshiftTarget,
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> Shop:
-    """A shop whose hundred sales are loaded."""
-    sales = redshift.server.settings("source")
+    """A shop with a hundred loaded sales."""
+    sales = redshift.server.settings(source)
     redshift.set(
         monkeypatch,
         SOURCE_POSTGRES_HOST=sales.host,
@@ -108,7 +112,7 @@ def test_a_deletion_is_found_and_the_audit_agrees(shop: Shop) -> None:
     assert shop.raw("id_venda, venda, _deleted", "_deleted") == [(7, None, True), (93, None, True)]
 
 
-def test_a_text_that_redshift_has_no_room_for_is_set_aside(shop: Shop) -> None:
+def test_a_row_with_a_text_too_long_for_redshift_is_a_dead_letter(shop: Shop) -> None:
     shop.sell(
         "alter table public.venda add obs text;"
         " insert into public.venda (id_venda, obs) values (101, repeat('x', 65535)), (102, repeat('x', 65536))"
@@ -124,7 +128,7 @@ def test_a_text_that_redshift_has_no_room_for_is_set_aside(shop: Shop) -> None:
     assert "… (65538 bytes)" in row
 
 
-def test_what_is_accepted_is_loaded_anew_beside_the_old_table(shop: Shop) -> None:
+def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:
     shop.sell("alter table public.venda alter venda type varchar(20)")
     code, output = shop.run()
     assert code == 1
@@ -139,14 +143,14 @@ def test_what_is_accepted_is_loaded_anew_beside_the_old_table(shop: Shop) -> Non
     assert shop.redshift.execute(f"select count(*) from raw_postgres.{kept}") == [(100,)]
 
 
-def test_a_backfill_reads_its_range_once_more(shop: Shop) -> None:
+def test_a_backfill_reads_its_range_again(shop: Shop) -> None:
     code, output = shop.do("backfill", "--source", "postgres", "--table", "venda", "--from", "11", "--to", "20")
     assert code == 0, output
     assert shop.raw() == [(110,)]
     assert shop.raw("count(distinct id_venda)") == [(100,)]
 
 
-def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
+def test_rows_lost_in_raw_are_replayed_from_the_landing_without_the_source(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.sell("""alter table public.venda add "order" integer; insert into public.venda (id_venda) values (101)""")
@@ -170,7 +174,8 @@ def test_what_is_lost_in_raw_comes_back_from_the_landing_without_the_source(
     assert shop.silver() == [(100,)]
 
 
-def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
+@pytest.mark.slow
+def test_only_the_last_load_of_a_table_that_each_load_replaces_is_replayed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = postgres_table("venda", "id_venda", "full")
@@ -191,7 +196,8 @@ def test_of_a_table_that_each_load_replaces_only_the_last_load_comes_back(
     assert shop.redshift.execute("select key from raw_postgres.venda_dead_letter") == [("1",)]
 
 
-def test_a_load_from_before_the_table_began_anew_does_not_come_back(shop: Shop) -> None:
+@pytest.mark.slow
+def test_a_load_from_before_the_table_was_reloaded_is_not_replayed(shop: Shop) -> None:
     ((before,),) = shop.raw("distinct _dlt_load_id")
     shop.sell("alter table public.venda alter venda type varchar(20)")
     shop.run("--accept", "postgres.venda")

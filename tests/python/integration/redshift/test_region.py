@@ -1,6 +1,5 @@
-"""The region of AWS is one setting by either of two names, and every client that signs in goes by it."""
+"""The AWS region is one setting with two names, which every client uses."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -9,20 +8,16 @@ import pytest
 from extract.errors import SettingsError
 from extract.settings import REGION_NAMES, read_settings
 from extract.warehouse.targets import aws_environment, open_warehouse
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers.redshift_target import RedshiftTarget
 
+# Both names are read alike, so that one of them is enough for most runs.
+NAMES = (REGION_NAMES[0], pytest.param(REGION_NAMES[1], marks=pytest.mark.slow))
 ASK = ("show", "--inline", "select '{{ target.region }}' as region")
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
 
 
 @pytest.fixture
 def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment of production's settings without a region."""
+    """The environment, with the settings of production but no region."""
     for name in REGION_NAMES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delitem(redshift.environment, name, raising=False)
@@ -30,7 +25,7 @@ def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monk
     return monkeypatch
 
 
-@pytest.mark.parametrize("name", REGION_NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_both_clients_sign_in_by_either_name(
     redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -46,15 +41,15 @@ def test_both_clients_sign_in_by_either_name(
 
 
 @pytest.mark.usefixtures("no_region")
-def test_none_is_refused_before_anything_is_asked(redshift: RedshiftTarget) -> None:
+def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget) -> None:
     with pytest.raises(SettingsError, match=r"1 setting to mend .*\n  AWS_REGION is not set: expected an AWS region"):
         read_settings(())
     assert "AWS_REGION is not set: expected the AWS region" in str(redshift.dbt(*ASK).exception)
 
 
 @pytest.mark.usefixtures("no_region")
-@pytest.mark.parametrize("name", REGION_NAMES)
-def test_one_that_is_none_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_an_invalid_region_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(name, "sa-east-1.evil.example/")
         with pytest.raises(SettingsError, match=f"  {name}: expected an AWS region, such as sa-east-1"):
@@ -62,7 +57,7 @@ def test_one_that_is_none_is_refused_by_its_name(redshift: RedshiftTarget, name:
         assert f"{name}: expected an AWS region" in str(redshift.dbt(*ASK).exception)
 
 
-def test_a_user_with_a_password_needs_none(no_region: pytest.MonkeyPatch) -> None:
+def test_a_user_with_a_password_needs_no_region(no_region: pytest.MonkeyPatch) -> None:
     for name, value in {"REDSHIFT_WORKGROUP": "", "REDSHIFT_USER": "ana", "REDSHIFT_PASSWORD": "segredo"}.items():
         no_region.setenv(name, value)
     assert read_settings(()).region is None

@@ -1,7 +1,6 @@
 """Both clients of Redshift check the warehouse's certificate against the CAs of one setting."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +10,33 @@ import pytest
 from extract.settings import read_settings
 from extract.warehouse.targets import dbt_environment, open_warehouse
 from redshift_standin.certificates import certificate
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 
 @pytest.fixture
 def environment(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment without the stand-in's own help for dbt alone."""
+    """The environment without the CA settings that the stand-in makes for dbt alone."""
     redshift.environment.pop("SSL_CERT_FILE", None)
     redshift.environment.pop("SSL_CERT_DIR", None)
     redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), SSL_CERT_FILE="")
     return monkeypatch
 
 
-def signs_in(redshift: RedshiftTarget) -> bool:
-    """True where dbt can sign in."""
+def can_sign_in(redshift: RedshiftTarget) -> bool:
+    """Returns whether dbt can sign in."""
     return redshift.dbt("show", "--inline", "select 1 as one").success
 
 
 @pytest.mark.usefixtures("environment")
 def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
-    assert not signs_in(redshift)
+    assert not can_sign_in(redshift)
     with dbt_environment(read_settings(())):
-        assert signs_in(redshift)
+        assert can_sign_in(redshift)
 
 
-def test_the_loaders_refuse_a_certificate_of_another(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_loaders_refuse_the_certificate_of_another_server(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     others, _ = certificate(tmp_path / "others")
     environment.setenv("REDSHIFT_CA_BUNDLE", str(others))
     with (
@@ -53,14 +48,14 @@ def test_the_loaders_refuse_a_certificate_of_another(environment: pytest.MonkeyP
 
 @pytest.fixture
 def elsewhere(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment with another name for the warehouse's host, which leads to it and is not in its certificate."""
+    """The environment with a host name that resolves to the warehouse and is not in its certificate."""
     resolve = socket.getaddrinfo
 
     def resolved(host: Any, *more: Any, **words: Any) -> Any:
         return resolve("127.0.0.1" if host == "elsewhere.example" else host, *more, **words)
 
     environment.setattr(socket, "getaddrinfo", resolved)
-    environment.setenv("PGHOSTADDR", "127.0.0.1")  # libpq's own way
+    environment.setenv("PGHOSTADDR", "127.0.0.1")  # as libpq resolves it
     environment.setenv("REDSHIFT_HOST", "elsewhere.example")
     return environment
 
@@ -79,5 +74,5 @@ def test_dbt_refuses_the_right_certificate_for_another_name(
 ) -> None:
     elsewhere.setitem(redshift.environment, "REDSHIFT_HOST", "elsewhere.example")
     with dbt_environment(read_settings(())):
-        assert not signs_in(redshift)
+        assert not can_sign_in(redshift)
     assert "Hostname mismatch" in capfd.readouterr().out

@@ -1,22 +1,20 @@
-"""A build whose warehouse cannot be reached ends with dbt's reason and the way to mend it, and no traceback."""
+"""A build whose warehouse is unreachable ends with the reason and how to fix it, without a traceback."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
-from tests.python.helpers import ROOT
-from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
+from tests.python.helpers import PATIENCE, ROOT
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
 
 def build(folder: Path, settings: Mapping[str, str], *command: str) -> tuple[int, str]:
-    """Runs `python -m extract build`; returns its exit code and all that it says of what went wrong."""
+    """Runs `python -m extract build`; returns its exit code, and its messages and errors."""
     environment = os.environ | {
         "EXTRACT_WORK": str(folder / "work"),
         "DBT_TARGET_PATH": str(folder / "target"),
@@ -27,7 +25,7 @@ def build(folder: Path, settings: Mapping[str, str], *command: str) -> tuple[int
     }
     done = subprocess.run(
         [sys.executable, "-m", "extract", *(command or ("build",))],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert "Traceback" not in done.stdout + done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -59,19 +57,13 @@ def test_a_file_that_is_no_warehouse(tmp_path: Path) -> None:
     assert "move it away" in said
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, said = build(tmp_path, {"WAREHOUSE_PATH": str(tmp_path / "file" / "warehouse.duckdb")})
 
     assert code == 2
     assert "WAREHOUSE_PATH" in said
     assert str(tmp_path / "file") in said
-
-
-@pytest.fixture(scope="module")
-def redshift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftTarget]:
-    with redshift_up(tmp_path_factory.mktemp("redshift")) as target:
-        yield target
 
 
 def test_a_port_that_nobody_listens_on(redshift: RedshiftTarget, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The drop folder holds one file for each date on which the categories changed."""
+"""The drop folder contains one file for each date on which the categories changed."""
 
 from datetime import date
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_file_has_the_ids_and_the_names(tmp_path: Path) -> None:
     assert table.to_pydict() == {"id": [1, 2, 99], "nome_categoria": [*SECOND[date(2026, 3, 1)].values()]}
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_written_again(tmp_path: Path) -> None:
     drop.bring_forward(tmp_path, FIRST)
     before = (tmp_path / "2017-01-01" / "categoria.parquet").stat()
     drop.bring_forward(tmp_path, FIRST | SECOND)

@@ -1,4 +1,4 @@
-"""The employees API keeps its contract over real HTTP, and breaks it in every way a test may ask for."""
+"""The employees API keeps its contract over real HTTP, and breaks it in every way that a test may choose."""
 
 import http.client
 import threading
@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.business import Business
 from sandbox.sources.api import NOT_CORRECT, Answer, Connection, names, serve
+from tests.python.helpers import PATIENCE
 
 OPENING = date(2026, 3, 1)
 
@@ -21,7 +22,7 @@ def url() -> Iterator[str]:
         yield url
 
 
-def client(url: str, timeout: float = 10) -> http.client.HTTPConnection:
+def client(url: str, timeout: float = PATIENCE) -> http.client.HTTPConnection:
     host = urlsplit(url).netloc
     return http.client.HTTPConnection(host, timeout=timeout)
 
@@ -58,7 +59,7 @@ def test_one_connection_carries_many_requests(url: str) -> None:
 
 
 def test_several_requests_are_answered_at_once() -> None:
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=PATIENCE)
 
     def answer(id_: int) -> Answer:
         together.wait()
@@ -127,16 +128,16 @@ def test_stopping_ends_held_and_idle_connections_and_every_thread() -> None:
         idle.request("GET", f"{urlsplit(url).path}?id=1")
         assert idle.getresponse().read() == b"one"
         waiting.request("GET", f"{urlsplit(url).path}?id=2")
-        assert held.wait(10)
+        assert held.wait(PATIENCE)
     with closing(waiting), closing(idle):
         assert threading.active_count() == before
         with pytest.raises(http.client.RemoteDisconnected):
             waiting.getresponse()
 
 
-def test_it_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with serve(answers_with(Answer(b"x" * 1_000_000))) as url:
-        with closing(client(url)) as connection:  # and goes away before the answer is read
+        with closing(client(url)) as connection:  # the client leaves before it reads the answer
             connection.request("GET", f"{urlsplit(url).path}?id=1")
         get(url, "?id=1")
     assert capfd.readouterr() == ("", "")

@@ -33,7 +33,7 @@ NAMES = {
     "TODAY",
 }
 
-# A command that tells when it is ready for signals, and then by its exit code which one came.
+# A command that prints when it is ready for signals; its exit code shows the signal that it got.
 WAITS = [
     sys.executable,
     "-c",
@@ -58,7 +58,7 @@ def a_small_sandbox() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """A sandbox for the tests that leave it as it is."""
+    """A sandbox for the tests that do not change it."""
     with a_small_sandbox() as environment:
         yield environment
 
@@ -125,7 +125,7 @@ def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: di
 
     second = sandbox(environment, "up")
     assert second.returncode == 1
-    assert f"in use by process {process.pid}: stop that one first" in second.stderr
+    assert f"in use by process {process.pid}: stop that process first" in second.stderr
 
     process.terminate()
     assert process.wait() == 0
@@ -146,7 +146,7 @@ def test_run_leaves_the_command_s_own_dashes_alone(environment: dict[str, str]) 
     assert result.stdout == "-h -- --help "
 
 
-def test_run_says_when_there_is_no_such_command(environment: dict[str, str]) -> None:
+def test_run_reports_an_unknown_command(environment: dict[str, str]) -> None:
     result = sandbox(environment, "run", "--", "no-such-command")
     assert (result.returncode, result.stderr) == (
         127,
@@ -165,7 +165,7 @@ def test_run_forwards_a_signal_and_waits_for_the_command(environment: dict[str, 
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.wait() == 40 + number
-    # Its end freed the folder: nothing of it is left to be in the way.
+    # The folder is free for the next command.
     assert sandbox(environment, "run", "--", "true").stderr == ""
 
 
@@ -177,7 +177,7 @@ def test_a_stop_while_the_table_is_filled_leaves_nothing_half_done(own_environme
     process.terminate()
     assert process.wait() == 130
     assert "Traceback" not in process.stderr.read()
-    # Nothing was kept: a sandbox of another size and day can begin there.
+    # Nothing was kept, so that a sandbox of another size and day can start there.
     assert sandbox(own_environment, "run", "--", "true").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""`public.venda` in a real PostgreSQL is the business's sales, however many steps it was brought forward in."""
+"""`public.venda` in PostgreSQL contains the sales of the business, in however many steps it was filled."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,8 +16,9 @@ from redshift_standin.postgres import PostgresServer
 from sandbox.business import FIRST_DAY, Business
 from sandbox.errors import SandboxError
 from sandbox.sources import venda
+from tests.python.helpers import SOAK
 
-OPENING = date(2017, 6, 1)  # soon after the first day: few days are many sales each
+OPENING = date(2017, 6, 1)  # soon after the first day, so that each day has many sales
 SALES = 60_000
 
 Rows = list[tuple[Any, ...]]
@@ -25,7 +26,7 @@ Rows = list[tuple[Any, ...]]
 
 @contextmanager
 def no_sales_yet(server: PostgresServer) -> Iterator[PostgresServer]:
-    """The server, before and after without the database of sales and its user."""
+    """Yields the server without the database of sales and its user, which are removed at the end too."""
     try:
         yield server
     finally:
@@ -51,19 +52,19 @@ def everything(server: PostgresServer) -> Rows:
     return query(server, "select venda::text from public.venda order by id_venda")
 
 
-def test_a_new_table_holds_exactly_the_sales_asked_for(server: PostgresServer) -> None:
+def test_a_new_table_contains_exactly_the_requested_sales(server: PostgresServer) -> None:
     assert venda.bring_forward(server, SALES, OPENING) == Business(SALES, OPENING)
     assert query(server, "select count(*), min(id_venda), max(id_venda) from venda") == [(SALES, 1, SALES)]
     [(last_day,)] = query(server, "select max(data_venda) from venda")
     assert last_day == OPENING - timedelta(1)
 
 
-def test_what_the_table_holds_is_what_the_business_sold(server: PostgresServer) -> None:
+def test_the_table_contains_what_the_business_sold(server: PostgresServer) -> None:
     business = venda.bring_forward(server, SALES, OPENING)
     days = (FIRST_DAY + timedelta(n) for n in range((OPENING - FIRST_DAY).days))
     sold = pa.Table.from_batches([business.sales_on(day) for day in days]).to_pylist()
     held = query(server, "select * from venda order by id_venda")
-    assert repr(held) == repr([tuple(sale.values()) for sale in sold])  # repr, for a NaN equals none
+    assert repr(held) == repr([tuple(sale.values()) for sale in sold])  # repr, as NaN does not equal NaN
 
 
 def test_its_columns_are_the_sales_system_s(server: PostgresServer) -> None:
@@ -86,7 +87,7 @@ def test_its_columns_are_the_sales_system_s(server: PostgresServer) -> None:
     assert key == "PRIMARY KEY (id_venda)"
 
 
-def test_wrong_sales_arrive_as_wrong_as_they_are(server: PostgresServer) -> None:
+def test_wrong_sales_are_written_unchanged(server: PostgresServer) -> None:
     venda.bring_forward(server, 100_000, OPENING)
     wrong = query(server, "select * from venda where id_venda % 10000 = 5000 order by 1")
     amounts = [repr(row[4]) for row in wrong]
@@ -95,7 +96,7 @@ def test_wrong_sales_arrive_as_wrong_as_they_are(server: PostgresServer) -> None
     assert (wrong[7][1], wrong[8][2]) == (42, 99)
 
 
-def test_a_passed_day_brings_its_sales_and_corrects_an_old_one(server: PostgresServer) -> None:
+def test_a_day_adds_its_sales_and_corrects_an_old_one(server: PostgresServer) -> None:
     business = venda.bring_forward(server, SALES, OPENING)
     before = everything(server)
     venda.bring_forward(server, None, OPENING + timedelta(1))
@@ -114,10 +115,11 @@ def test_nothing_is_written_to_the_table_when_no_day_has_passed(server: Postgres
     assert query(server, "select xmin::text, ctid::text, id_venda from venda order by id_venda") == before
 
 
+@pytest.mark.soak
 @given(st.sets(st.integers(1, 39)))
 @example({1, 2, 30, 31})
-@settings(max_examples=2)
-def test_many_steps_lead_where_one_step_does(postgres_server: PostgresServer, stops: set[int]) -> None:
+@settings(max_examples=2 * SOAK)
+def test_many_steps_give_the_same_table_as_one_step(postgres_server: PostgresServer, stops: set[int]) -> None:
     end = OPENING + timedelta(40)
     with no_sales_yet(postgres_server):
         venda.bring_forward(postgres_server, SALES, OPENING)
@@ -150,7 +152,7 @@ def test_another_number_of_sales_is_refused(server: PostgresServer) -> None:
         venda.bring_forward(server, 20, OPENING)
 
 
-def test_days_do_not_go_back(server: PostgresServer) -> None:
+def test_an_earlier_day_is_refused(server: PostgresServer) -> None:
     venda.bring_forward(server, 10, OPENING)
     with pytest.raises(SandboxError, match=r"TODAY is 2017-05-31, but .* come to 2017-06-01 .*`make clean`"):
         venda.bring_forward(server, None, OPENING - timedelta(1))
@@ -177,7 +179,7 @@ def test_the_loader_reads_public_and_nothing_else(server: PostgresServer) -> Non
                 cursor.execute(forbidden)
 
 
-def test_many_sales_are_told_of_while_they_are_written(
+def test_progress_is_shown_while_many_sales_are_written(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(venda, "PROGRESS_SECONDS", 0)

@@ -1,4 +1,4 @@
-"""What the stand-in of Step Functions relies on inside moto, and what it adds to it."""
+"""What the Step Functions stand-in relies on inside moto, and what it corrects there."""
 
 import inspect
 from importlib.metadata import version
@@ -19,13 +19,12 @@ from moto.stepfunctions.parser.asl.jsonata import jsonata
 
 from sandbox.aws.ecs import Cluster, TaskDefinition, TaskNotStartedError
 from sandbox.aws.execution import deployed
-from sandbox.aws.state_machine import definition
-from tests.python.helpers.machine_run import Machine, tasks_of
+from tests.python.helpers.machine_run import Machine, machine, tasks_of
 
-CHANGED = "moto's interpreter has changed: look again at what sandbox/aws/step_functions.py puts right"
+CHANGED = "moto's interpreter has changed: review the corrections in sandbox/aws/step_functions.py"
 
 
-def test_moto_is_the_one_that_was_looked_at() -> None:
+def test_moto_has_the_reviewed_version() -> None:
     assert version("moto") == "5.2.5", CHANGED
 
 
@@ -50,11 +49,11 @@ def test_moto_is_the_one_that_was_looked_at() -> None:
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
-def test_what_is_replaced_has_the_same_parameters(function: FunctionType, parameters: list[str]) -> None:
+def test_replaced_functions_have_the_same_parameters(function: FunctionType, parameters: list[str]) -> None:
     assert list(inspect.signature(function).parameters) == parameters, CHANGED
 
 
-def test_what_is_put_right_is_still_wrong() -> None:
+def test_the_corrections_are_still_needed() -> None:
     given = {"Cluster": "c"}
     StateTaskService._normalise_parameters(None, given)  # type: ignore[arg-type]
     assert given == {"Cluster": "c"}, CHANGED
@@ -65,9 +64,9 @@ def test_what_is_put_right_is_still_wrong() -> None:
 
 
 def run(states: str, folder: Path, script: str = "true") -> dict[str, str]:
-    """Runs a state machine of a test's own; returns what DescribeExecution says at its end."""
-    with deployed(tasks_of(script, folder), states) as (client, machine):
-        execution = client.start_execution(stateMachineArn=machine, name="e", input="{}")["executionArn"]
+    """Runs a test's own state machine; returns the answer of DescribeExecution at its end."""
+    with deployed(tasks_of(script, folder), states) as (client, arn):
+        execution = client.start_execution(stateMachineArn=arn, name="e", input="{}")["executionArn"]
         Machine.until(lambda: client.describe_execution(executionArn=execution)["status"] != "RUNNING")
         return dict(client.describe_execution(executionArn=execution))
 
@@ -82,27 +81,27 @@ def test_an_error_of_an_iteration_reaches_the_catch_of_its_map(tmp_path: Path) -
     assert run(states, tmp_path)["status"] == "SUCCEEDED"
 
 
-def test_a_parameter_that_the_service_does_not_know_fails_the_task(tmp_path: Path) -> None:
+def test_an_unknown_parameter_fails_the_task(tmp_path: Path) -> None:
     states = """{"QueryLanguage": "JSONata", "StartAt": "Run", "States": {"Run": {"Type": "Task", "End": true,
         "Resource": "arn:aws:states:::ecs:runTask.sync",
-        "Arguments": {"Cluster": "c", "TaskDefinition": "t", "Comand": ["true"]}}}}"""
+        "Arguments": {"Cluster": "c", "TaskDefinition": "t", "Commands": ["true"]}}}}"""
     described = run(states, tmp_path)
     assert described["status"] == "FAILED"
-    assert 'Unknown parameter in input: "Comand"' in described["cause"]
+    assert 'Unknown parameter in input: "Commands"' in described["cause"]
 
 
-def test_a_container_that_the_task_definition_does_not_have_is_not_started(tmp_path: Path) -> None:
+def test_an_unknown_container_is_not_started(tmp_path: Path) -> None:
     cluster = Cluster({"t": TaskDefinition("pipeline", ("true",))}, tmp_path)
     overrides = {"containerOverrides": [{"name": "pipelines", "command": ["build"]}]}
     with pytest.raises(TaskNotStartedError, match="task definition t has no container pipelines"):
         cluster.run({"cluster": "c", "taskDefinition": "t", "overrides": overrides})
-    with pytest.raises(TaskNotStartedError, match="task definition u not found, there is t"):
+    with pytest.raises(TaskNotStartedError, match="task definition u not found, expected one of t"):
         cluster.run({"cluster": "c", "taskDefinition": "u"})
 
 
-def test_a_process_that_does_not_end_when_asked_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.aws.ecs.STOP_TIMEOUT", 0.2)
-    script = 'trap "" TERM; touch begun; while :; do :; done'
+    script = 'trap "" TERM; touch begun; while :; do sleep 0.1; done'
     cluster = tasks_of(script, tmp_path)
     (definition, _) = cluster.definitions
     task = cluster.run({"cluster": "c", "taskDefinition": definition})
@@ -112,11 +111,11 @@ def test_a_process_that_does_not_end_when_asked_is_killed(tmp_path: Path, monkey
     assert task.description()["StoppedReason"] == "enough"
 
 
-def test_nothing_runs_and_nothing_begins_when_the_interpreter_is_left(tmp_path: Path) -> None:
+def test_nothing_runs_or_starts_after_the_interpreter_has_stopped(tmp_path: Path) -> None:
     cluster = tasks_of("touch begun; exec sleep 600", tmp_path)
-    with deployed(cluster, definition()) as (client, machine):
-        client.start_execution(stateMachineArn=machine, name="e", input='{"sources": ["api"]}')
+    with machine(cluster) as pipeline:
+        pipeline.start('{"sources": ["api"]}')
         Machine.until((tmp_path / "begun").exists)
     assert [task.exit_code for task in cluster.tasks.values()] == [143]
-    with pytest.raises(TaskNotStartedError, match="starts no other"):
+    with pytest.raises(TaskNotStartedError, match="starts no more tasks"):
         cluster.run({"cluster": "c", "taskDefinition": next(iter(cluster.definitions))})

@@ -1,4 +1,4 @@
-"""Every expression of the state machine in JSONata's reference implementation too, which is not the interpreter's."""
+"""The interpreter and JSONata's reference implementation agree on every expression of the state machine."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.python.helpers import missing
 
 REFERENCE = TEMPLATE.parent / "node_modules" / "jsonata"
 
-# Reads [[expression, bindings], …] and writes [value, …], "error" for one that fails and null for nothing.
+# Reads [[expression, bindings], …] and writes [value, …], "error" for a failure and null for no value.
 PROGRAM = """
 const jsonata = require(process.argv[1]);
 const cases = JSON.parse(require('fs').readFileSync(0));
@@ -52,7 +52,7 @@ REFUSED: list[Any] = [
 
 
 def task(**ended: Any) -> dict[str, str]:
-    """What a Catch gets of a task that ended so."""
+    """The error that a Catch receives for a task that ended like this."""
     container = {"Name": "pipeline"} | {name: ended.pop(name) for name in ("ExitCode", "Reason") if name in ended}
     arn = "arn:aws:ecs:us-east-1:123456789012:task/sandbox/0a1b"
     return {"Error": "States.TaskFailed", "Cause": json.dumps({"TaskArn": arn, "Containers": [container], **ended})}
@@ -91,35 +91,35 @@ EXECUTIONS = [
 ]
 FAILURES = [
     [],
-    [{"step": "build", "error": "BuildFailed", "why": "exit code 1, attempt 2", "log": "#l"}],
+    [{"step": "build", "error": "BuildFailed", "cause": "exit code 1, attempt 2", "log": "#l"}],
     [
-        {"step": "extract api", "error": "ExtractFailed", "why": 'it said "no"', "log": "#l"},
-        {"step": "start", "error": "AlreadyRunning", "why": "another"},
+        {"step": "extract api", "error": "ExtractFailed", "cause": 'it said "no"', "log": "#l"},
+        {"step": "start", "error": "AlreadyRunning", "cause": "another"},
     ],
 ]
 API = {"source": "api", "command": ["run", "--source", "api"]}
-ENDS = [{"why": "exit code 1", "log": "#l", "again": True}, {"why": "exit code 2", "log": "#l", "again": False}]
+ENDS = [{"cause": "exit code 1", "log": "#l", "retry": True}, {"cause": "exit code 2", "log": "#l", "retry": False}]
 
 
 def bindings_of(expression: str) -> list[dict[str, Any]]:
-    """Every combination of what the expression uses."""
+    """Every combination of the variables that the expression uses."""
     context = {"Execution": {"Id": "arn:a", "Name": "run-1"}, "StateMachine": {"Id": "arn:m"}}
     given: dict[str, list[Any]] = {
         "states": [{"context": context, "input": None}],
         "failures": FAILURES,
-        "extractEnd": ENDS,
-        "buildEnd": ENDS,
+        "extractError": ENDS,
+        "buildError": ENDS,
         "extractAttempts": [0, 1, 2, 3],
         "buildAttempts": [0, 1, 2],
         "extract": [API],
         "extracts": [[API]],
-        "atOnce": [0, 2],
+        "concurrency": [0, 2],
         **{name: [[], [API], [API, API | {"source": "postgres"}]] for name in ("plans", "ranges", "sources")},
         "buildCommand": [["build"]],
         "oldest": ["arn:a", "arn:b"],
     }
     if "$states.input" in expression:
-        # A command is made of an input that was accepted.
+        # A command is built from an accepted input.
         inputs = ACCEPTED if re.search("'(build|run|plan|range)'", expression) else ACCEPTED + REFUSED
         given["states"] = [{"context": context, "input": value} for value in inputs]
     if "$states.errorOutput" in expression:
@@ -133,16 +133,16 @@ def bindings_of(expression: str) -> list[dict[str, Any]]:
 
 
 def evaluated(expression: str, bindings: dict[str, Any]) -> Any:
-    """The value in the interpreter's implementation, in the program's terms."""
+    """The value in the interpreter's implementation, as PROGRAM writes it."""
     program = Jsonata(expression)
     program.register_lambda("parse", json.loads)
     try:
         return json.loads(json.dumps(program.evaluate(None, bindings)))
-    except Exception:  # noqa: BLE001  it raises whatever went wrong
+    except Exception:  # noqa: BLE001  it raises any exception
         return "error"
 
 
-def test_every_expression_means_the_same_in_the_reference_implementation() -> None:
+def test_every_expression_has_the_same_value_in_the_reference_implementation() -> None:
     node = shutil.which("node")
     if not node or not REFERENCE.exists():
         missing.infra_tool("JSONata's reference implementation is not installed: make infra/node_modules")
@@ -162,24 +162,24 @@ def test_every_expression_means_the_same_in_the_reference_implementation() -> No
 
 
 def end_of(kind: str, error: dict[str, str]) -> Any:
-    """What a Catch makes of an error: `kind` is extractEnd or buildEnd."""
+    """What a Catch assigns for an error: `kind` is extractError or buildError."""
     (expression,) = {json.loads(f'"{text}"') for text in re.findall(rf'"{kind}": "\{{% (.*?) %\}}"', definition())}
     return evaluated(expression, {"states": {"errorOutput": error}})
 
 
-@pytest.mark.parametrize("kind", ["extractEnd", "buildEnd"])
+@pytest.mark.parametrize("kind", ["extractError", "buildError"])
 @pytest.mark.parametrize("error", ERRORS, ids=json.dumps)
-def test_no_error_breaks_the_catch_that_is_to_tell_it(kind: str, error: dict[str, str]) -> None:
+def test_no_error_breaks_the_catch_that_reports_it(kind: str, error: dict[str, str]) -> None:
     end = end_of(kind, error)
-    assert set(end) == {"why", "log", "again"}, end
+    assert set(end) == {"cause", "log", "retry"}, end
     if '"TaskArn"' not in error.get("Cause", ""):
-        assert (end["why"], end["again"]) == (f"{error['Error']} {error.get('Cause', '')}", False)
+        assert (end["cause"], end["retry"]) == (f"{error['Error']} {error.get('Cause', '')}", False)
 
 
-def test_the_reason_of_a_container_is_told() -> None:
-    end = end_of("extractEnd", ERRORS[2])
+def test_the_reason_of_a_container_is_reported() -> None:
+    end = end_of("extractError", ERRORS[2])
     assert end == {
-        "why": "Essential container in task exited, exit code 137, OutOfMemoryError: Container killed",
+        "cause": "Essential container in task exited, exit code 137, OutOfMemoryError: Container killed",
         "log": "#logsV2:log-groups/log-group/$252Fecs$252Fpipeline/log-events/loader$252Fpipeline$252F0a1b",
-        "again": True,
+        "retry": True,
     }

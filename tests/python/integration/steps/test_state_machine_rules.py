@@ -1,4 +1,4 @@
-"""The state machine as text: its template, our rules, and the validator."""
+"""The definition of the state machine: its template, this project's rules, and the validator."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from jsonata.jsonata import Jsonata
 from extract.options import parser
 from extract.settings import SOURCES
 from extract.warehouse.lock import EXPIRY
-from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, rendered
+from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, render
 from tests.python.helpers import missing
 from tests.python.helpers.machine_rules import faults
 
@@ -23,12 +23,12 @@ CONTAINERS = {LOADER: {CONTAINER}, TRANSFORMER: {CONTAINER}}
 VALIDATOR = TEMPLATE.parent / "node_modules" / ".bin" / "asl-validator"
 
 
-def test_it_keeps_every_rule() -> None:
+def test_it_breaks_no_rule() -> None:
     assert list(faults(json.loads(definition()), CONTAINERS)) == []
 
 
 def mistake(path: str, value: object) -> Callable[[dict[str, Any]], None]:
-    """A change of the state machine: `path` in dots, a value or, where it is ..., nothing in its place."""
+    """A change of the state machine at a dotted `path`; the value `...` deletes."""
 
     def change(states: dict[str, Any]) -> None:
         *folders, last = path.split(".")
@@ -49,9 +49,9 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (mistake("Build.Next", "Publish"), "Publish: nothing of that name"),
-        (mistake("Did all go well?.Choices.0.Next", "Tell what failed"), "All went well: never reached"),
-        (mistake("Did all go well?.Default", ...), "Did all go well?: expected a Default"),
+        (mistake("Build.Next", "Publish"), "Publish: no such state"),
+        (mistake("Did everything succeed?.Choices.0.Next", "Report the failures"), "Succeeded: never reached"),
+        (mistake("Did everything succeed?.Default", ...), "Did everything succeed?: expected a Default"),
         (mistake("Extract.Next", ...), "Extract: expected either Next or End"),
         (mistake("Extract.ItemProcessor.States.Build", {"Type": "Succeed"}), "Build: twice"),
         (mistake("Build.Retry.0.BackoffRate", 0.5), "Build: Retry: BackoffRate below 1"),
@@ -60,14 +60,14 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
         (mistake("Build.Catch.0.ErrorEquals", ["States.ALL", "States.Timeout"]), "Catch: States.ALL is not alone"),
         (mistake("Build.Catch", []), "Build: Catch: expected one for States.ALL"),
         (mistake("Extract.Catch", []), "Extract: Catch: expected one for States.ALL"),
-        (mistake(f"{LOAD}.TimeoutSeconds", 0), "Load the source: TimeoutSeconds: expected one"),
-        (mistake(f"{LOAD}.TimeoutSeconds", 86400), "TimeoutSeconds: expected the "),
+        (mistake(f"{LOAD}.TimeoutSeconds", 0), "Load the source: TimeoutSeconds: missing"),
+        (mistake(f"{LOAD}.TimeoutSeconds", 86400), "TimeoutSeconds: expected at least the "),
         (mistake(f"{LOAD}.HeartbeatSeconds", 60), "HeartbeatSeconds: nothing sends it"),
         (mistake(f"{LOAD}.HeartbeatSeconds", 7200), "HeartbeatSeconds: not below TimeoutSeconds"),
         (mistake("Build.Resource", "arn:aws:states:::lambda:invoke"), "lambda:invoke is not allowed"),
         (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Name", "dbt"), "Overrides: no container dbt"),
         (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Environment", []), "expected RUN_ID"),
-        (mistake("Build.Next", "Failed"), "Failed: expected to be reached by Tell what failed alone"),
+        (mistake("Build.Next", "Failed"), "Failed: expected to be reached from Report the failures only"),
     ],
 )
 def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], expected: str) -> None:
@@ -76,19 +76,19 @@ def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], 
     assert any(expected in fault for fault in faults(mistaken, CONTAINERS)), list(faults(mistaken, CONTAINERS))
 
 
-def test_both_kinds_of_tasks_judge_their_end_alike() -> None:
+def test_both_kinds_of_tasks_handle_errors_alike() -> None:
     states = json.loads(definition())["States"]
     extract = states["Extract"]["ItemProcessor"]["States"]["Load the source"]
-    judged = [state["Catch"][0]["Assign"] for state in (extract, states["Build"])]
-    assert judged[0]["extractEnd"].replace("loader", "transformer") == judged[1]["buildEnd"]
+    assigned = [state["Catch"][0]["Assign"] for state in (extract, states["Build"])]
+    assert assigned[0]["extractError"].replace("loader", "transformer") == assigned[1]["buildError"]
     assert extract["Retry"][0]["ErrorEquals"] == states["Build"]["Retry"][0]["ErrorEquals"]
 
 
-def test_another_attempt_begins_when_the_lock_of_a_killed_one_has_ended() -> None:
+def test_a_retry_starts_after_the_lock_of_a_killed_attempt_has_expired() -> None:
     states = json.loads(definition())["States"]
-    wait = states["Extract"]["ItemProcessor"]["States"]["Give the source time"]["Seconds"]
+    wait = states["Extract"]["ItemProcessor"]["States"]["Wait to retry the source"]["Seconds"]
     seconds = [Jsonata(wait.strip("{% }")).evaluate(None, {"extractAttempts": attempts}) for attempts in (1, 2)]
-    assert EXPIRY.total_seconds() <= states["Give the build time"]["Seconds"]
+    assert EXPIRY.total_seconds() <= states["Wait to retry the build"]["Seconds"]
     assert EXPIRY.total_seconds() <= seconds[0] < seconds[1]
 
 
@@ -103,7 +103,7 @@ def test_another_attempt_begins_when_the_lock_of_a_killed_one_has_ended() -> Non
         "build --full-refresh",
     ],
 )
-def test_its_commands_are_the_entry_point_s_own(command: str) -> None:
+def test_its_commands_exist(command: str) -> None:
     assert parser().parse_args(command.split()).command == command.split()[0]
 
 
@@ -117,21 +117,19 @@ def test_the_template_uses_every_value() -> None:
     assert set(re.findall(r"\$\{(?:jsonencode\()?(\w+)", TEMPLATE.read_text())) == set(VALUES)
 
 
-def test_a_list_is_rendered_as_json_and_a_text_as_it_is() -> None:
-    assert (
-        rendered('{"a": "${a}", "b": ${jsonencode(b)}}', {"a": "x", "b": ["y", "z"]}) == '{"a": "x", "b": ["y","z"]}'
-    )
+def test_a_list_is_rendered_as_json_and_a_string_unchanged() -> None:
+    assert render('{"a": "${a}", "b": ${jsonencode(b)}}', {"a": "x", "b": ["y", "z"]}) == '{"a": "x", "b": ["y","z"]}'
 
 
 @pytest.mark.parametrize("form", ["${upper(a)}", "%{ if a }", "$${a}", "${a} {%{'b': 1}%}"])
-def test_a_form_that_terraform_would_read_otherwise_is_refused(form: str) -> None:
+def test_an_unsupported_template_form_is_refused(form: str) -> None:
     with pytest.raises(ValueError, match=r"expected \$\{name\} or \$\{jsonencode\(name\)\}, got"):
-        rendered(form, {"a": "x"})
+        render(form, {"a": "x"})
 
 
 def test_a_name_without_a_value_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no value for \$\{b\}, expected one of a"):
-        rendered("${b}", {"a": "x"})
+        render("${b}", {"a": "x"})
 
 
 @pytest.fixture

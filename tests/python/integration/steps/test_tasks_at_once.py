@@ -1,4 +1,4 @@
-"""What tasks that run at the same moment do to each other in the warehouse."""
+"""Tasks that run at the same time, in the warehouse."""
 
 import os
 import subprocess
@@ -11,19 +11,20 @@ from time import monotonic, sleep
 import boto3
 import psycopg2
 
+from redshift_standin.postgres import PostgresServer
 from sandbox.everything import everything_up
 from sandbox.settings import Settings
-from tests.python.helpers import ROOT
+from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.redshift_target import redshift_up
 
-# As dlt makes it
+# As dlt creates it
 LOADS = """create table ops._dlt_loads (
     load_id varchar(64) not null, schema_name varchar(max), status bigint not null,
     inserted_at timestamp with time zone not null, schema_version_hash varchar(max)
 )"""
 
 
-def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path: Path) -> None:
+def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path: Path) -> None:
     with everything_up(Settings(tmp_path / "sandbox", 500, date(2026, 1, 10), redshift=True)) as environment:
         client = boto3.client(
             "redshift-serverless", endpoint_url=environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"],
@@ -41,7 +42,7 @@ def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path
             watching.autocommit = True
             other.cursor().execute("create schema ops")
             other.commit()
-            other.cursor().execute(LOADS)  # and not committed: who makes it too now waits
+            other.cursor().execute(LOADS)  # and not committed: another transaction that creates it waits
             run = subprocess.Popen(
                 [sys.executable, "-m", "extract", "run", "--source", "parquet"],
                 cwd=ROOT,
@@ -54,7 +55,7 @@ def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path
                 cursor.execute("select exists (select 1 from pg_stat_activity where wait_event_type = 'Lock')")
                 ((waits,),) = cursor.fetchall()
             other.commit()
-            _, errors = run.communicate(timeout=120)
+            _, errors = run.communicate(timeout=PATIENCE)
             assert run.returncode == 0, errors
             assert waits
             cursor.execute(
@@ -64,9 +65,11 @@ def test_a_first_run_records_itself_where_another_makes_the_same_tables(tmp_path
             assert cursor.fetchall() == [("categoria", "ok")]
 
 
-def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Path) -> None:
+def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
     table = ("--source", "postgres", "--table", "venda")
-    with redshift_up(tmp_path) as target:
+    with redshift_up(postgres_server, tmp_path) as target:
         target.server.create_database("source")
         login = target.server.settings("source")
         settings = {
@@ -83,7 +86,7 @@ def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Pa
             )  # fmt: skip
 
         def done(process: "subprocess.Popen[str]") -> tuple[int, str]:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=PATIENCE)
             return process.returncode, output
 
         with closing(target.server.connect("source")) as source, source.cursor() as cursor:
@@ -98,12 +101,12 @@ def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Pa
             tables = "select count(*) from raw_postgres._dlt_version"
             versions = target.execute(tables)
 
-            cursor.execute("lock table public.venda in access exclusive mode")  # so that they wait for each other
+            cursor.execute("lock table public.venda in access exclusive mode")  # so that all of them wait
             ranges = [started("range", *table, "--number", str(number)) for number in (1, 2, 3)]
             waiting = (
                 "select count(distinct pid) from pg_locks where not granted and relation = 'public.venda'::regclass"
             )
-            end = monotonic() + 60
+            end = monotonic() + PATIENCE
             waits = 0
             while waits < 3:
                 assert monotonic() < end, [done(process) for process in ranges]
@@ -129,4 +132,4 @@ def test_ranges_of_a_table_load_at_once_and_nobody_else_beside_them(tmp_path: Pa
             "select count(*), count(distinct id_venda), sum(case when venda = 0 then 1 else 0 end)"
             " from raw_postgres.venda join raw_postgres._dlt_loads on load_id = _dlt_load_id and status = 0"
             " where _deleted is null"
-        ) == [(5000 - 2 + 3, 5000 - 2, 3)]  # the ranges had seen them before they changed
+        ) == [(5000 - 2 + 3, 5000 - 2, 3)]  # the ranges had read them before they changed

@@ -1,0 +1,37 @@
+"""A setting that several programs read has one pattern, whichever of them checks it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.settings import EXPECTED
+from extract.settings import REGION
+from tests.python.helpers import ROOT
+
+
+def infra_pattern(name: str) -> str:
+    """Returns the pattern in the validation of a variable of infra/, without its anchors."""
+    text = "".join(file.read_text() for file in sorted((ROOT / "infra").glob("variables*.tf")))
+    (pattern,) = re.findall(rf'can\(regex\("\^(.*)\$", var\.{name}\)\)', text)
+    return str(pattern)
+
+
+def test_an_aws_region_has_one_pattern() -> None:
+    (in_dbt,) = re.findall(r"set region = \['([^']*)'", Path(ROOT / "macros" / "check_settings.sql").read_text())
+    assert {REGION, EXPECTED["TF_VAR_region"][0], infra_pattern("region")} == {in_dbt}
+
+
+@pytest.mark.parametrize(("setting", "variable"), [("TF_VAR_name", "name"), ("STATE_BUCKET", "state_bucket")])
+def test_deploy_and_terraform_have_the_same_pattern(setting: str, variable: str) -> None:
+    assert EXPECTED[setting][0] == infra_pattern(variable)
+
+
+@pytest.mark.parametrize("region", ["sa-east-1", "us-gov-west-1", "eu-isoe-west-1", "ap-southeast-7"])
+def test_every_region_of_aws_matches(region: str) -> None:
+    assert re.fullmatch(REGION, region)
+
+
+@pytest.mark.parametrize("text", ["", "brasil", "sa-east", "SA-EAST-1", "sa-east-1a", "us_east_1"])
+def test_other_texts_do_not_match(text: str) -> None:
+    assert not re.fullmatch(REGION, text)
