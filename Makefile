@@ -1,6 +1,6 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test test-all test-slow soak extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-slow soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 PYTHON ?= python3
@@ -34,6 +34,16 @@ test-slow: $(READY)  ## The tests that test-all adds to test
 
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
 	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
+
+add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND= UPDATE=1)
+	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract add "$$SOURCE" "$$TABLE" $${KIND:+--kind "$$KIND"} $${KEY:+--key "$$KEY"} \
+	  $${MODE:+--mode "$$MODE"} $${NAME:+--name "$$NAME"} $${ONLY_RAW:+--only-raw} $${UPDATE:+--update}
+
+remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or the demo: DEMO=1
+	@$(BIN)/python -m extract remove $${TABLE:+"$$TABLE"} $${DEMO:+--demo}
+
+list: $(READY)  ## List the declared tables and their models
+	@$(BIN)/python -m extract list
 
 extract: $(READY)  ## Only load the sources into the raw schemas; then plain `dbt build` works
 	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run
@@ -70,14 +80,14 @@ lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	$(BIN)/python tests/lint/check_words.py
 
 format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models tests/data
+	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
 
 sandbox: $(READY)  ## The demo sources in the foreground, with the settings to connect to them
 	@$(BIN)/python -m sandbox up

@@ -45,7 +45,9 @@ class Relation:
 def find_tables(
     source: Source, settings: PostgresSettings, patterns: Sequence[str]
 ) -> Iterator[tuple[str, FoundTable | ExtractError]]:
-    """Yields each table that the patterns name, such as `venda`, `vendas.cliente` or `public.*`, or why it cannot be read.
+    """Yields each table that the patterns name, or why it cannot be read.
+
+    A pattern is `venda`, `vendas.cliente` or `public.*`.
 
     Raises:
         ExtractError: if the database cannot be reached, or a pattern names no table.
@@ -183,9 +185,15 @@ def read_key(cursor: Cursor, relation: Relation) -> list[str]:
 def choose_mode(relation: Relation, key: Sequence[str]) -> tuple[str, str]:
     """Returns how a table is best read, and why."""
     if relation.kind not in XMIN:
-        return "full", f"A {KINDS[relation.kind].lower()} does not say when a row was written: each run reads it whole."
+        return (
+            "full",
+            f"A {KINDS[relation.kind].lower()} does not say when a row was written: each run reads it whole.",
+        )
     if not key:
-        return "full", "It has no key, neither a primary key nor a unique index without nulls: each run reads it whole."
+        return (
+            "full",
+            "It has no key, neither a primary key nor a unique index without nulls: each run reads it whole.",
+        )
     return "xmin", "Each run reads the rows that were written since the last one, whatever wrote them."
 
 

@@ -1,9 +1,7 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='latest_rows',
     dist='id_venda',
-    sort=['_dlt_load_id', 'data_venda'],
-    on_schema_change='fail'
+    sort=['_dlt_load_id', 'data_venda']
 ) }}
 
 with latest as (
