@@ -76,7 +76,7 @@ def remove(project: Project, declared: Declarations) -> None:
 
 
 def drop_unit_tests(project: Project) -> None:
-    """Notes that the unit tests of the demo's models go; the first ones of a file, which have its anchors, go last."""
+    """Notes that the unit tests of the demo's models go; the first one of a file has its anchors and goes last."""
     for file in project.files(".yml", ".yaml"):
         for name in reversed(names(project.read(file) or "", ("unit_tests",))):
             path: tuple[Step, ...] = ("unit_tests", ("name", name))
