@@ -17,8 +17,8 @@ class FoundColumn:
     name: str
     raw_type: str
     data_type: str
-    nullable: bool = True
     comment: str = ""
+    origin: str = ""  # what describes it if the source has no comment
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def read_file(file: Path) -> FoundTable:
         elif normalize(field.name) != field.name or field.name in MADE:
             problems.append(f"column {field.name!r}: expected a name such as {normalize(field.name)}")
         else:
-            columns.append(FoundColumn(field.name, data_type, data_type, nullable=bool(table[field.name].null_count)))
+            origin = f"Column `{field.name}` ({field.type}) of the file."
+            columns.append(FoundColumn(field.name, data_type, data_type, origin=origin))
     if problems:
         raise ExtractError(f"{file}: {'; '.join(problems)}; write the file without, or with other names")
     columns += [FoundColumn(FILES[0], "varchar(4096)", "varchar(4096)"), FoundColumn(FILES[1], "date", "date")]

@@ -139,7 +139,8 @@ def read_table(
     """
     cursor.execute(
         "select a.attname::text, t.typname::text, case when d.typtype = 'd' then d.typtypmod else a.atttypmod end,"
-        " t.typtype::text = 'e', a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), '')"
+        " t.typtype::text = 'e', a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), ''),"
+        " format_type(a.atttypid, a.atttypmod)"
         " from pg_attribute a"
         " join pg_type d on d.oid = a.atttypid"
         " join pg_type t on t.oid = case when d.typtype = 'd' then d.typbasetype else d.oid end"
@@ -148,10 +149,11 @@ def read_table(
     rows = cursor.fetchall()
     names = name_columns([row[0] for row in rows])
     columns = []
-    for column, kind, modifier, is_enum, not_null, comment in rows:
+    for column, kind, modifier, is_enum, not_null, comment, written in rows:
         loaded = names[column]
         raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier), is_enum=is_enum)
-        columns.append(FoundColumn(loaded, raw_type, data_type, not not_null, comment))
+        origin = f"Column `{column}` ({written}{', not null' if not_null else ''}) of the source."
+        columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin))
     rename = {column: loaded for column, loaded in names.items() if normalized(column) != loaded}
     is_same = relation.schema == "public" and relation.name == name
     relation_words = {} if is_same else {"relation": relation.sql}

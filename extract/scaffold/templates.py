@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from extract.declarations import Source
 from extract.scaffold.found import FILES, FoundColumn, FoundTable
-from extract.scaffold.yaml_text import described, plain_comment, scalar
+from extract.scaffold.yaml_text import WIDTH, described, plain_comment, scalar
 
 # Words that are no column's name without quotes, on Redshift or on DuckDB.
 # https://docs.aws.amazon.com/redshift/latest/dg/r_pg_keywords.html
@@ -67,11 +67,15 @@ sources:
 
 def declaration(source: Source, table: FoundTable) -> str:
     """Returns the entry of a table in its source."""
-    key = f", key: [{', '.join(table.key)}]" if table.key else ""
-    words = f"{{mode: {table.mode}{key}{''.join(f', {word}: {flow(v)}' for word, v in table.words.items())}}}"
+    words = [f"mode: {table.mode}"]
+    words += [f"key: [{', '.join(map(yaml_name, table.key))}]"] if table.key else []
+    words += [f"{word}: {flow(value)}" for word, value in table.words.items()]
     if table.appends:
-        dist = f", dist: {table.key[0]}" if len(table.key) == 1 else ""
-        words = f"{words[:-1]}{dist}, sort: _dlt_load_id}}"
+        words += [f"dist: {table.key[0]}"] if len(table.key) == 1 else []
+        words.append("sort: _dlt_load_id")
+    extract = f"extract: {{{', '.join(words)}}}"
+    if len(extract) + 12 > WIDTH:
+        extract = "\n        ".join(["extract:", *words])
     reason = textwrap.indent(textwrap.fill(table.reason, 94), "      # ")
     description = described(plain_comment(table.comment) or f"{table.what}.", 8)
     columns = "".join(source_column(column) for column in table.columns)
@@ -84,7 +88,7 @@ def declaration(source: Source, table: FoundTable) -> str:
   config:
     meta:
 {reason}
-      extract: {words}
+      {extract}
     freshness: {{warn_after: {{count: 26, period: hour}}, error_after: {{count: 50, period: hour}}}}
     loaded_at_query: "{{{{ last_extracted_at('{source.name}', '{table.name}') }}}}"
   columns:
@@ -203,7 +207,7 @@ def description(column: FoundColumn, indent: int) -> str:
         return "description: The file that contained the row."
     if column.name == "_file_date":
         return "description: The date in the name of the file's folder."
-    return described(plain_comment(column.comment) or f"Column {column.name} of the source.", indent)
+    return described(plain_comment(column.comment) or column.origin, indent)
 
 
 def sql_name(name: str) -> str:
@@ -225,5 +229,4 @@ def flow(value: object) -> str:
     """Returns a value in YAML's flow style."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{flow(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
-    text = str(value)
-    return f"'{text}'" if '"' in text and "'" not in text else scalar(text)
+    return scalar(str(value), flow=True)
