@@ -10,19 +10,31 @@ TERRAFORM ?= terraform
 # A worker for each core, and whole files for each worker: their fixtures are expensive.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# Settings of one's own come from .env, those of the environment and the command line go before; as long as there is
-# no .env, and for the target sandbox, the demo sources are started.
-SETTINGS := [ ! -f .env ] || { given=$$(export -p); set -a; . ./.env; set +a; eval "$$given"; };
-SOURCES := $(if $(and $(wildcard .env),$(filter-out sandbox,$(or $(DBT_TARGET),local))),,$(BIN)/python -m sandbox run --)
+# A setting of the environment or the command line takes precedence over .env. Which sources a command gets, the demo's
+# or your own, is decided by `python -m sandbox run` alone.
+SETTINGS := [ ! -f .env ] || { $(BIN)/python -m extract.env_file .env && given=$$(export -p) && set -a && . ./.env \
+  && set +a && eval "$$given"; } || exit 2;
+RUN := $(SETTINGS) exec $(BIN)/python -m sandbox run --
+
+# These reach a command through the environment, quoted and as they were typed: no shell and no make reads them.
+override export FILE := $(value FILE)
+override export INPUT := $(value INPUT)
+override export SOURCE := $(value SOURCE)
+override export TABLE := $(value TABLE)
+override export FROM := $(value FROM)
+override export TO := $(value TO)
+missing = $(strip $(foreach name,$(1),$(if $(value $(name)),,$(name))))
+require = $(if $(call missing,$(1)),@echo "make $@ needs $(call missing,$(1)): for example make $@ $(2)" >&2; exit 2)
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+	@echo "make ends with 0 or 2; its last line has the exit code of the command itself (Error 1, 2 or 130)."
 
-run: $(READY)  ## The whole pipeline: extract, dbt build, docs, summary (starts the demo sources if there is no .env)
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run --build
+run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary; with the demo sources unless yours are set
+	@$(RUN) $(BIN)/python -m extract run --build
 
-run-stepfunctions: $(READY)  ## The same as AWS runs it: the state machine, on the stand-ins (INPUT='{"sources": ["postgres"]}')
-	@$(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input '$(INPUT)')
+run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT='{"sources": ["postgres"]}'
+	@$(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
 
 test: $(READY)  ## Unit and integration tests and one whole pipeline per target: about five minutes
 	$(PYTEST) -m "not slow"
@@ -35,45 +47,49 @@ test-slow: $(READY)  ## The tests that test-all adds to test
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
 	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
 
-add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND= UPDATE=1)
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract add "$$SOURCE" "$$TABLE" $${KIND:+--kind "$$KIND"} $${KEY:+--key "$$KEY"} \
-	  $${MODE:+--mode "$$MODE"} $${NAME:+--name "$$NAME"} $${ONLY_RAW:+--only-raw} $${UPDATE:+--update}
+add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND=)
+	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=vendas.cliente)
+	@$(RUN) $(BIN)/python -m extract add $${KIND:+--kind "$$KIND"} $${KEY:+--key "$$KEY"} $${MODE:+--mode "$$MODE"} \
+	  $${NAME:+--name "$$NAME"} $${ONLY_RAW:+--only-raw} $${UPDATE:+--update} -- "$$SOURCE" "$$TABLE"
 
-remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or the demo: DEMO=1
-	@$(BIN)/python -m extract remove $${TABLE:+"$$TABLE"} $${DEMO:+--demo}
+remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or with DEMO=1 the demo
+	@$(BIN)/python -m extract remove $${DEMO:+--demo} -- $${TABLE:+"$$TABLE"}
 
 list: $(READY)  ## List the declared tables and their models
 	@$(BIN)/python -m extract list
 
-extract: $(READY)  ## Only load the sources into the raw schemas; then plain `dbt build` works
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract run
+extract: $(READY)  ## Load the sources into the raw schemas, and nothing else
+	@$(RUN) $(BIN)/python -m extract run
 
-build: $(READY)  ## Bronze and silver with their tests, docs and audit; FULL_REFRESH=1 builds incremental models anew
-	@$(SETTINGS) $(BIN)/python -m extract build $(if $(FULL_REFRESH),--full-refresh)
+build: $(READY)  ## Build bronze and silver with tests, docs and audit; FULL_REFRESH=1 rebuilds incremental models
+	@$(RUN) $(BIN)/python -m extract build $(if $(FULL_REFRESH),--full-refresh)
 
-audit: $(READY)  ## Is every row accounted for: source, raw, bronze, silver
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract audit
+audit: $(READY)  ## Check that every row is accounted for: source, raw, bronze, silver
+	@$(RUN) $(BIN)/python -m extract audit
 
-reconcile: $(READY)  ## Compare the sources' keys with those loaded and load what differs
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract reconcile
+reconcile: $(READY)  ## Compare the keys of the sources with those loaded, and load what differs
+	@$(RUN) $(BIN)/python -m extract reconcile
 
-backfill: $(READY)  ## Read a range once more: SOURCE=postgres TABLE=venda FROM=2024-01-01 TO=2024-12-31
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract backfill --source $(SOURCE) --table $(TABLE) --from $(FROM) --to $(TO)
+backfill: $(READY)  ## Read a range of a table again: SOURCE=postgres TABLE=venda FROM=2024-01-01 TO=2024-12-31
+	$(call require,SOURCE TABLE FROM TO,SOURCE=postgres TABLE=venda FROM=2024-01-01 TO=2024-12-31)
+	@$(RUN) $(BIN)/python -m extract backfill --source "$$SOURCE" --table "$$TABLE" --from "$$FROM" --to "$$TO"
 
-replay: $(READY)  ## Load what is in the landing once more, or with DEAD_LETTERS=1 the rows that did not fit: SOURCE= TABLE=
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract replay --source $(SOURCE) --table $(TABLE) $(if $(DEAD_LETTERS),--dead-letters)
+replay: $(READY)  ## Load a table from the landing again, or with DEAD_LETTERS=1 its dead letters: SOURCE=postgres TABLE=venda
+	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=venda DEAD_LETTERS=1)
+	@$(RUN) $(BIN)/python -m extract replay --source "$$SOURCE" --table "$$TABLE" $(if $(DEAD_LETTERS),--dead-letters)
 
-drop: $(READY)  ## Check a Parquet file and put it into the drop under today's date: make drop FILE=categoria.parquet
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract drop "$(FILE)"
+drop: $(READY)  ## Check a Parquet file and put it into the drop under today's date: FILE=categoria.parquet
+	$(call require,FILE,FILE=categoria.parquet)
+	@$(RUN) $(BIN)/python -m extract drop -- "$$FILE"
 
-doctor: $(READY)  ## Check settings, sources and warehouse, and say how to mend what is wrong; changes nothing
-	@$(SETTINGS) $(SOURCES) $(BIN)/python -m extract doctor
+doctor: $(READY)  ## Check settings, sources and warehouse, and print how to fix what is wrong; changes nothing
+	@$(RUN) $(BIN)/python -m extract doctor
 
-docs: $(READY)  ## Build the docs site as one HTML file and say where it is
-	@$(SETTINGS) $(BIN)/dbt --quiet docs generate --static
+docs: $(READY)  ## Build the docs site as one HTML file
+	@$(RUN) $(BIN)/dbt --quiet docs generate --static
 	@echo "docs: target/static_index.html"
 
-docs-serve: docs  ## Serve the docs site on http://127.0.0.1:8080
+docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
 	@$(SETTINGS) $(BIN)/dbt docs serve --host 127.0.0.1 --port 8080
 
 lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
@@ -89,14 +105,14 @@ format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff format .
 	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
 
-sandbox: $(READY)  ## The demo sources in the foreground, with the settings to connect to them
+sandbox: $(READY)  ## Run the demo sources in the foreground and print the settings to connect to them
 	@$(BIN)/python -m sandbox up
 
-bench: .venv/.bench  ## Measure speed and memory on this machine, beside other tools where they install: BENCH_ROWS=1000000,5000000
-	@$(MAKE) --no-print-directory .venv-peers/.ready || echo "the other tools do not install here: left out"
+bench: .venv/.bench  ## Measure speed and memory on this machine, and those of other tools: BENCH_ROWS=1000000,5000000
+	@$(MAKE) --no-print-directory .venv-peers/.ready || echo "the other tools cannot be installed here: skipped"
 	@$(BIN)/python -m bench
 
-infra-check: .venv-infra/.ready  ## Terraform: format, validity, tests with mocks, checkov; no account, nothing is applied
+infra-check: .venv-infra/.ready  ## Check the Terraform: format, validity, tests with mocks, checkov; needs no AWS account
 	@TERRAFORM=$(TERRAFORM) infra/check
 
 lock: $(READY)  ## Upgrade the lock files in requirements/ from the dependency groups in pyproject.toml
@@ -106,41 +122,51 @@ lock: $(READY)  ## Upgrade the lock files in requirements/ from the dependency g
 	    $$(case $$group in (runtime|container|bench) echo --constraints requirements/dev.txt;; esac) || exit 1; \
 	done
 
-clean:  ## Remove the demo and everything built; with an .env, the warehouse stays
+clean:  ## Remove the demo (sources and warehouse) and everything built; with an .env, keep the warehouse
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m sandbox clean
 	rm -rf target logs $(if $(wildcard .env),,.local)
 
-image-check: $(READY)  ## Lint the Dockerfile; where there is Docker or buildah, build the image and run the pipeline in it
+image-check: $(READY)  ## Lint the Dockerfile; with Docker or buildah, build the image and run the pipeline in it
 	$(BIN)/hadolint Dockerfile
 	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
-plan: $(READY)  ## What `make deploy` would change in AWS; docs/aws.md begins at an empty account
+plan: $(READY)  ## Show what `make deploy` would change in AWS; docs/guide/aws.md starts at an empty account
 	@$(SETTINGS) $(BIN)/python -m deploy plan
 
-deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks, unless YES=1
+deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks first, unless YES=1
 	@$(SETTINGS) $(BIN)/python -m deploy up $(if $(YES),--yes)
 
-run-aws: $(READY)  ## Run the pipeline in AWS and follow it to its end: make run-aws INPUT='{"sources": ["postgres"]}'
-	@$(SETTINGS) $(BIN)/python -m deploy run $(if $(INPUT),--input '$(INPUT)')
+run-aws: $(READY)  ## Run the pipeline in AWS and follow it to its end: INPUT='{"sources": ["postgres"]}'
+	@$(SETTINGS) $(BIN)/python -m deploy run $(if $(INPUT),--input "$$INPUT")
 
-logs: $(READY)  ## The log of the tasks in AWS, of the last hour and on until Ctrl-C
+logs: $(READY)  ## Print the log of the tasks in AWS: the last hour, then new lines until Ctrl-C
 	@$(SETTINGS) $(BIN)/python -m deploy logs
 
-destroy: $(READY)  ## Remove everything that was deployed; asks
+destroy: $(READY)  ## Remove everything that was deployed; asks first
 	@$(SETTINGS) $(BIN)/python -m deploy destroy
 
-infra/node_modules: infra/package-lock.json  # the validator of the state machine; a test skips itself without
+infra/node_modules: infra/package-lock.json  # the validator of the state machine; its test is skipped without
 	npm ci --prefix infra --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# Shows on a terminal which package pip has come to; ends with pip's exit code.
+define INSTALL_PROGRESS
+/^Collecting / && terminal {printf "\r  downloading %d of about %d: %-40.40s", ++done, all, $$2; fflush()}
+/^Installing collected/ && terminal {printf "\r  installing %d packages%40s\n", done, ""; fflush()}
+/^code / {code = $$2} END {exit code}
+endef
+export INSTALL_PROGRESS
+
 $(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
+	@[ -w . ] || { echo "This folder is read-only: clone the repository into one that you can write to"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; say which to use: make PYTHON=python3.12 …"; exit 1; }
+	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "This Python has no venv module; on Debian: apt-get install python3-venv"; exit 1; }
-	@echo "Making .venv (once, a minute or two)"
+	@echo "Creating .venv (once, a minute or two)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt; echo "code $$?"; } \
+	  | awk -v all="$$(grep -c == requirements/dev.txt)" -v terminal="$$([ -t 2 ] && echo 1)" "$$INSTALL_PROGRESS"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e packages/redshift-standin
 	@touch $@
 
@@ -149,7 +175,7 @@ $(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
 	@touch $@
 
 .venv-peers/.ready: requirements/peers.txt  # the list is whole; pip would miss the pin of a package named with an extra
-	@echo "Making .venv-peers (once, some minutes)"
+	@echo "Creating .venv-peers (once, some minutes)"
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.txt
 	@touch $@

@@ -15,7 +15,7 @@ from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 
 DESCRIPTION = """\
-Deploys the pipeline to AWS and works with the deployment. docs/aws.md starts at an empty account."""
+Deploys the pipeline to AWS and works with the deployment. docs/guide/aws.md starts at an empty account."""
 
 LOGS_SINCE = timedelta(hours=1)
 
@@ -101,7 +101,7 @@ def destroy(_options: argparse.Namespace) -> int:
     terraform.destroy(settings, image.commit())
     console.print(
         f"removed, except for the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
-        "task definitions; docs/aws.md describes how to remove them",
+        "task definitions; docs/guide/aws.md describes how to remove them",
         markup=False,
     )
     return 0

@@ -36,7 +36,9 @@ def _run(command: tuple[str, ...], text: str | None, environment: Mapping[str, s
             check=False,
         )
     except OSError as error:
-        raise DeployError(f"cannot run {command[0]}: {error.strerror}; docs/aws.md lists what to install") from error
+        raise DeployError(
+            f"cannot run {command[0]}: {error.strerror}; docs/guide/aws.md lists what to install"
+        ) from error
     if done.returncode != 0:
         raise DeployError(f"{' '.join(command[:3])} … failed with exit code {done.returncode}; see its output above")
     return done.stdout or ""

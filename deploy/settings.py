@@ -45,5 +45,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         elif not re.fullmatch(pattern, value):
             problems.append(f"{name}: expected {expected}, got {value!r}")
     if problems:
-        raise DeployError("\n  ".join(["settings to fix (see .env.example and docs/aws.md):", *problems]))
+        raise DeployError("\n  ".join(["settings to fix (see .env.example and docs/guide/aws.md):", *problems]))
     return Settings(environment["TF_VAR_name"], environment["TF_VAR_region"], environment["STATE_BUCKET"])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from extract import logs, report
+from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
 from extract.declarations import PostgresTable, Source, Table, read_declarations
-from extract.errors import ExtractError
+from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
 from extract.load.fan_out import PlanRead, find_due_range
 from extract.load.replay import NEXT_STEP, replay
@@ -27,7 +27,14 @@ from extract.transform.build import BuildResult, build, parse_models, target_fol
 from extract.warehouse import landing
 from extract.warehouse.lock import hold_locks
 from extract.warehouse.raw_tables import read_raw_table
-from extract.warehouse.targets import Warehouse, aws_environment, dbt_environment, describe_place, open_warehouse
+from extract.warehouse.targets import (
+    Warehouse,
+    aws_environment,
+    check_file,
+    dbt_environment,
+    describe_place,
+    open_warehouse,
+)
 
 
 def run_pipeline(options: argparse.Namespace) -> int:
@@ -58,7 +65,7 @@ def run_pipeline(options: argparse.Namespace) -> int:
 def build_models(options: argparse.Namespace) -> int:
     """Builds what was loaded."""
     tables = read_declarations().tables
-    with prepare(options, (), ["build"]) as (settings, warehouse):
+    with prepare(options, (), ["build"], is_loaded=True) as (settings, warehouse):
         built = build_and_publish(settings, warehouse, tables, full_refresh=options.full_refresh)
         report.print_summary((), built, describe_place(settings))
         if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
@@ -71,7 +78,7 @@ def build_models(options: argparse.Namespace) -> int:
 def audit_layers(options: argparse.Namespace) -> int:
     """Prints whether every row is accounted for."""
     tables = read_declarations().tables
-    with prepare(options, ()) as (_, warehouse):
+    with prepare(options, (), is_loaded=True) as (_, warehouse):
         comparisons = audit(tables, parse_models(tables, warehouse), warehouse)
         loads = last_loads(tables, warehouse)
     report.print_loads(loads)
@@ -133,7 +140,10 @@ def replay_loads(options: argparse.Namespace) -> int:
         postgres = find_postgres_table(options)
 
         def due(warehouse: Warehouse) -> Sequence[Read]:
-            return find_dead_letters(postgres, read_raw_table(postgres, warehouse), warehouse)
+            letters = find_dead_letters(postgres, read_raw_table(postgres, warehouse), warehouse)
+            if not letters:
+                logs.log.info("%s: no dead letters to replay", postgres.full_name)
+            return letters
 
         return exit_code(load_due(options, postgres.source, due))
     table = find_table(options)
@@ -170,6 +180,8 @@ def examine_setup(options: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
+NOTHING_LOADED = "nothing loaded yet: run make run"
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "add": add,
     "remove": remove,
@@ -189,15 +201,30 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 @contextmanager
 def prepare(
-    options: argparse.Namespace, sources: Collection[Source], writes: Sequence[str] = ()
+    options: argparse.Namespace, sources: Collection[Source], writes: Sequence[str] = (), *, is_loaded: bool = False
 ) -> Iterator[tuple[Settings, Warehouse]]:
-    """Yields the settings and the open warehouse; locks the parts of it that are written to."""
+    """Yields the settings and the open warehouse; locks the parts of it that are written to.
+
+    Raises:
+        ExtractError: if the warehouse does not answer, another run has locked it, or it has no load although it is
+            expected to have one (`is_loaded`).
+    """
     settings = read_settings(sources)
     logs.configure_logging(settings.secrets, debug=options.debug)
+    if is_loaded and not settings.redshift and not settings.warehouse.exists():
+        raise ExtractError(NOTHING_LOADED)  # to open the file would create it
     with aws_environment(settings):
         if settings.redshift:
             landing.claim(settings)
         with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
+            try:  # once, and not by each table
+                if not settings.redshift:
+                    check_file(settings.warehouse)
+                existing = warehouse.tables()
+            except Exception as error:
+                raise ExtractError(reason(describe_place(settings), error, settings.secrets)) from error
+            if is_loaded and not any(schema == "ops" or schema.startswith("raw_") for schema, _ in existing):
+                raise ExtractError(NOTHING_LOADED)
             yield settings, warehouse
 
 
@@ -272,8 +299,9 @@ def build_and_publish(
 ) -> BuildResult:
     """Runs dbt and publishes its results.
 
-    If an earlier attempt of this run failed in the build, dbt goes on from what failed.
+    If an earlier attempt of this run failed in the build, dbt continues with the nodes that failed.
     """
+    interrupt.check()
     warehouse.release()
     failed = None
     if settings.artifacts:

@@ -1,17 +1,19 @@
-"""What can go wrong in words for the person who has to mend it."""
+"""Errors in words for the person who has to fix them."""
 
 import re
 from collections.abc import Iterable
 
-# What the warehouse, the landing and AWS say, and what to do about it.
+DAMAGED_FILE = "WAREHOUSE_PATH names a damaged file or one of another kind: move it away, then run again"
+
+# Errors of the warehouse, the landing and AWS, and what to do about them.
 ADVICE = (
     (
         r"Could not set lock on file",
         "close the program that has the warehouse's file open, then run again",
     ),
     (
-        r"not a valid DuckDB database file",
-        "WAREHOUSE_PATH names another kind of file or a damaged one: move it away, then load and build anew",
+        r"not a valid DuckDB database file|Could not read enough bytes from file|Corrupt database file",
+        DAMAGED_FILE,
     ),
     (
         r"communication error|connection to server at .* failed: (Connection refused|timeout expired)",
@@ -31,7 +33,7 @@ ADVICE = (
     ),
     (
         r"Unmatched number of columns|incompatible Parquet schema",
-        "the raw table is not as the loader made it: undo what was altered in it, then run again",
+        "the raw table was altered: undo the change, then run again",
     ),
     (
         r"terminating connection|connection (was )?closed|SSL connection has been closed|could not receive data",
@@ -42,22 +44,26 @@ ADVICE = (
         "check LANDING_URL",
     ),
     (
-        r"InsufficientStorage|StorageFull|No space left",
-        "the landing or the work folder is full: make room, then run again",
+        r"InsufficientStorage|StorageFull|No space left|File too large|Disk quota exceeded",
+        "the disk or the landing is full: free some space, then run again",
+    ),
+    (
+        r"Read-only file system",
+        "set WAREHOUSE_PATH, EXTRACT_WORK, DBT_TARGET_PATH and DBT_LOG_PATH to places that can be written to",
     ),
 )  # fmt: skip
 
 
 class ExtractError(Exception):
-    """A fault that names the thing, what was expected, what came, and the way to mend it."""
+    """A fault that names the thing, what was expected, what was found, and how to fix it."""
 
 
 class PassingError(ExtractError):
-    """A fault that may be over in a moment: the same is tried again."""
+    """A transient fault; the work is retried."""
 
 
 class NotRecordedError(ExtractError):
-    """What was loaded could not be recorded in `ops.extract_runs`."""
+    """Loads that could not be recorded in `ops.extract_runs`."""
 
 
 class SettingsError(ExtractError):
@@ -73,10 +79,10 @@ def causes(error: BaseException) -> list[BaseException]:
 
 
 def reason(what: str, error: BaseException, secrets: Iterable[str] = ()) -> str:
-    """Returns one line a person can act on: our own error where one lies beneath, else the root cause of `what`.
+    """Returns one line a person can act on: our own error if the chain has one, else the root cause of `what`.
 
-    Libraries wrap errors in errors; the outermost of ours says it best. Where none is ours the innermost one
-    does, with what to do about it where that is known. Every text of `secrets` is blotted out, whoever put it there.
+    Libraries wrap errors in errors. Of several of ours the outermost is returned. A root cause is followed by what to
+    do about it, if that is known. Every text of `secrets` is redacted, wherever it comes from.
     """
     chain = causes(error)
     ours = next((link for link in chain if isinstance(link, ExtractError)), None)
@@ -87,6 +93,6 @@ def reason(what: str, error: BaseException, secrets: Iterable[str] = ()) -> str:
 
 
 def advice(chain: Iterable[BaseException]) -> str:
-    """Returns what to do about the first error that is known, to be put behind its text; else nothing."""
+    """Returns what to do about the first known error, to be appended to its text; else an empty text."""
     said = " ".join(f"{type(link).__name__} {link}" for link in chain)
     return next((f"; {what_to_do}" for pattern, what_to_do in ADVICE if re.search(pattern, said)), "")

@@ -1,4 +1,4 @@
-"""The command line's words: commands, options and their help."""
+"""Commands and options of the command line, and their help."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,8 @@ Loads the sources into the raw schemas of the warehouse that DBT_TARGET names (d
 Settings come from the environment; .env.example lists them all."""
 
 EXIT_CODES = """\
-exit codes: 0 all went well; 1 a table, a file or a dbt node failed, the rest is done; 2 nothing was begun;
-130 stopped by Ctrl-C or SIGTERM: run again to go on"""
+exit codes: 0 success; 1 a table, a file or a dbt node failed, the rest is done; 2 nothing was done;
+130 stopped by Ctrl-C or SIGTERM: run again to continue"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    main.add_argument("--debug", action="store_true", help="log tracebacks too; secrets are blotted out")
+    main.add_argument("--debug", action="store_true", help="log tracebacks too; secrets are redacted")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     add = commands.add_parser("add", help="declare tables of a source and write their models")
@@ -48,13 +48,13 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SOURCE.TABLE",
-        help="load this table anew with its changed columns or its smaller size; what it held is kept beside it",
+        help="load this table again despite changed columns or a smaller size; its old rows are kept",
     )
     run.add_argument("--build", action="store_true", help="then run dbt freshness, build and docs")
     run.add_argument("--full-refresh", action="store_true", help="with --build: rebuild incremental models")
 
     build = commands.add_parser(
-        "build", help="dbt freshness, build and docs in one process; published where ARTIFACTS_URL says"
+        "build", help="dbt freshness, build and docs in one process; published to ARTIFACTS_URL"
     )
     build.add_argument("--full-refresh", action="store_true", help="rebuild incremental models")
 
@@ -62,22 +62,22 @@ def parser() -> argparse.ArgumentParser:
     one_table(plan)
     plan.add_argument("--ranges", required=True, type=ranges, metavar="N", help="how many, from 2 to 200")
 
-    one_range = commands.add_parser("range", help="load one range of a plan; when all are loaded, run goes on")
+    one_range = commands.add_parser("range", help="load one range of a plan; when all are loaded, run continues")
     one_table(one_range)
     one_range.add_argument("--number", required=True, type=int, metavar="K", help="from 1 to the plan's ranges")
 
     commands.add_parser("audit", help="compare sources, raw, bronze and silver; show what differs")
     commands.add_parser("reconcile", help="compare the sources' keys with those loaded; load what differs")
 
-    backfill = commands.add_parser("backfill", help="read a range of a table once more, by its key or its date")
+    backfill = commands.add_parser("backfill", help="read a range of a table again, by its key or its date")
     one_table(backfill)
     backfill.add_argument("--from", required=True, dest="first", metavar="FIRST", help="a date YYYY-MM-DD or a key")
-    backfill.add_argument("--to", required=True, dest="last", metavar="LAST", help="the last one, which is read too")
+    backfill.add_argument("--to", required=True, dest="last", metavar="LAST", help="the last one, included")
 
-    replay = commands.add_parser("replay", help="load a table's dead letters or its loads in the landing once more")
+    replay = commands.add_parser("replay", help="load a table's dead letters, or its loads in the landing, again")
     one_table(replay)
     what = replay.add_mutually_exclusive_group()
-    what.add_argument("--dead-letters", action="store_true", help="read the rows that did not fit from the source")
+    what.add_argument("--dead-letters", action="store_true", help="read its dead letters from the source again")
     what.add_argument(
         "--load",
         action="append",
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     drop = commands.add_parser("drop", help="check a Parquet file and put it into the drop under today's date")
-    drop.add_argument("file", type=Path, metavar="FILE", help="its name is its table's: categoria.parquet")
+    drop.add_argument("file", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
 
     commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
     return main

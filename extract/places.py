@@ -6,9 +6,9 @@ import fsspec
 
 
 def writable(url: str) -> tuple[Any, str]:
-    """Returns the file system and the path of a folder or `s3://bucket/prefix`; files may lie in any folder below it.
+    """Returns the file system and the path of a folder or `s3://bucket/prefix`, to write files below it.
 
-    Local folders that are missing are made. S3 has none, and its client refuses the option.
+    Missing local folders are created. S3 has none, and its client does not accept the option.
     """
     options = {} if url.startswith("s3://") else {"auto_mkdir": True}
     fs, path = fsspec.core.url_to_fs(url, **options)

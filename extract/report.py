@@ -1,4 +1,4 @@
-"""What a person or a log collector sees: progress and a table on a terminal, JSON lines elsewhere."""
+"""The output of the commands: progress and a summary on a terminal, JSON lines elsewhere."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,22 +11,30 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 
+from extract import interrupt
 from extract.checks.audit import Comparison, Load
 from extract.checks.check import Check
 from extract.load.runner import Progress, TableRun
 from extract.logs import console, log, redact
 from extract.transform.build import BuildResult
+from extract.transform.lineage import Models
 
 
 class LogProgress:
-    """Progress as log lines: one when a table starts, one when it is done."""
+    """Progress as log lines: one when a table starts, one when it ends."""
 
     def started(self, name: str) -> None:
-        """Reports that a table is started."""
+        """Reports that a table is started.
+
+        Raises:
+            KeyboardInterrupt: if the command is to stop and the table before it has lost the signal.
+        """
+        interrupt.check()
         log.info("%s: started", name, extra={"data": {"table": name}})
 
-    def advanced(self, rows: int) -> None:
+    def advanced(self, rows: int) -> None:  # noqa: ARG002
         """Reports nothing: a log collector needs results, not motion."""
+        interrupt.check()
 
     def finished(self, run: TableRun) -> None:
         """Reports how the table ended."""
@@ -51,12 +59,14 @@ class TerminalProgress(LogProgress):
         self.task: TaskID | None = None
 
     def started(self, name: str) -> None:
-        """Reports that a table is started."""
+        """Reports that a table is started; raises KeyboardInterrupt as LogProgress does."""
+        interrupt.check()
         self.task = self.bars.add_task(name, total=None, rows="")
 
     def advanced(self, rows: int) -> None:
         """Reports that so many more of its rows were read."""
         assert self.task is not None  # noqa: S101  started comes first
+        interrupt.check()
         self.bars.advance(self.task, rows)
         done = self.bars.tasks[self.task].completed
         self.bars.update(self.task, rows=f"{done:,.0f} rows read")
@@ -72,7 +82,7 @@ class TerminalProgress(LogProgress):
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """Gives the progress that fits where the output goes."""
+    """Yields the progress for a terminal, or for a log."""
     if not console.is_terminal:
         yield LogProgress()
         return
@@ -86,7 +96,7 @@ def show_progress() -> Iterator[Progress]:
 
 @contextmanager
 def show_steps(title: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function that is told the name of each step done, and shows it where there is a terminal."""
+    """Yields a function to call with the name of each finished step, which a terminal shows."""
     if not console.is_terminal:
         log.info("%s: started", title)
         yield lambda name: log.debug("%s: %s", title, name)
@@ -96,7 +106,7 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
-    """Prints the audit: what differs with the query that shows it, and every other comparison if asked to."""
+    """Prints the audit: what differs with the query that shows it, and, if asked to, every comparison."""
     wrong = [comparison for comparison in found if not comparison.ok]
     if not console.is_terminal:
         for comparison in found if every else wrong:
@@ -107,9 +117,9 @@ def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
     if every and found:
         table = RichTable(box=None, pad_edge=False, header_style="bold")
         for heading in ("table", "comparison"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
         for heading in ("expected", "found"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for comparison in found:
             counts = (format_count(comparison.expected), format_count(comparison.found))
             table.add_row(comparison.table, comparison.what, *counts, style=None if comparison.ok else "red")
@@ -126,21 +136,23 @@ def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
 
 
 def print_loads(found: Sequence[Load]) -> None:
-    """Prints the last loads of each table, and of each whether all that was landed is loaded."""
+    """Prints the last loads of each table, with the rows landed and loaded."""
     if not console.is_terminal:
         for load in found:
             level = logging.INFO if load.recorded else logging.WARNING
-            told = "rows landed and loaded" if load.recorded else "complete, but its run died before it was recorded"
+            state = (
+                "rows landed and loaded" if load.recorded else "complete, but its run ended before it was recorded"
+            )
             log.log(
                 level if load.ok else logging.ERROR,
-                "load %s of %s: %s", load.load_id, load.table, told, extra={"data": asdict(load)},
+                "load %s of %s: %s", load.load_id, load.table, state, extra={"data": asdict(load)},
             )  # fmt: skip
         return
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for heading in ("table", "load", "run", "mode"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("landed", "loaded"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for load in found:
         counts = (format_count(load.landed), format_count(load.loaded))
         run = (escape(load.run_id), load.mode) if load.run_id else ("not recorded", "-")
@@ -152,12 +164,12 @@ def print_loads(found: Sequence[Load]) -> None:
 
 
 def format_count(value: int | None) -> str:
-    """Returns a count for people; a dash where there is none."""
+    """Returns a count for people; a dash for None."""
     return "-" if value is None else f"{value:,}"
 
 
 def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse: str) -> None:
-    """Prints what a run did: a line per table, dbt's outcome, and where things are."""
+    """Prints what a run did: each table, dbt's outcome, and where the results are."""
     if not console.is_terminal:
         if built:
             log.info("dbt build", extra={"data": built.as_log()})
@@ -165,8 +177,9 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
         log.info("summary", extra={"data": {"tables": tables, "warehouse": warehouse}})
         return
     console.print()
+    for run in runs:
+        print_table_run(run, built)
     if runs:
-        console.print(summary_table(runs, built))
         console.print()
     if built:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(built.counts.items()))
@@ -181,7 +194,7 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
 
 
 def print_checks(checks: Iterable[Check]) -> None:
-    """Prints the doctor's findings, a line each."""
+    """Prints the checks of doctor, a line each."""
     if not console.is_terminal:
         for check in checks:
             level = logging.INFO if check.ok else logging.ERROR
@@ -193,32 +206,51 @@ def print_checks(checks: Iterable[Check]) -> None:
     console.print(table)
 
 
-def summary_table(runs: Iterable[TableRun], built: BuildResult | None) -> RichTable:
-    """Returns the runs as a table for a terminal; with a build, the rows of each layer too."""
-    counts = ("at source", "landed", "loaded", "deleted", "misfit", "set aside")
-    layers = ("bronze", "silver", "rejected") if built else ()
-    table = RichTable(box=None, pad_edge=False, header_style="bold")
-    table.add_column("table")
-    table.add_column("mode")
-    for heading in (*counts, *layers, "seconds", "rows/s"):
-        table.add_column(heading, justify="right")
-    table.add_column("status")
-    for run in runs:
-        fields = summary_fields(run, built)
-        color = {"ok": "green", "partial": "yellow", "failed": "red"}[run.status]
-        table.add_row(
-            run.name,
-            run.mode,
-            *(format_count(fields[heading.replace(" ", "_")]) for heading in (*counts, *layers)),
-            f"{run.seconds:.1f}",
-            format_count(fields["rows_per_second"]),
-            f"[{color}]{run.status}[/]",
-        )
-    return table
+def print_table_run(run: TableRun, built: BuildResult | None) -> None:
+    """Prints one table of the summary: its status, its counts in as many lines as the width needs, its error."""
+    fields = summary_fields(run, built)
+    color = {"ok": "green", "partial": "yellow", "failed": "red"}[run.status]
+    speed = f"{run.mode}, {run.seconds:.1f} s, {format_count(fields['rows_per_second'])} rows/s"
+    console.print(f"[bold]{escape(run.name)}[/]  [{color}]{run.status}[/]  {speed}")
+    counts = [
+        f"{name.replace('_', ' ')} {format_count(fields[name])}"
+        for name in ("at_source", "landed", "loaded", "deleted")
+        if fields[name] or name != "deleted"
+    ]
+    if run.rows_dead_letter:
+        counts.append(f"dead letters {format_count(run.rows_dead_letter)}")
+    layers = []
+    if built:
+        layers = [f"{name} {format_count(fields[name])}" for name in ("bronze", "silver")]
+        rejected = built.models.get(run.table_name, Models()).rejected
+        if rejected:
+            where = f" ({relation_name(rejected)})" if fields["rejected"] else ""
+            layers.append(f"rejected {format_count(fields['rejected'])}{where}")
+    for line in [*wrap_parts(counts, console.width - 2), *wrap_parts(layers, console.width - 2)]:
+        console.print(f"  {line}", markup=False)
+    if run.error:
+        console.print(f"  {run.error}", style=color, markup=False)
+
+
+def wrap_parts(parts: Iterable[str], width: int) -> Iterator[str]:
+    """Yields lines of as many parts as fit the width; no part is divided."""
+    line = ""
+    for part in parts:
+        if line and len(line) + 2 + len(part) > width:
+            yield line
+            line = ""
+        line = f"{line}  {part}" if line else part
+    if line:
+        yield line
+
+
+def relation_name(relation: str) -> str:
+    """Returns schema and name of a relation as a person types them, from its quoted name with the database."""
+    return ".".join(part.strip('"') for part in relation.split(".")[-2:])
 
 
 def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:
-    """Returns what the summary says of one table; with a build, the rows of each layer too."""
+    """Returns the fields of one table in the summary; with a build, the rows of each layer too."""
     layer = built.layers.get(run.name) if built else None
     return {
         "table": run.name,
@@ -227,7 +259,7 @@ def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:
         "landed": run.rows_landed,
         "loaded": run.rows_loaded,
         "deleted": run.rows_deleted,
-        "misfit": run.rows_dead_letter,
+        "dead_letter": run.rows_dead_letter,
         "set_aside": run.set_aside,
         "bronze": layer.bronze if layer else None,
         "silver": layer.silver if layer else None,

@@ -1,6 +1,6 @@
-"""Faults that pass are met by trying again, with growing random waits, within a limit of time.
+"""Retries of transient faults, with growing random waits, within a limit of time.
 
-Whatever is tried again is whole: a load has an id and a working folder of its own, and is there or not.
+Whatever is retried is whole: a load has an id and a working folder of its own, and exists completely or not at all.
 """
 
 import logging
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from extract import interrupt
 from extract.errors import ExtractError, PassingError, causes, reason
 
 log = logging.getLogger("extract")
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 LONGEST_WAIT = 30  # seconds between two attempts
 
-# What a warehouse, S3 and a network say of a fault that is theirs and passes.
+# Transient faults in the words of the warehouse, S3 and the network.
 PASSING = re.compile(
     "terminating connection|connection (was )?closed|closed the connection|SSL connection has been closed"
     "|could not receive data|[Cc]onnection re(fused|set)|timed? ?out|EndpointConnectionError|ConnectionClosedError"
@@ -26,10 +27,8 @@ PASSING = re.compile(
 
 
 def passes(error: BaseException) -> bool:
-    """Returns whether a fault may be over in a moment; what is the user's to mend does not pass."""
+    """Returns whether a fault is transient; a fault that the user has to fix is not."""
     chain = causes(error)
-    if any(isinstance(link, KeyboardInterrupt) for link in chain):
-        return False
     ours = next((link for link in chain if isinstance(link, ExtractError)), None)
     if ours:
         return isinstance(ours, PassingError)
@@ -37,25 +36,35 @@ def passes(error: BaseException) -> bool:
 
 
 def retried(what: str, seconds: float, work: Callable[[], T]) -> T:
-    """Returns what the work returns; a fault that passes is met by another attempt, as long as there is time.
+    """Returns what the work returns; retries it after a transient fault, as long as there is time.
 
     Raises:
-        Exception: the work's last fault.
+        KeyboardInterrupt: if the command is to stop, whatever error a library has made of it.
+        Exception: the last fault of the work.
     """
     from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
 
-    def tell(attempt: RetryCallState) -> None:
-        assert attempt.outcome  # noqa: S101  it has just failed
-        assert attempt.next_action  # noqa: S101  it is tried again
-        error = attempt.outcome.exception()
+    def attempt() -> T:
+        try:
+            return work()
+        except Exception as error:
+            interrupt.check(error)
+            if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):
+                raise KeyboardInterrupt from error
+            raise
+
+    def warn(state: RetryCallState) -> None:
+        assert state.outcome  # noqa: S101  it has just failed
+        assert state.next_action  # noqa: S101  it is retried
+        error = state.outcome.exception()
         assert error  # noqa: S101  the same
-        log.warning("%s; tried again in %.1f s", reason(what, error), attempt.next_action.sleep)
+        log.warning("%s; retrying in %.1f s", reason(what, error), state.next_action.sleep)
 
     attempts = Retrying(
         retry=retry_if_exception(passes),
         wait=wait_random_exponential(max=LONGEST_WAIT),
         stop=stop_before_delay(seconds),
-        before_sleep=tell,
+        before_sleep=warn,
         reraise=True,
     )
-    return attempts(work)
+    return attempts(attempt)

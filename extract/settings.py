@@ -6,7 +6,7 @@ settings under a prefix of its own. `.env.example` lists names and defaults.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.util import find_spec
@@ -32,10 +32,10 @@ class ApiSettings:
     url: str
     concurrency: int  # requests in flight at once
     misses: int  # consecutive unknown ids that prove the end
-    max_id: int  # where the walk gives up if the end was not proved before
+    max_id: int  # where reading gives up if the end was not proved before
     timeout: float  # seconds, to connect and then for the whole answer
     attempts: int  # per id, with exponential back-off between them
-    key: str | None = field(default=None, repr=False)  # sent as x-api-key, where the API asks for one
+    key: str | None = field(default=None, repr=False)  # sent as x-api-key, if the API needs one
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PostgresSettings:
     user: str
     password: str = field(repr=False)
     sslmode: str
-    ca_bundle: Path | None  # the certificates that the server's own must lead to, in the modes that verify it
+    ca_bundle: Path | None  # the trusted certificates, in the modes that verify the server's
     connect_timeout: int  # seconds, to connect and sign in
     readers: int  # sessions at most that read one table at once; one more holds its snapshot
 
@@ -64,7 +64,7 @@ class DropSettings:
 class RedshiftSettings:
     """How to reach the Redshift workgroup and its landing.
 
-    All but the password end up inside SQL text or addresses, so each is held to a strict pattern.
+    All but the password are used in SQL text or addresses, so each must match a strict pattern.
     """
 
     host: str
@@ -75,8 +75,8 @@ class RedshiftSettings:
     password: str | None = field(repr=False)
     copy_role: str  # ARN of the role that COPY reads the landing with
     landing: str  # s3://bucket/prefix
-    ca_bundle: Path  # the certificates that the warehouse's own must lead to
-    granted_roles: tuple[str, str]  # the database roles that dbt lets read bronze and silver
+    ca_bundle: Path  # the trusted certificates
+    granted_roles: tuple[str, str]  # the database roles that dbt grants select on bronze and silver
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class Settings:
     target: str
     warehouse: Path  # the DuckDB file of the target `local`
     redshift: RedshiftSettings | None  # of every other target
-    region: str | None  # of AWS, for all that signs in to it; None where nobody says, which S3 can do without
-    work: Path  # scratch space: nothing in it is needed after a run
+    region: str | None  # of AWS, for every client; None if it is not set, which S3 accepts
+    work: Path  # scratch space; nothing in it is needed after a run
     artifacts: str | None  # where a build's docs and dbt's results are published: a folder or s3://bucket/prefix
-    retry_seconds: float  # for which one table is tried again after faults that pass
-    minimum_share: float  # of a table's rows that a read must have to take its place
-    run_id: str  # of this run in ops.extract_runs and among the artifacts; an attempt made again has the same
+    retry_seconds: float  # for which one table is retried after transient faults
+    minimum_share: float  # of a table's rows that a read must have to replace it
+    run_id: str  # of this run in ops.extract_runs and among the artifacts; a further attempt has the same
     today: date
     sources: Mapping[str, ApiSettings | PostgresSettings | DropSettings]  # of those asked for, by their names
 
@@ -112,7 +112,7 @@ class Settings:
 
 
 class _Environment:
-    """Reads settings one by one and keeps what is wrong for one report."""
+    """Reads settings one by one and collects what is wrong."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
@@ -239,7 +239,7 @@ def _redshift(env: _Environment) -> RedshiftSettings:
 
 
 def _region(env: _Environment, *, needed: bool) -> str | None:
-    """Returns the AWS region by either of the names that AWS's own tools read for it."""
+    """Returns the AWS region, from either of the names that AWS's own tools read."""
     name = next((name for name in REGION_NAMES if env.values.get(name)), REGION_NAMES[0])
     expected = "an AWS region, such as sa-east-1"
     if needed:
@@ -248,7 +248,7 @@ def _region(env: _Environment, *, needed: bool) -> str | None:
 
 
 def _amazon_bundle() -> Path:
-    """Returns the bundle of Amazon's own roots that redshift_connector brings."""
+    """Returns the bundle of Amazon's root certificates in redshift_connector."""
     package = find_spec("redshift_connector")
     assert package and package.origin  # noqa: S101  a locked requirement
     return Path(package.origin).parent / "files" / "redshift-ca-bundle.crt"
@@ -303,7 +303,7 @@ def _drop(env: _Environment, prefix: str) -> DropSettings:
 _KINDS: Mapping[str, Callable[[_Environment, str], Any]] = {"api": _api, "postgres": _postgres, "parquet": _drop}
 
 
-def read_settings(sources: Iterable[Source] = (), environment: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(sources: Collection[Source] = (), environment: Mapping[str, str] = os.environ) -> Settings:
     """Returns the settings that a run of `sources` needs.
 
     Raises:
@@ -329,9 +329,13 @@ def read_settings(sources: Iterable[Source] = (), environment: Mapping[str, str]
         sources=read,
     )
     if env.problems:
+        prefixes = tuple(f"{source.settings}_" for source in sources)
+        own = any(name.startswith(prefixes) and value for name, value in environment.items())
         heading = (
             f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix "
             "(see .env.example; `make sandbox` prints those of the demo sources):"
         )
+        if len(sources) > 1 and not own:
+            heading = "no sources set (see .env.example; the demo's are for DBT_TARGET local and sandbox alone):"
         raise SettingsError("\n  ".join([heading, *env.problems]))
     return settings

@@ -1,11 +1,11 @@
-"""Names and values as SQL writes them."""
+"""Names and values in SQL."""
 
 
 def quote(name: str) -> str:
-    """Returns a name as SQL's identifier."""
+    """Returns a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Returns a text as SQL's literal; ADBC's COPY takes no parameters."""
+    """Returns a text as an SQL literal; ADBC's COPY accepts no parameters."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
 {#-
     The rules that a sale must keep. A sale that breaks one is rejected, and the first rule that it breaks, in the order
-    of this list, is its `motivo`. docs/change-a-rule.md says what to do when the list changes.
+    of this list, is its `motivo`. docs/guide/change-a-rule.md says what to do when the list changes.
 
     Engines disagree about NaN: on PostgreSQL and DuckDB it is greater than every number, elsewhere every comparison
     with it is false. The conditions on amounts hold for both: an amount that is not infinite, not below the limit and

@@ -9,47 +9,55 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from types import FrameType, MappingProxyType
+from types import FrameType
 
+from redshift_standin.errors import StandInError
 from sandbox.errors import SandboxError
-from sandbox.everything import clean, everything_up
-from sandbox.settings import Settings
+from sandbox.settings import TARGETS, Settings, has_own_sources
 
 _DESCRIPTION = """\
 Everything the pipeline talks to, on this machine: a PostgreSQL server with the table public.venda, the employees API
-and the Parquet drop folder, with the data of a made-up business.
+and the Parquet drop folder, with the data of an invented business.
 """
 
 _SETTINGS = """\
 settings, from the environment:
   SANDBOX_DIR    folder of its data (default: .local/sandbox)
-  SANDBOX_SALES  number of sales a new sandbox begins with (default: 100000)
-  TODAY          the date to bring the sources to, such as 2026-03-31 (default: the real one);
-                 a later one than last time lets the days between pass
+  SANDBOX_SALES  number of sales in a new demo (default: 100000)
+  TODAY          the date to bring the demo to, such as 2026-03-31; not before its last date
+                 (default: its last date; of a new demo, the current date)
   DBT_TARGET     sandbox: also a stand-in of Redshift and an S3 server
+
+`run` starts the demo sources only for DBT_TARGET local and sandbox, and only if no source of your own is set
+(EMPLOYEES_API_URL, SOURCE_POSTGRES_…, PARQUET_DROP).
 """
 
 
 def main() -> int:
-    """Run the command that the arguments name; returns the exit code."""
-    arguments = _parser().parse_args()
+    """Runs the command that the arguments name; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl-C, cleanly
+    arguments = _parser().parse_args()
     try:
-        settings = Settings.from_environment(os.environ)
         match arguments.action:
             case "up":
-                return _up(settings)
+                return _up(Settings.from_environment(os.environ))
             case "run":
-                return _run(settings, arguments.command)
+                return _run(arguments.command, os.environ)
             case "stepfunctions":
-                return _step_functions(settings, arguments.input)
+                return _step_functions(arguments.input)
             case _:
-                clean(settings)
+                from sandbox.everything import clean
+
+                clean(Settings.from_environment(os.environ))
                 return 0
-    except SandboxError as error:
+    except (SandboxError, StandInError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
-        return 1
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"sandbox: {error}; set SANDBOX_DIR to a folder with room that can be written to\n")
+        return 2
     except KeyboardInterrupt:
+        sys.stderr.write("sandbox: stopped\n")
         return 128 + signal.SIGINT
 
 
@@ -61,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("up", help="everything up until Ctrl-C; prints the settings to connect with")
-    run = actions.add_parser("run", help="everything up, run a command with the settings in its environment, stop")
+    actions.add_parser("up", help="start everything, print the settings to connect with, stop on Ctrl-C")
+    run = actions.add_parser("run", help="start what a command needs, run it with the settings set, stop")
     run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, the command and its arguments")
     execution = actions.add_parser(
         "stepfunctions", help="run the pipeline as its state machine on AWS does, against the stand-in of Redshift"
@@ -73,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(settings: Settings) -> int:
+    from sandbox.everything import everything_up
+
     with everything_up(settings) as environment:
         for name, value in environment.items():
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
@@ -108,35 +118,57 @@ def for_a_bi_tool(environment: Mapping[str, str]) -> str:
     )
 
 
-def _step_functions(settings: Settings, given: str) -> int:
-    command = [sys.executable, "-m", "sandbox.aws.execution", "--input", given]
-    environment = {"DBT_TARGET": "sandbox", "ARTIFACTS_URL": str(settings.folder / "artifacts")}
-    return _run(replace(settings, redshift=True), [*command, "--logs", str(settings.folder / "tasks")], environment)
+def _step_functions(given: str) -> int:
+    settings = Settings.from_environment(os.environ)
+    command = [
+        sys.executable, "-m", "sandbox.aws.execution", "--input", given, "--logs", str(settings.folder / "tasks"),
+    ]  # fmt: skip
+    return _run(command, os.environ | {"DBT_TARGET": "sandbox", "ARTIFACTS_URL": str(settings.folder / "artifacts")})
 
 
-def _run(settings: Settings, command: list[str], more: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Runs a command with everything up; `more` is added to its environment."""
-    with everything_up(settings) as environment:
-        try:
-            process = subprocess.Popen(command, env={**os.environ, **environment, **more})  # noqa: S603 - the user's own
-        except OSError as error:
-            sys.stderr.write(f"sandbox: cannot run {command[0]}: {error.strerror}\n")
-            return 127
-        _forward_signals(process)
-        code = process.wait()
-        return code if code >= 0 else 128 - code
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """Runs a command with what it needs started: the demo sources, the stand-in of the warehouse, both or neither.
+
+    The demo sources exist for two targets, and only if no source of the user's own is set. So they can neither be
+    loaded into another warehouse nor replace a setting.
+    """
+    target = environment.get("DBT_TARGET") or "local"
+    own = has_own_sources(environment)
+    if target not in TARGETS or (own and target == "local"):
+        return _run_command(command, environment)
+    if own and environment.get("PARQUET_DROP", "").startswith("s3://"):
+        raise SandboxError(
+            "PARQUET_DROP is on S3, which the target sandbox replaces with a server on this machine: name a folder"
+        )
+    from sandbox.everything import everything_up
+
+    with everything_up(replace(Settings.from_environment(environment), demo=not own)) as started:
+        return _run_command(command, {**environment, **started})
 
 
-def _forward_signals(process: subprocess.Popen[bytes]) -> None:
-    """From here on the process decides what a signal means, and everything stops after it."""
+def _run_command(command: list[str], environment: Mapping[str, str]) -> int:
+    """Runs a command, forwards signals to it, and returns its exit code as a shell would."""
+    arrived: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and sys.stdin.isatty():
-            return  # the terminal has sent Ctrl-C to the process too: twice would mean something else
-        process.send_signal(number)
+        if process is None:
+            arrived.append(number)
+        elif not (number == signal.SIGINT and sys.stdin.isatty()):
+            # The terminal has sent Ctrl-C to the process too; a second one would mean something else.
+            process.send_signal(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, forward)
+    try:
+        process = subprocess.Popen(command, env=environment)  # noqa: S603  the user's own command
+    except OSError as error:
+        sys.stderr.write(f"sandbox: cannot run {command[0]}: {error.strerror}\n")
+        return 127
+    for early in arrived:  # while the process was being started
+        process.send_signal(early)
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The business whose data the sources serve: who works there, what it sells, every sale of every day.
 
-Everything here is computed from a `Business` and a date; nothing is read or kept. A date therefore looks the same
-whether the sources were brought to it in one step or in many.
+Everything is computed from a `Business` and a date; nothing is read or stored. So a date looks the same whether the
+sources were brought to it in one step or in many.
 
-A source whose today is `D` shows what happened up to the day before `D`. The days from the opening on are the days
-that pass while somebody watches, and only they bring changes: one corrected sale each, and every `CHANGE_EVERY`
-days, starting with the first, a renamed employee and a new list of categories.
+A source whose today is `D` shows what happened up to the day before `D`. Only the days from the opening on bring
+changes: one corrected sale each, and every `CHANGE_EVERY` days, starting with the first, a renamed employee and a new
+list of categories.
 """
 
 import bisect
@@ -26,8 +26,8 @@ FIRST_DAY = date(2017, 1, 1)
 CHANGE_EVERY = 30
 """Days from one renaming of an employee and a category to the next."""
 
-MEND_EVERY = 10
-"""Once in so many passed days the corrected sale is a wrong one, mended."""
+FIX_EVERY = 10
+"""Once in so many passed days the corrected sale is a wrong one, which gets its true values."""
 
 WRONG_EVERY = 10_000
 """One sale in so many is wrong, so 100,000 sales hold every kind of `MISTAKES`."""
@@ -152,14 +152,14 @@ class Business:
     def correction_on(self, day: date) -> Venda:
         """The sale corrected on `day`, a passed one, as it stands from then on.
 
-        Mostly a sale of the last 60 days gets a new amount. Once in `MEND_EVERY` days a wrong sale gets its true
+        Mostly a sale of the last 60 days gets a new amount. Once in `FIX_EVERY` days a wrong sale gets its true
         values instead: the newest one of the opening first, then back in time until none is left.
         """
         passed = (day - self.opening).days
         wrong_at_opening = (self.sales + WRONG_EVERY // 2) // WRONG_EVERY
-        to_mend = wrong_at_opening - 1 - passed // MEND_EVERY
-        if passed % MEND_EVERY == 1 and to_mend >= 0:
-            return self._true_sale(WRONG_EVERY * to_mend + WRONG_EVERY // 2, before=day)
+        to_fix = wrong_at_opening - 1 - passed // FIX_EVERY
+        if passed % FIX_EVERY == 1 and to_fix >= 0:
+            return self._true_sale(WRONG_EVERY * to_fix + WRONG_EVERY // 2, before=day)
         random = np.random.default_rng([_SEED, day.toordinal(), 1])
         newest = self.sales_before(day)
         oldest = self.sales_before(max(day - _CORRECTED_WITHIN, FIRST_DAY)) + 1

@@ -1,5 +1,5 @@
-"""What can go wrong in the sandbox and is the user's to mend."""
+"""The errors of the sandbox that the user can fix."""
 
 
 class SandboxError(Exception):
-    """The sandbox cannot do what was asked; the message says why and how to mend it."""
+    """The sandbox cannot do what was asked; the message says why and how to fix it."""

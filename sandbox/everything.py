@@ -1,8 +1,9 @@
-"""All the sources together, and what a client needs to know of them."""
+"""Everything that the sandbox starts, and the settings to connect to it."""
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from redshift_standin.postgres import PostgresServer
@@ -12,38 +13,46 @@ from sandbox.sources import api, drop, venda
 if TYPE_CHECKING:
     from redshift_standin.server import RedshiftServer
 
-ROLES = ("transformer", "reader")  # those that dbt grants to; the warehouse's set-up makes them
+ROLES = ("transformer", "reader")  # the roles that dbt grants to; in AWS the set-up of the database creates them
 
 
 @contextmanager
 def everything_up(settings: Settings) -> Iterator[dict[str, str]]:
-    """Everything up while entered, brought to the settings' today; gives the environment to connect with.
+    """Runs everything that the settings ask for while entered; yields the environment to connect with.
 
     Raises:
-        SandboxError: the folder is in use, or belongs to a sandbox that these settings contradict.
+        SandboxError: if the demo in the folder contradicts the settings.
+        StandInError: if another process uses the folder, or a server does not start.
     """
-    with PostgresServer(settings.folder / "postgres") as server:
-        business = venda.bring_forward(server, settings.sales, settings.today)
-        drop.bring_forward(settings.folder / "drop", business.category_lists(settings.today))
-        postgres = venda.loader_settings(server)
-        with api.serve(api.names(business.employees(settings.today))) as url, warehouse(server, settings) as redshift:
-            yield {
-                "EMPLOYEES_API_URL": url,
-                "SOURCE_POSTGRES_HOST": postgres.host,
-                "SOURCE_POSTGRES_PORT": str(postgres.port),
-                "SOURCE_POSTGRES_DATABASE": postgres.dbname,
-                "SOURCE_POSTGRES_USER": postgres.user,
-                "SOURCE_POSTGRES_PASSWORD": postgres.password,
-                "SOURCE_POSTGRES_SSLMODE": postgres.sslmode,
-                "PARQUET_DROP": str(settings.folder / "drop"),
-                "TODAY": settings.today.isoformat(),
-                **redshift,
-            }
+    with PostgresServer(settings.folder / "postgres") as server, ExitStack() as stack:
+        sources = stack.enter_context(demo_sources(server, settings)) if settings.demo else {}
+        yield sources | stack.enter_context(warehouse(server, settings))
+
+
+@contextmanager
+def demo_sources(server: PostgresServer, settings: Settings) -> Iterator[dict[str, str]]:
+    """Runs the demo sources while entered, brought to their date; yields the environment to connect with."""
+    today = settings.today or venda.last_date(server) or datetime.now().astimezone().date()
+    business = venda.bring_forward(server, settings.sales, today)
+    drop.bring_forward(settings.folder / "drop", business.category_lists(today))
+    postgres = venda.loader_settings(server)
+    with api.serve(api.names(business.employees(today))) as url:
+        yield {
+            "EMPLOYEES_API_URL": url,
+            "SOURCE_POSTGRES_HOST": postgres.host,
+            "SOURCE_POSTGRES_PORT": str(postgres.port),
+            "SOURCE_POSTGRES_DATABASE": postgres.dbname,
+            "SOURCE_POSTGRES_USER": postgres.user,
+            "SOURCE_POSTGRES_PASSWORD": postgres.password,
+            "SOURCE_POSTGRES_SSLMODE": postgres.sslmode,
+            "PARQUET_DROP": str(settings.folder / "drop"),
+            "TODAY": today.isoformat(),
+        }
 
 
 @contextmanager
 def warehouse(postgres: PostgresServer, settings: Settings) -> Iterator[dict[str, str]]:
-    """The Redshift stand-in with its S3 and sign-in, if the settings ask for it; gives the environment to connect."""
+    """Runs the Redshift stand-in with its S3 and sign-in, if asked for; yields the environment to connect with."""
     if not settings.redshift:
         yield {}
         return
@@ -76,7 +85,7 @@ def warehouse(postgres: PostgresServer, settings: Settings) -> Iterator[dict[str
 
 
 def make_roles(server: "RedshiftServer") -> None:
-    """Makes the database roles that are not there yet."""
+    """Creates the database roles that do not exist yet."""
     with closing(server.connect()) as connection, connection, connection.cursor() as cursor:
         cursor.execute("select role_name from svv_roles")
         present = {name for (name,) in cursor.fetchall()}
@@ -86,13 +95,13 @@ def make_roles(server: "RedshiftServer") -> None:
 
 
 def clean(settings: Settings) -> None:
-    """Remove all data of the sandbox, and its folder if nothing else is in it.
+    """Removes all data of the sandbox, and its folder if nothing else is in it.
 
     Raises:
-        SandboxError: it is up.
+        StandInError: if it is running.
     """
     PostgresServer(settings.folder / "postgres").remove()
     for folder in ("drop", "landing", "redshift", "artifacts", "tasks"):
         shutil.rmtree(settings.folder / folder, ignore_errors=True)
-    with suppress(OSError):  # absent, or somebody keeps other things in it
+    with suppress(OSError):  # missing, or somebody keeps other things in it
         settings.folder.rmdir()

@@ -1,6 +1,6 @@
-"""What dbt makes of the settings, asked of dbt itself: can it sign in, and where would a build write to.
+"""Checks made by dbt itself: whether it can sign in, and which schemas a build writes to.
 
-What it writes while it is asked goes to a folder that is gone afterwards.
+Whatever dbt writes meanwhile goes to a temporary folder.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ WRONG = "misconfigured_"  # how generate_schema_name begins what must not be bui
 
 
 def signs_in(settings: Settings) -> Check:
-    """Dbt signs in by its own profile.
+    """Checks that dbt can sign in with its own profile.
 
     Raises:
         ExtractError: with dbt's reason and what to do about it, if it does not.
@@ -38,7 +38,7 @@ def signs_in(settings: Settings) -> Check:
 
 
 def heard(said: list[str]) -> Callable[[Any], None]:
-    """Returns what notes the findings of `dbt debug`, which it prints and does not give."""
+    """Returns a callback that collects the findings of `dbt debug`, which prints and does not return them."""
 
     def note(event: Any) -> None:
         if event.info.name == "DebugCmdResult":
@@ -48,10 +48,10 @@ def heard(said: list[str]) -> Callable[[Any], None]:
 
 
 def schemas(settings: Settings) -> Check:
-    """The schemas that a build would write to, as generate_schema_name has it of DBT_TARGET and DBT_SCHEMA.
+    """Checks the schemas that a build writes to, as generate_schema_name derives them from the settings.
 
     Raises:
-        DbtError: if the project does not parse, as with a prefix that may not be.
+        DbtError: if the project does not parse, for example because of an invalid prefix.
     """
     with TemporaryDirectory() as folder:
         manifest = invoke(dbtRunner(), "parse", "--target-path", folder, "--log-path", folder)
@@ -59,7 +59,7 @@ def schemas(settings: Settings) -> Check:
     listed = f"a build writes to {', '.join(found)}"
     if not any(schema.startswith(WRONG) for schema in found):
         return Check("dbt schemas", ok=True, found=listed)
-    mend = "set DBT_SCHEMA to the prefix of your own, such as ana or pr_123"
+    fix = "set DBT_SCHEMA to the prefix of your own, such as ana or pr_123"
     if settings.target != "dev":
-        mend = f"unset DBT_SCHEMA, which is for dev; on {settings.target} there is no prefix"
-    return Check("dbt schemas", ok=False, found=f"{listed}; {mend}")
+        fix = f"unset DBT_SCHEMA, which is for dev; on {settings.target} there is no prefix"
+    return Check("dbt schemas", ok=False, found=f"{listed}; {fix}")

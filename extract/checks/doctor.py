@@ -1,7 +1,7 @@
-"""Whether everything the pipeline needs is there: `python -m extract doctor`.
+"""Checks of everything that the pipeline needs: `python -m extract doctor`.
 
-Each check asks the real thing and changes nothing; the landing's is the exception that must write to know: a file of
-its own, which it deletes again. One that fails says how to mend it, and stops no other.
+Each check uses the real thing and changes nothing, except that of the landing, which writes a file of its own and
+deletes it. A check that fails says how to fix it, and the others are still made.
 """
 
 import os
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from extract import interrupt
 from extract.checks.check import Check
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, Source
 from extract.errors import ExtractError, SettingsError, reason
 from extract.settings import ApiSettings, DropSettings, PostgresSettings, Settings, read_settings
-from extract.warehouse.targets import aws_environment
+from extract.warehouse.targets import aws_environment, check_file
 
 if TYPE_CHECKING:
     from extract.warehouse.targets import Warehouse
@@ -29,12 +30,12 @@ PACKAGES = (
 
 
 def examine(declarations: Declarations) -> list[Check]:
-    """Returns every check, each made whether or not others failed."""
+    """Returns the results of all checks."""
     checks = [Check("versions", ok=True, found=versions())]
     looks = {"api": api, "postgres": postgres, "parquet": drop}
     for source in declarations.sources:
         look = partial(looks[source.kind], source=source, declarations=declarations.select([source.name]))
-        # On the target that needs no settings, so that the warehouse's are not asked for with each source.
+        # On the target that needs no settings, so that the warehouse's are not reported with each source.
         checks += looked_at(source.name, [source], os.environ | {"DBT_TARGET": "local"}, look)
     checks += looked_at("warehouse", [], os.environ, partial(warehouse, declarations=declarations))
     if not any(check.what == "warehouse: settings" for check in checks):
@@ -45,7 +46,7 @@ def examine(declarations: Declarations) -> list[Check]:
 def looked_at(
     what: str, sources: Sequence[Source], environment: Mapping[str, str], look: Callable[[Settings], Iterator[Check]]
 ) -> list[Check]:
-    """Returns the checks of one thing; if its settings are wrong or it breaks, the one check that says so."""
+    """Returns the checks of one thing; if its settings are wrong or it fails, one check with the reason."""
     checks: list[Check] = []
     secrets: tuple[str, ...] = ()
     try:
@@ -55,7 +56,8 @@ def looked_at(
             checks += look(settings)
     except SettingsError as error:
         checks.append(Check(f"{what}: settings", ok=False, found=str(error)))
-    except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
+    except Exception as error:  # noqa: BLE001  the next thing is checked all the same
+        interrupt.check(error)
         checks.append(Check(what, ok=False, found=reason(what, error, secrets)))
     return checks
 
@@ -72,7 +74,7 @@ def versions() -> str:
 
 
 def api(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
-    """The API answers the first id of every table with a value, or with its text for an unknown one."""
+    """Checks that the API answers the first id of every table with a name, or as it answers an unknown id."""
     from extract.sources.api import ask, make_client
 
     address = settings.of(source, ApiSettings)
@@ -84,7 +86,7 @@ def api(settings: Settings, source: Source, declarations: Declarations) -> Itera
 
 
 def postgres(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
-    """The database lets the user in, and every declared table can be read and has its columns."""
+    """Checks that the user can sign in to the database, and that every declared table can be read."""
     from extract.sources.postgres.session import connect, one
     from extract.sources.postgres.snapshot import read_columns
 
@@ -102,7 +104,7 @@ def postgres(settings: Settings, source: Source, declarations: Declarations) -> 
 
 
 def drop(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
-    """The drop can be listed and has files for every declared table."""
+    """Checks that the drop can be listed and has valid files for every declared table."""
     from extract.sources.parquet import Drop, ParquetRead
 
     found = Drop.open(settings.of(source, DropSettings).url).files()
@@ -120,7 +122,7 @@ def drop(settings: Settings, source: Source, declarations: Declarations) -> Iter
 
 
 def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]:
-    """The warehouse of DBT_TARGET can be signed in to and written to."""
+    """Checks that the user can sign in and write to the warehouse of DBT_TARGET."""
     if settings.redshift is None:
         yield duckdb_file(settings.warehouse)
         return
@@ -129,23 +131,23 @@ def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]
 
 
 def duckdb_file(path: Path) -> Check:
-    """The DuckDB file can be opened, or its folder written to where there is none yet."""
-    import duckdb
-
+    """Checks that the DuckDB file is whole or, if there is none yet, that its folder can be written to."""
     if path.exists():
-        with duckdb.connect(str(path), read_only=True) as connection:
-            connection.execute("select 1")
+        import duckdb
+
+        duckdb.connect(str(path), read_only=True).close()  # a file with a log too
+        check_file(path)
         return Check("warehouse", ok=True, found=f"{path} opens")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if os.access(folder, os.W_OK):
-        return Check("warehouse", ok=True, found=f"{path} will be made by the first run")
+        return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
     return Check(
         "warehouse", ok=False, found=f"{path}: {folder} is not writable; set WAREHOUSE_PATH to another place"
     )
 
 
 def landing(settings: Settings) -> Check:
-    """The landing is this target's; a file can be written to it, read back and deleted."""
+    """Checks that the landing belongs to this target, and that a file can be written, read and deleted."""
     import fsspec
     from botocore.exceptions import BotoCoreError
 
@@ -168,7 +170,7 @@ def landing(settings: Settings) -> Check:
 
 
 def redshift(settings: Settings, declarations: Declarations) -> Iterator[Check]:
-    """The workgroup lets the user in over TLS, isolates by snapshot, has the roles, and lets the user do its work."""
+    """Checks sign-in over TLS, snapshot isolation, the roles, and what the user is granted."""
     from extract.warehouse import targets
 
     address = settings.redshift
@@ -187,12 +189,12 @@ def redshift(settings: Settings, declarations: Declarations) -> Iterator[Check]:
 
 
 def dbt(settings: Settings) -> Iterator[Check]:
-    """dbt, asked itself, signs in to the warehouse and writes to the schemas of its target and of nobody else."""
+    """Checks through dbt that it signs in to the warehouse and writes to the schemas of its target alone."""
     from extract.checks import dbt_setup
     from extract.warehouse.targets import dbt_environment
 
     looks: dict[str, Callable[[], Check]] = {}
-    if settings.redshift:  # to a file nobody signs in, and dbt would make one that is missing
+    if settings.redshift:  # DuckDB has no sign-in, and dbt would create a missing file
         looks["dbt signs in"] = lambda: dbt_setup.signs_in(settings)
     looks["dbt schemas"] = lambda: dbt_setup.schemas(settings)
     with dbt_environment(settings):
@@ -200,26 +202,27 @@ def dbt(settings: Settings) -> Iterator[Check]:
 
 
 def each(looks: Mapping[str, Callable[[], Check]], settings: Settings) -> Iterator[Check]:
-    """Gives the check of each look; one that breaks says so and the next is looked at all the same."""
+    """Yields the result of each check; one that raises an error is a failed check."""
     for what, look in looks.items():
         try:
             yield look()
-        except Exception as error:  # noqa: BLE001  the next thing is looked at all the same
+        except Exception as error:  # noqa: BLE001  the next thing is checked all the same
+            interrupt.check(error)
             yield Check(what, ok=False, found=reason(what, error, settings.secrets))
 
 
 def isolation(target: "Warehouse", database: str) -> Check:
-    """The database isolates by snapshot."""
+    """Checks that the database uses snapshot isolation."""
     levels = target.query(f"select isolation_level from stv_db_isolation_level where db_name = '{database}'")
     level = str(levels[0][0]).strip() if levels else "unknown"
     if level.lower().startswith("snapshot"):
         return Check("isolation", ok=True, found=f"level {level}")
-    mend = f"alter database {database} isolation level snapshot, or concurrent loads fail with error 1023"
-    return Check("isolation", ok=False, found=f"level {level}; {mend}")
+    fix = f"alter database {database} isolation level snapshot, or concurrent loads fail with error 1023"
+    return Check("isolation", ok=False, found=f"level {level}; {fix}")
 
 
 def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
-    """The roles that dbt grants to are there, as far as this user sees roles: but for superusers, its own alone."""
+    """Checks that the roles that dbt grants to exist; only a superuser sees roles other than its own."""
     ((sees_all,),) = target.query("select usesuper from pg_user where usename = current_user")
     present = {name for (name,) in target.query("select role_name from svv_roles")}
     own = sorted(
@@ -228,15 +231,15 @@ def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
     missing = [role for role in expected if role not in present] if sees_all else []
     found = f"{user} is in {', '.join(own) or 'no role'}; "
     if missing:
-        mend = "; ".join(f"create role {role}" for role in missing)
-        found += f"expected the roles {', '.join(expected)}, {', '.join(missing)} missing: {mend}"
+        fix = "; ".join(f"create role {role}" for role in missing)
+        found += f"expected the roles {', '.join(expected)}, {', '.join(missing)} missing: {fix}"
     else:
         found += f"{', '.join(expected)} present" if sees_all else "others are not shown to it"
     return Check("roles", not missing, found)
 
 
 def grants(target: "Warehouse", settings: Settings, declarations: Declarations, user: str) -> Check:
-    """The user may load, by writing the raw schemas, or build, by reading these and writing dbt's; or both."""
+    """Checks that the user may load (write the raw schemas), build (read them, write dbt's schemas), or both."""
     assert settings.redshift  # noqa: S101  asked for by the target
     prefix = f"{os.environ.get('DBT_SCHEMA', '')}_" if settings.target == "dev" else ""
     raw = [*(source.dataset for source in declarations.sources), "ops"]

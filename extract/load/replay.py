@@ -1,13 +1,12 @@
-"""Loads put into their raw table once more from the landing, without touching the source: `python -m extract replay`.
+"""Loads that are put into their raw table again from the landing, without the source: `python -m extract replay`.
 
     <landing>/<raw schema>/<table>/<load id>.*.parquet → DELETE of that load's rows and COPY, in one transaction
 
-A load keeps its id, and its dead letters come back with it. Of a table that each load replaces only the last load can
-come back, and none that is older than the table, which starts anew where a change was accepted. Files older than a
-column that was added later have fewer columns than the table, so each COPY names those of its load.
+A load keeps its id, and its dead letters come with it. Of a table that each load replaces, only the last load can be
+replayed. A load that is older than the table, which is re-created when a change is accepted, cannot. Files from
+before a column was added have fewer columns than the table, so each COPY names the columns of its load.
 
-Incremental models read loads that are newer than what they hold, so they do not see what comes back: they are built
-anew after a replay.
+Incremental models read loads that are newer than what they have, so they do not see a replay: rebuild them after it.
 """
 
 from collections.abc import Sequence
@@ -22,12 +21,12 @@ from extract.sql import literal
 from extract.warehouse.raw_tables import RawTable
 from extract.warehouse.targets import Warehouse
 
-NEXT_STEP = "models that are incremental have not seen it; build them anew: python -m extract build --full-refresh"
+NEXT_STEP = "incremental models do not see it; rebuild them: python -m extract build --full-refresh"
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A load that was put into its table again, and its rows; `dead_letters` of them did not fit."""
+    """A load that was replayed, with the number of its rows and of its dead letters."""
 
     load_id: str
     rows: int
@@ -44,10 +43,10 @@ class Files:
 
 
 def replay(raw: RawTable, loads: Sequence[str], redshift: RedshiftSettings, warehouse: Warehouse) -> list[Replayed]:
-    """Puts loads into the table again, all that belong to it if none is named; returns them.
+    """Replays loads, all that belong to the table if none is named; returns them.
 
     Raises:
-        ExtractError: for a load that does not belong to it, or if the landing has no file of one.
+        ExtractError: if a load does not belong to the table, or the landing has no file of one.
     """
     belonging = [load_id for (load_id,) in warehouse.query(loads_of(raw)) if load_id]
     if missing := sorted(set(loads) - set(belonging)):
@@ -59,9 +58,9 @@ def replay(raw: RawTable, loads: Sequence[str], redshift: RedshiftSettings, ware
 
 
 def loads_of(raw: RawTable) -> str:
-    """Returns a query of the completed loads whose rows belong into the table as it is, in order.
+    """Returns a query of the completed loads whose rows belong to the table as it is, in order.
 
-    A table that starts anew gets its first version from dlt then; what was loaded before is kept under another name.
+    dlt records a first version when a table is re-created; what was loaded before is kept under another name.
     """
     if raw.table.replaces:
         return raw.last_load
@@ -72,7 +71,7 @@ def loads_of(raw: RawTable) -> str:
 
 
 def replay_one(raw: RawTable, load_id: str, redshift: RedshiftSettings, warehouse: Warehouse) -> Replayed:
-    """Puts one load into the table again, with its dead letters.
+    """Replays one load, with its dead letters.
 
     Raises:
         ExtractError: if the landing has no file of it.
@@ -85,7 +84,7 @@ def replay_one(raw: RawTable, load_id: str, redshift: RedshiftSettings, warehous
             "Nothing of it was replaced"
         )
     letters = files(f"{landing}/{raw.table.dead_letters}/{load_id}.")
-    if raw.table.replaces:  # also what a load left that was never completed
+    if raw.table.replaces:  # also the rows of a load that was never completed
         statements = [f"delete from {raw.relation}"]
     else:
         statements = [f"delete from {raw.relation} where _dlt_load_id = '{load_id}'"]
@@ -100,7 +99,7 @@ def replay_one(raw: RawTable, load_id: str, redshift: RedshiftSettings, warehous
 
 
 def files(prefix: str) -> Files:
-    """Returns what the files of this prefix hold, all of one load and so with the same columns."""
+    """Returns what the files with this prefix contain: they are of one load, so they have the same columns."""
     fs, path = fsspec.core.url_to_fs(prefix)
     found = Files(prefix)
     for file in fs.glob(f"{path}*.parquet"):
@@ -112,6 +111,6 @@ def files(prefix: str) -> Files:
 
 
 def copy(relation: str, load: Files, role: str) -> str:
-    """Returns the statement that brings a load's files; a column may have any name, such as `order`."""
+    """Returns the COPY of a load's files; a column may have any name, such as `order`."""
     columns = ", ".join('"' + name.replace('"', '""') + '"' for name in load.columns)
     return f"copy {relation} ({columns}) from '{load.prefix}' iam_role '{role}' format as parquet"

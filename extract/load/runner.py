@@ -20,7 +20,7 @@ from extract.errors import ExtractError, NotRecordedError, causes, reason
 from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
-from extract.reading import DEAD_LETTER_TEXTS, Limits, Read, Reading, State
+from extract.reading import DEAD_LETTER_TEXTS, Limits, OwnRead, Read, Reading, State
 from extract.retry import retried
 from extract.settings import Settings
 from extract.sql import literal
@@ -116,9 +116,13 @@ def extract(
 def reconcile_if_due(
     read: Read, run: TableRun, settings: Settings, warehouse: Warehouse, progress: Progress
 ) -> list[TableRun]:
-    """Reconciles the table if its loads show another number of rows than the source had in this run."""
+    """Reconciles a table after its own read, if its loads show another number of rows than the source had then."""
     table = read.table
-    if run.status == "failed" or table.replaces or not isinstance(table, PostgresTable):
+    if (
+        run.status == "failed"
+        or table.replaces
+        or not (isinstance(read, OwnRead) and isinstance(table, PostgresTable))
+    ):
         return []
     try:
         ((rows,),) = warehouse.query(read_raw_table(table, warehouse).rows_of_source)
@@ -129,19 +133,22 @@ def reconcile_if_due(
         return [replace(failed, error=reason(run.name, error, settings.secrets))]
     if run.rows_source is None or rows == run.rows_source - run.rows_repeated:
         return []
-    return reconcile_table(table, settings, warehouse, progress)
+    return reconcile_table(table, settings, warehouse, progress, settings.minimum_share)
 
 
 def reconcile_table(
-    table: PostgresTable, settings: Settings, warehouse: Warehouse, progress: Progress
+    table: PostgresTable, settings: Settings, warehouse: Warehouse, progress: Progress, minimum_share: float = 0
 ) -> list[TableRun]:
-    """Loads what differs between the keys of the source and those that the loads show."""
+    """Loads what differs between the keys of the source and those that the loads show.
+
+    At least the minimum share of the loaded keys must still exist, or none is deleted.
+    """
     raw = read_raw_table(table, warehouse)
     if not raw.has_whole_number_key:
         keys = load_table(SourceKeys(table), settings, warehouse, progress)
         if keys.status == "failed":
             return [keys]
-    due = Reconciliation(table, raw, warehouse.query, settings.minimum_share)
+    due = Reconciliation(table, raw, warehouse.query, minimum_share)
     return [load_table(due, settings, warehouse, progress)]
 
 

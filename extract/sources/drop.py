@@ -1,6 +1,6 @@
 """Putting a file into the Parquet drop: `python -m extract drop categoria.parquet`.
 
-It is checked first as the loader would check it, so that a wrong file is refused where the person is who can mend it.
+The file is checked first as the loader would check it, so that a wrong one is refused at once.
 """
 
 import posixpath
@@ -14,29 +14,30 @@ from extract.sources.parquet import Drop, DropFile, ParquetRead
 
 
 def put_file(file: Path, drop: str, day: date, declarations: Declarations) -> str:
-    """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns where it is then.
+    """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns the place of the copy.
 
-    A file that is there already is replaced: the next run reads it again.
+    An existing file is replaced, and the next run reads it again.
 
     Raises:
-        ExtractError: if there is no such file, it is called after no table, or it does not fit its table.
+        ExtractError: if the file or the folder of the drop does not exist, the file's name is no table's, or its
+            contents are not those of its table.
         OSError: if the drop cannot be written to.
     """
     if not file.is_file():
-        raise ExtractError(f"{file}: no such file: expected a Parquet file to put into the drop")
+        raise ExtractError(f"{file}: no such file; expected a Parquet file to put into the drop")
+    fs, root = writable(drop)
+    if not drop.startswith("s3://") and not fs.isdir(root):  # S3 has no folders
+        raise ExtractError(f"{drop}: no such folder; create it, or correct the setting of the drop")
     tables = [table for table in declarations.tables if isinstance(table, ParquetTable)]
     table = next((table for table in tables if table.name == file.stem.lower()), None)
     if table is None or file.suffix.lower() != ".parquet":
         expected = ", ".join(f"{table.name}.parquet" for table in tables)
-        raise ExtractError(
-            f"{file}: the name says which table it is: expected {expected}, got {file.name}; rename it"
-        )
+        raise ExtractError(f"{file}: expected a file named after its table, {expected}, got {file.name}; rename it")
     try:
         read = ParquetRead(table, tuple(table.name for table in tables))
         read.check(Drop.open(str(file.absolute().parent)), DropFile(file.name))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
-    fs, root = writable(drop)
     place = posixpath.join(root, day.isoformat(), f"{table.name}.parquet")
     fs.put_file(str(file), place)
     return str(fs.unstrip_protocol(place))

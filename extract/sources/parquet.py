@@ -1,12 +1,10 @@
-"""Parquet drop → `raw_parquet.categoria`.
+"""Files of the Parquet drop → `raw_<source>.<table>`.
 
-    <PARQUET_DROP>/<YYYY-MM-DD>/<table>.parquet → each file once → appended with its path and date
+    <drop>/<YYYY-MM-DD>/<table>.parquet → each file once → appended with its path and date
 
-    python -m extract run --source parquet
-
-Every file is a whole state of its table on its date, so all are kept and bronze takes the newest. A file is
-known by its content: put again with other content it is read again. One that cannot be loaded is copied to
-`<PARQUET_DROP>/_rejected/` with a JSON file that says why, and does not stop the others.
+Every file is the whole table on its date, so all are kept and bronze takes the newest. A file is identified by its
+content: with other content it is read again. A file that cannot be loaded is copied to `<drop>/_rejected/` with a
+JSON file that says why, and does not stop the others.
 """
 
 import hashlib
@@ -134,7 +132,7 @@ class ParquetRead(OwnRead):
         files: list[DropFile] = []
         faults: list[tuple[DropFile, str]] = []
         for file in found:
-            # What belongs to no table is told of once, with the first one.
+            # A file that belongs to no table is reported once, with the first table.
             if file.table != self.table.name and (file.table in declared or self.table.name != declared[0]):
                 continue
             try:
@@ -189,7 +187,7 @@ class ParquetRead(OwnRead):
                 if parquet.metadata.num_rows == 0:
                     raise ExtractError("expected the whole table, got a file without rows")
         except (pa.ArrowException, OSError) as error:
-            if not said_by_arrow(error):
+            if not is_content_error(error):
                 raise
             raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
         return self.check_key(pa.concat_tables(keys))
@@ -244,13 +242,13 @@ class ParquetRead(OwnRead):
                 yield pa.record_batch([*columns, path, day], schema=self.raw_schema)
 
 
-def said_by_arrow(error: Exception) -> bool:
-    """True for what Arrow says of a content, which may be a bare OSError; a store's has a number or a class."""
+def is_content_error(error: Exception) -> bool:
+    """True for an error of Arrow about the content, which may be a bare OSError; a store's has a number."""
     return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
 
 
 def fits(actual: pa.DataType, expected: pa.DataType) -> bool:
-    """True where every value of the one type is a value of the other: `int32` fits `int64`, not the reverse."""
+    """True if every value of the one type is a value of the other: `int32` fits `int64`, not the reverse."""
     if pa.types.is_dictionary(actual):
         actual = actual.value_type
     if pa.types.is_integer(expected) and pa.types.is_signed_integer(actual):
@@ -294,7 +292,7 @@ class Drop:
         ]
 
     def fingerprint(self, file: DropFile) -> str:
-        """Returns what tells one content of a file from another: its ETag, or the SHA-256 of its content."""
+        """Returns what identifies the content of a file: its ETag, or the SHA-256 of its content."""
         if file.etag:
             return file.etag
         with self.fs.open(f"{self.root}/{file.path}") as stream:
@@ -314,7 +312,7 @@ class Drop:
         """Copies a file to `_rejected/` with a JSON file that says why; returns the line for the run's report.
 
         The copy's name has the content's fingerprint, so a file that stays in the drop is copied once. One that
-        cannot be copied is only told of.
+        cannot be copied is only reported.
         """
         path = PurePosixPath(file.path)
         try:

@@ -1,11 +1,11 @@
-"""What a build leaves for people and for its next attempt: dbt's results and the docs, where ARTIFACTS_URL says.
+"""The results of a build, for people and for its next attempt: dbt's results and the docs, at ARTIFACTS_URL.
 
     <artifacts>/runs/<run id>/   manifest.json, run_results.json, sources.json, summary.json and dbt.log of one run;
-                                 catalog.json too, which the docs are made of, if it went well
-    <artifacts>/docs/index.html  the docs of the last build that went well
+                                 and, if the build succeeded, catalog.json, from which the docs are made
+    <artifacts>/docs/index.html  the docs of the last build that succeeded
 
-A container's disk is gone when it ends. So the next attempt of the same run finds here what failed, and `dbt retry`
-goes on from it.
+A container's disk is gone when it ends. So the next attempt of the same run finds the failed nodes here, and
+`dbt retry` builds them.
 """
 
 import json
@@ -22,9 +22,7 @@ RESULTS = ("manifest.json", "run_results.json", "sources.json")
 
 
 def publish(artifacts: str, run_id: str, built: BuildResult, target: Path) -> str:
-    """Puts the results in dbt's `target` folder, its log, a summary and the docs in their places.
-
-    Returns the place of the results.
+    """Copies the results in dbt's `target` folder, its log, a summary and the docs; returns the place of the results.
 
     Raises:
         OSError: if the place cannot be written to.
@@ -44,9 +42,9 @@ def publish(artifacts: str, run_id: str, built: BuildResult, target: Path) -> st
 
 
 def failed_attempt(artifacts: str, run_id: str, into: Path) -> Path | None:
-    """Returns a folder with the results of this run's earlier attempt, or None where there is nothing to go on from.
+    """Returns a folder with the results of this run's earlier attempt that failed, or None if there is none.
 
-    An attempt that broke before dbt began to build has a summary and no results: it is made again as a whole.
+    An attempt that failed before dbt started to build has a summary and no results, so everything is built again.
 
     Raises:
         OSError: if the place cannot be read.

@@ -4,12 +4,15 @@ Importing dbt costs seconds of CPU and parsing one more, so one process does all
 """
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from extract import interrupt
 from extract.declarations import Table
 from extract.errors import ExtractError, advice, causes
 from extract.transform.lineage import Layers, Models, count_layers, find_models
@@ -22,7 +25,7 @@ class DbtError(ExtractError):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What dbt did: how many nodes ended how, and a line for each that did not end well."""
+    """What dbt did: the number of nodes by status, and a line for each that warned or failed."""
 
     counts: dict[str, int]
     messages: tuple[str, ...]
@@ -30,11 +33,11 @@ class BuildResult:
     layers: dict[str, Layers] = field(default_factory=dict)
     docs: Path | None = None
     published: str | None = None  # where the results are for others to see
-    broke: bool = False  # dbt did not come to its end: nothing can be said of what is in the layers
+    broke: bool = False  # dbt did not finish, so what the layers have is unknown
 
     @property
     def ok(self) -> bool:
-        """True where nothing failed; warnings do not fail a build."""
+        """True if nothing failed; warnings do not fail a build."""
         return set(self.counts) <= {"success", "pass", "warn", "no-op"}
 
     def as_log(self) -> dict[str, Any]:
@@ -50,22 +53,21 @@ def build(
     full_refresh: bool = False,
     failed: Path | None = None,
 ) -> BuildResult:
-    """Runs `dbt source freshness`, `dbt build` and, if that went well, `dbt docs generate --static`.
+    """Runs `dbt source freshness`, `dbt build` and, if that succeeded, `dbt docs generate --static`.
 
-    Where `failed` is the folder of an attempt's results that did not go well, its nodes that failed or were skipped
-    are built, by `dbt retry`, instead of all.
+    `failed` is the folder with the results of an earlier attempt that failed. With it, only the nodes that failed or
+    were skipped are built, by `dbt retry`.
 
-    `on_node` is told the name of each node that is done. A project that does not parse or a warehouse that cannot
+    `on_node` is called with the name of each finished node. A project that does not parse or a warehouse that cannot
     be reached is an error among the result's messages.
     """
     from dbt.cli.main import dbtRunner
 
     # Those of another run must not be taken for this one's if it breaks before it has its own.
-    for result in ("run_results.json", "static_index.html"):
-        (target_folder() / result).unlink(missing_ok=True)
+    (target_folder() / "run_results.json").unlink(missing_ok=True)
     try:
         manifest = invoke(dbtRunner(), "parse")
-        runner = dbtRunner(manifest=manifest, callbacks=[lambda event: told(event, on_node)])
+        runner = dbtRunner(manifest=manifest, callbacks=[lambda event: report_node(event, on_node)])
         command = ["retry", "--state", str(failed)] if failed else ["build"]
         command += ["--full-refresh"] if full_refresh and not failed else []
         results = [*invoke(runner, "source", "freshness").results, *invoke(runner, *command).results]
@@ -74,13 +76,29 @@ def build(
         outcome = BuildResult(dict(counts), tuple(messages(results)), built, count_layers(built, warehouse))
         if not outcome.ok:
             return outcome
-        # --no-compile: the page takes the compiled SQL from the manifest that the build has just written.
-        invoke(runner, "docs", "generate", "--static", "--no-compile")
-        if not (target_folder() / "static_index.html").is_file():  # what it cannot ask the warehouse is no exception
-            raise DbtError("dbt docs generate: no docs were written; logs/dbt.log says why")
+        return replace(outcome, docs=write_docs(runner))
     except DbtError as error:
         return BuildResult({"error": 1}, (str(error),), broke=True)
-    return replace(outcome, docs=target_folder() / "static_index.html")
+
+
+def write_docs(runner: Any) -> Path:
+    """Writes the docs page and catalog.json to dbt's target folder; returns the page.
+
+    They are written to a folder of their own first: the page before stays until the new one is complete.
+
+    Raises:
+        DbtError: if dbt wrote no page.
+    """
+    target, page = target_folder(), "static_index.html"
+    with TemporaryDirectory(dir=target, prefix="docs-") as folder:
+        # --no-compile: the page takes the compiled SQL from the manifest that the build has just written.
+        shutil.copy(target / "manifest.json", folder)
+        invoke(runner, "docs", "generate", "--static", "--no-compile", "--target-path", str(Path(folder).absolute()))
+        if not (Path(folder) / page).is_file():  # a query of the catalog that fails raises nothing
+            raise DbtError("dbt docs generate: no docs were written; see logs/dbt.log")
+        for name in ("catalog.json", page):
+            (Path(folder) / name).replace(target / name)
+    return target / page
 
 
 def target_folder() -> Path:
@@ -89,9 +107,9 @@ def target_folder() -> Path:
 
 
 def quiet() -> tuple[str, ...]:
-    """Returns dbt's flags for saying nothing to the terminal and everything to logs/dbt.log.
+    """Returns dbt's flags to print nothing and to log everything to logs/dbt.log.
 
-    dbt takes the level of the first for that of the second, unless the second is given too.
+    Without a level of its own, the file gets the terminal's level.
     """
     return (
         "--log-level",
@@ -103,13 +121,14 @@ def quiet() -> tuple[str, ...]:
 
 
 def invoke(runner: Any, *command: str) -> Any:
-    """Returns the result of one dbt command, whether its nodes went well or not.
+    """Returns the result of one dbt command, whether its nodes succeeded or failed.
 
     Raises:
-        DbtError: if the command itself broke.
-        KeyboardInterrupt: if it was stopped; dbt gives that as a result.
+        DbtError: if the command itself failed.
+        KeyboardInterrupt: if it was stopped; dbt returns that as a result.
     """
     outcome = runner.invoke([*quiet(), *command])
+    interrupt.check(outcome.exception)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     if outcome.exception is not None:
@@ -118,14 +137,14 @@ def invoke(runner: Any, *command: str) -> Any:
     return outcome.result
 
 
-def told(event: Any, on_node: Callable[[str], None]) -> None:
-    """Passes on the name of a node that dbt has done."""
+def report_node(event: Any, on_node: Callable[[str], None]) -> None:
+    """Passes on the name of a finished node."""
     if event.info.name == "NodeFinished":
         on_node(event.data.node_info.node_name)
 
 
 def messages(results: Iterable[Any]) -> Iterable[str]:
-    """Gives a line for each node that warned or failed; what was skipped for it is only counted."""
+    """Yields a line for each node that warned or failed; skipped nodes are only counted."""
     for result in results:
         if result.status not in ("success", "pass", "no-op", "skipped"):
             name = getattr(result.node, "name", "")
@@ -135,7 +154,7 @@ def messages(results: Iterable[Any]) -> Iterable[str]:
 
 
 def parse_models(tables: Collection[Table], warehouse: Warehouse) -> dict[str, Models]:
-    """Returns the models of each table, of a project that is parsed for it.
+    """Parses the project; returns the models of each table.
 
     Raises:
         DbtError: if it does not parse.

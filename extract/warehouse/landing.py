@@ -30,10 +30,10 @@ def claim(settings: Settings) -> None:
     except (OSError, ValueError, BotoCoreError) as error:
         raise ExtractError(
             f"landing {settings.redshift.landing}: expected a bucket to read and write, got {type(error).__name__}: "
-            f"{error}; check LANDING_URL and the role. Nothing was begun"
+            f"{error}; check LANDING_URL and the role. Nothing was done"
         ) from error
     if fault:
-        raise ExtractError(f"{fault}. Nothing was begun")
+        raise ExtractError(f"{fault}. Nothing was done")
 
 
 def what_is_mixed_up(settings: Settings) -> str | None:

@@ -1,18 +1,18 @@
 """One writer at a time: a second run is refused with the name and start of the first.
 
-Beside a DuckDB file the lock is the file system's, which ends with the process that holds it. For a warehouse that
-several machines write to, it is an object in the landing, put there on the condition that there is none; its holder
-puts it anew while it lives, and a lock that was not put anew for a while, by the clock of S3, is a dead holder's and
-may be taken. The next attempt of the same run takes its lock at once: an attempt is made again when the one before is
-over. A holder that cannot put it anew stops before it expires.
+For a DuckDB file it is a file system lock, which ends with the process that holds it. For a warehouse that several
+machines write to, it is an object in the landing, which is only written if it does not exist. Its holder writes it
+again at every heartbeat. A lock without a heartbeat for some time, by the clock of S3, has expired and may be taken.
+A holder whose heartbeats fail stops before that. The next attempt of the same run takes its lock at once, because an
+attempt starts only when the one before has ended.
 
-A part may have parts: `raw_postgres.venda.range-3` is one of `raw_postgres`. Who takes a lock then looks for that of
-the whole or of a part of it, and gives its own back where one lives. Each puts its own before it looks, and S3 shows
-at once what was put, so that two cannot miss each other.
+A part may have parts: `raw_postgres.venda.range-3` is one of `raw_postgres`. After taking a lock, a process looks for
+a lock of the whole or of a part of it, and releases its own if it finds one. Each process writes its own before it
+looks, and S3 is consistent, so two processes cannot miss each other.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
-It is no fence: Redshift does not know who holds the lock. A holder that stood still past the expiry, as a suspended
-machine does, can finish the statement that it was in before it sees that the lock is another's.
+It provides no fencing: Redshift does not know who holds the lock. A holder that was suspended past the expiry can
+finish its current statement before it notices that another process has the lock.
 """
 
 import fcntl
@@ -37,17 +37,17 @@ from extract.settings import Settings
 
 log = logging.getLogger("extract")
 
-HEARTBEAT = 20.0  # seconds between two signs of life
+HEARTBEAT = 20.0  # seconds between two heartbeats
 EXPIRY = timedelta(seconds=120)  # without one
-PATIENCE = 60.0  # seconds that a holder goes on without one, so that it has stopped before the expiry
-TIMEOUT = 5  # seconds that S3 may take to connect or to answer, at the most twice for one sign
+PATIENCE = 60.0  # seconds that a holder continues without one, so that it stops before the expiry
+TIMEOUT = 5  # seconds for S3 to connect or to answer, at most twice for one heartbeat
 
 UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
 @contextmanager
 def hold_locks(settings: Settings, scopes: Sequence[str]) -> Iterator[None]:
-    """Holds the locks of these parts of the warehouse; of a DuckDB file, which has one writer, that of all of it.
+    """Holds the locks of these parts of the warehouse, or that of a whole DuckDB file, which has one writer.
 
     Raises:
         ExtractError: if another holds one of them.
@@ -72,10 +72,10 @@ def holder(run_id: str) -> dict[str, str]:
 
 
 def refused(what: str, held: dict[str, str]) -> ExtractError:
-    """Returns the error of one who comes second."""
+    """Returns the error for a second writer."""
     return ExtractError(
         f"{what}: {held.get('holder', 'another process')} has been writing to it since "
-        f"{held.get('since', 'a moment ago')}; wait for its end and run again. Nothing was begun"
+        f"{held.get('since', 'a moment ago')}; wait for its end and run again. Nothing was done"
     )
 
 
@@ -89,7 +89,7 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
     except OSError as error:
         raise ExtractError(
             f"{warehouse}: expected a folder to write the warehouse's file to, got {error}; set WAREHOUSE_PATH to a "
-            "place that can be written to. Nothing was begun"
+            "place that can be written to. Nothing was done"
         ) from error
     with opened as file:
         try:
@@ -106,7 +106,7 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Found:
-    """A lock as it is in the landing, and how long ago, by the clock of S3, it was put there."""
+    """A lock in the landing, and its age by the clock of S3."""
 
     held: dict[str, str]
     etag: str
@@ -115,7 +115,7 @@ class Found:
 
 @dataclass
 class S3Lock:
-    """A lock in the landing; `etag` is that of the object as this process has put it last."""
+    """A lock in the landing; `etag` is that of the object as this process wrote it last."""
 
     client: Any
     bucket: str
@@ -124,17 +124,17 @@ class S3Lock:
     etag: str = ""
 
     def put(self, **condition: str) -> bool:
-        """Puts the object anew, on a condition; returns whether it is this process's then."""
+        """Writes the object on a condition; returns whether this process has the lock."""
         from botocore.exceptions import ClientError
 
-        # No two objects are the same, so that none has the ETag that another was found with.
+        # Each object is unique, so that no two have the same ETag.
         body = json.dumps(self.held | {"sign": uuid4().hex}).encode()
         try:
             self.etag = self.client.put_object(Bucket=self.bucket, Key=self.key, Body=body, **condition)["ETag"]
         except ClientError as error:
             if error.response["Error"]["Code"] not in UNMET:
                 raise
-            # An answer that was lost is asked for again by the client, and its first request was met.
+            # The client retries a request whose answer was lost, although the first one succeeded.
             found = self.found()
             if found is None or found.held.get("id") != self.held["id"]:
                 return False
@@ -142,7 +142,7 @@ class S3Lock:
         return True
 
     def found(self) -> Found | None:
-        """Returns the lock as it is, or None where there is none."""
+        """Returns the current lock, or None."""
         from botocore.exceptions import ClientError
 
         try:
@@ -158,10 +158,10 @@ class S3Lock:
         """Takes the lock.
 
         Raises:
-            ExtractError: if another holds it, or was faster.
+            ExtractError: if another process holds it, or was faster.
         """
         other = None
-        for _ in range(2):  # it may be given back between the two questions
+        for _ in range(2):  # it may be released between the two requests
             if self.put(IfNoneMatch="*"):
                 return
             other = self.found()
@@ -172,10 +172,10 @@ class S3Lock:
             raise refused(place, other.held if other else {})
 
     def check_wholes_and_parts(self, landing: str) -> None:
-        """Looks for the locks of what this one's part is a part of, and of its parts; takes away what has expired.
+        """Looks for locks of the whole that this part belongs to, and of its parts; deletes expired ones.
 
         Raises:
-            ExtractError: if another holds one of them, be it one of the same run.
+            ExtractError: if another process holds one of them, even one of the same run.
         """
         folder, scope = self.key.removesuffix(".json").rsplit("/", 1)
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{folder}/")
@@ -185,15 +185,15 @@ class S3Lock:
                 continue
             found = replace(self, key=key).found()
             if found and found.age > EXPIRY:
-                # Should its holder wake, it sees at its next sign that the lock is lost, and stops.
+                # If its holder wakes up, it notices at its next heartbeat that the lock is lost, and stops.
                 self.client.delete_object(Bucket=self.bucket, Key=key)
             elif found:
                 raise refused(f"{landing}, {other}", found.held)
 
     def keep(self, over: Event) -> None:
-        """Puts the lock anew until it is over.
+        """Sends heartbeats until `over` is set.
 
-        Where another has taken it, or it could not be put anew for long, this process is stopped as by Ctrl-C.
+        If another process has taken the lock, or heartbeats fail for long, this process is stopped as by Ctrl-C.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -207,15 +207,15 @@ class S3Lock:
                 lost = "was taken by another run"
             except (BotoCoreError, ClientError) as error:
                 if monotonic() - signed < PATIENCE:
-                    log.warning("the lock %s could not be signed, it is tried again: %s", self.key, error)
+                    log.warning("lock %s: heartbeat failed; retrying: %s", self.key, error)
                     continue
-                lost = f"could not be signed for {PATIENCE:.0f} seconds: {error}"
+                lost = f"had no heartbeat for {PATIENCE:.0f} seconds: {error}"
             log.error("the lock %s %s; this run stops", self.key, lost)
             os.kill(os.getpid(), signal.SIGINT)
             return
 
     def release(self) -> None:
-        """Deletes the object, if it is still this process's; one that cannot be deleted expires."""
+        """Deletes the object, if this process still has the lock; one that cannot be deleted expires."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -223,7 +223,7 @@ class S3Lock:
             if found and found.held.get("id") == self.held["id"]:
                 self.client.delete_object(Bucket=self.bucket, Key=self.key)
         except (BotoCoreError, ClientError) as error:
-            log.warning("the lock %s could not be given back, it expires by itself: %s", self.key, error)
+            log.warning("the lock %s could not be released; it will expire: %s", self.key, error)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The one place that knows where a DBT_TARGET's warehouse is and how dlt writes to it."""
+"""The only module that knows where the warehouse of a DBT_TARGET is and how dlt writes to it."""
 
 import os
 import shutil
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
 from extract.settings import REGION_NAMES, RedshiftSettings, Settings
 
-# dlt reads its settings from the environment; these belong to the code, not to the person who runs it.
+# Settings of dlt, which it reads from the environment; they are part of the code.
 DLT = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what it tries again is no error yet, and what fails is told in one line
+    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what it retries is no error yet, and what fails is reported in one line
     "RUNTIME__INTERCEPT_SIGNALS": "false",  # dlt forgets one that arrives in the last part of its work
     "SCHEMA__NAMING": "extract.warehouse.naming",
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
@@ -29,7 +30,7 @@ DLT = {
 # https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html and r_VARBYTE_type.html (without a length)
 REDSHIFT_LIMITS = Limits(text=65_535, binary=64_000)
 
-# What counting the keys of a large table may take of this process's memory before it goes to disk.
+# Memory for counting the keys of a large table, before DuckDB uses the disk.
 DUCKDB_QUERY_MEMORY = "200MB"
 
 LANDING_LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"  # below <landing>/<raw schema>/
@@ -37,15 +38,24 @@ LANDING_LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"  # below <landing>/<ra
 
 @contextmanager
 def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
-    """Opens the target's warehouse with scratch space of its own, which goes when it is closed.
+    """Opens the target's warehouse with a work folder of its own, which is removed when it is closed.
 
-    dlt's working folder is new for each run: what a run must remember is in the warehouse, with the rows it
-    belongs to, so that a run that was killed, or a container that lost its disk, leaves nothing half done
-    that a later one could take up by mistake.
+    dlt's working folder is new for each run: what a run must remember is in the warehouse, with the rows it belongs
+    to. So a run that was killed, or a container that lost its disk, leaves nothing that a later run could use by
+    mistake.
+
+    Raises:
+        ExtractError: if the work folder cannot be written to.
     """
     os.environ.update(DLT)
     work = settings.work / uuid4().hex
-    work.mkdir(parents=True)
+    try:
+        work.mkdir(parents=True)
+    except OSError as error:
+        raise ExtractError(
+            f"{settings.work}: expected a folder to write to, got {error}; set EXTRACT_WORK to one with free space "
+            "that can be written to. Nothing was done"
+        ) from error
     try:
         if settings.redshift:
             opened = Warehouse(
@@ -68,10 +78,10 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
 
 @contextmanager
 def dbt_environment(settings: Settings) -> Iterator[None]:
-    """Puts into the environment, while entered, what dbt takes from there alone, and what AWS's clients do.
+    """Sets, while entered, the variables that dbt and AWS's clients read from the environment alone.
 
-    RUN_ID stands in the comment of each statement. redshift_connector, dbt's client, has no setting for its CAs: it
-    trusts Amazon's and those in OpenSSL's places, which SSL_CERT_FILE names.
+    RUN_ID is in the comment of each statement. redshift_connector, dbt's client, has no setting for its CAs: it
+    trusts Amazon's and OpenSSL's, which SSL_CERT_FILE names.
     """
     ours = {"RUN_ID": settings.run_id}
     if settings.redshift and os.environ.get("REDSHIFT_CA_BUNDLE"):
@@ -82,14 +92,14 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def aws_environment(settings: Settings) -> Iterator[None]:
-    """Puts the region into the environment, while entered, by both of its names: each client reads another one."""
+    """Sets, while entered, the region by both of its names: each client reads another one."""
     with environment(dict.fromkeys(REGION_NAMES, settings.region) if settings.region else {}):
         yield
 
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets variables of the environment while entered; then they are as before."""
+    """Sets variables of the environment while entered and restores them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -112,7 +122,7 @@ def describe_place(settings: Settings) -> str:
 def duckdb(file: Path) -> Any:
     """Returns dlt's DuckDB destination.
 
-    To keep the order in which rows arrived, which no table has, it would write with one core and half of it twice.
+    Keeping the order in which rows arrive, which no table has, would make it write with one core only.
     https://duckdb.org/docs/stable/guides/performance/how_to_tune_workloads
     """
     import dlt
@@ -149,12 +159,12 @@ def redshift(settings: RedshiftSettings) -> Any:
     }  # fmt: skip
     options: dict[str, Any] = {
         "staging_iam_role": settings.copy_role,
-        "truncate_tables_on_staging_destination_before_load": False,  # the landing is kept
-        # Redshift's TRUNCATE commits at once: a load that broke off after it would leave the table empty.
+        "truncate_tables_on_staging_destination_before_load": False,  # the landing is immutable
+        # Redshift's TRUNCATE commits at once: a load that failed after it would leave the table empty.
         "supports_truncate_command": False,
     }
     if settings.workgroup:
-        # dlt wants a user and a password; these are replaced at each connection.
+        # dlt requires a user and a password; these are replaced at each connection.
         passing = {"username": "workgroup", "password": "temporary", "workgroup": settings.workgroup}
         return RedshiftIam(credentials=filled(WorkgroupCredentials(), address | passing), **options)
     fixed = {"username": settings.user, "password": settings.password}
@@ -162,10 +172,31 @@ def redshift(settings: RedshiftSettings) -> Any:
 
 
 def filled(credentials: Any, values: Mapping[str, Any]) -> Any:
-    """Returns dlt's credentials with these values; its constructors take none."""
+    """Returns dlt's credentials with these values, which its constructors do not accept."""
     for name, value in values.items():
         setattr(credentials, name, value)
     return credentials
+
+
+def check_file(path: Path) -> None:
+    """Checks that a DuckDB file has all of its blocks; a file that is missing is no fault.
+
+    DuckDB opens one that has lost its end, and fails at the first query that needs a lost block.
+
+    Raises:
+        ExtractError: if it is truncated.
+        duckdb.Error: if it cannot be opened.
+    """
+    import duckdb
+
+    # What a killed run left in the log beside the file may count blocks that are not written yet.
+    if not path.exists() or path.with_name(f"{path.name}.wal").exists():
+        return
+    size = path.stat().st_size
+    with duckdb.connect(str(path), read_only=True) as connection:
+        ((blocks,),) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
+    if size < blocks:
+        raise ExtractError(f"{path}: the file is truncated; {DAMAGED_FILE}")
 
 
 class Warehouse:
@@ -203,11 +234,11 @@ class Warehouse:
             pipelines_dir=str(self._work),
         )
         pipeline.sync_destination()
-        pipeline._state_restored = True  # run() would ask for all of it a second time
+        pipeline._state_restored = True  # run() would query all of it a second time
         return pipeline
 
     def _client(self) -> Any:
-        """The session that asks: opening one takes dlt longer than most answers."""
+        """Returns the session for queries; opening one takes dlt longer than most queries."""
         if self._session is None:
             import dlt
 
@@ -222,13 +253,13 @@ class Warehouse:
         return self._session
 
     def release(self) -> None:
-        """Ends the session; DuckDB gives a file to another client, or to dbt, only when nobody else has it open."""
+        """Ends the session: DuckDB lets dbt or another client open a file only if nobody else has it open."""
         if self._session is not None:
             session, self._session = self._session, None
             session.close_connection()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Returns the rows of a query; it is asked again where the session was cut."""
+        """Returns the rows of a query; it is retried after a lost connection."""
         return retried("the warehouse", self._retry_seconds, lambda: self._answer(sql))
 
     def _answer(self, sql: str) -> list[tuple[Any, ...]]:
@@ -239,7 +270,7 @@ class Warehouse:
             with client.execute_query(sql) as cursor:
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
             if self._query_memory:
-                client.execute_sql("reset memory_limit")  # it is the whole database's, and dlt loads with it
+                client.execute_sql("reset memory_limit")  # it applies to the whole database, which dlt loads with too
         except Exception:
             self.release()  # with what was set, and with the transaction that failed
             raise
@@ -250,7 +281,7 @@ class Warehouse:
         return set(self.query("select table_schema, table_name from information_schema.tables"))
 
     def execute(self, *statements: str) -> None:
-        """Runs statements that give no rows, in one transaction."""
+        """Runs statements that return no rows, in one transaction."""
         client = self._client()
         try:
             with client.begin_transaction():

@@ -1,4 +1,4 @@
-"""One execution of the pipeline's state machine on this machine: `python -m sandbox stepfunctions`.
+"""Runs the pipeline's state machine on this machine and prints its steps: `python -m sandbox stepfunctions`.
 
 It runs in a process of its own, because moto intercepts every AWS client of its process, including the clients of the
 sandbox's S3 server.

@@ -1,7 +1,7 @@
 """The employees API over real HTTP: `GET /api_challenge_junior?id=N` answers with the employee's name.
 
 The contract is the real service's: the name in UTF-8 as `text/plain`, which names no charset, and HTTP 200 with
-`NOT_CORRECT` when the id is unknown or no number.
+`NOT_CORRECT` when the id is unknown or not a number.
 """
 
 import socket
@@ -22,7 +22,7 @@ NOT_CORRECT = "The argument is not correct"
 
 
 class Connection(Enum):
-    """What becomes of the client's connection."""
+    """What the server does with the client's connection."""
 
     KEPT = auto()
     """The answer is sent and the connection stays open for the next request."""
@@ -39,7 +39,7 @@ class Answer:
     Attributes:
         body: the bytes after the headers.
         headers: sent besides Content-Type and Content-Length, or instead of them: a `Content-Length` beyond the
-            body's, with `Connection: close`, is an answer that breaks off in the middle.
+            body's, with `Connection: close`, is an answer that ends too early.
         connection: `CUT` and `HELD` send nothing of the answer.
     """
 
@@ -51,13 +51,13 @@ class Answer:
 
 
 def names(employees: Mapping[int, str]) -> Callable[[int], Answer]:
-    """The real service's answers: each employee's name, and `NOT_CORRECT` for any other id."""
+    """Returns the real service's answers: each employee's name, and `NOT_CORRECT` for any other id."""
     return lambda id_: Answer(employees.get(id_, NOT_CORRECT).encode())
 
 
 @contextmanager
 def serve(answer: Callable[[int], Answer]) -> Iterator[str]:
-    """Serves `answer(id)` on a free port of 127.0.0.1 while entered; gives the URL to ask with `?id=N`."""
+    """Serves `answer(id)` on a free port of 127.0.0.1 while entered; yields the URL to ask with `?id=N`."""
     with _Server(answer) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="employees-api")
         thread.start()
@@ -130,4 +130,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Says nothing: the pipeline's log is the one to read."""
+        """Prints nothing: the pipeline's log is the one to read."""

@@ -11,7 +11,7 @@ CATEGORIA = pa.schema([pa.field("id", pa.int64()), pa.field("nome_categoria", pa
 
 
 def bring_forward(drop: Path, lists: Mapping[date, Mapping[int, str]]) -> None:
-    """Put each list of categories, a name by id, in the folder of its date, unless it is there already."""
+    """Writes each list of categories, a name by id, to the folder of its date, unless it exists already."""
     for day, categories in lists.items():
         file = drop / day.isoformat() / "categoria.parquet"
         if file.exists():

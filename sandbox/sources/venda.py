@@ -1,7 +1,7 @@
-"""The table `public.venda` of the sales system, kept in step with the business.
+"""The table `public.venda` of the sales system, brought forward with the business.
 
-The database `vendas` holds it, and `sandbox.state`, one row that says which business this is and which day it has
-come to. The pipeline's user, `loader`, can read the first and not the second.
+The database `vendas` contains it and `sandbox.state`, one row with the business and the date it was brought to. The
+pipeline's user, `loader`, can read the first and not the second.
 """
 
 import io
@@ -26,7 +26,7 @@ LOADER = "loader"
 DEFAULT_SALES = 100_000
 
 PROGRESS_SECONDS = 2
-"""How often a long filling says how far it is."""
+"""Seconds between two lines of progress while the table is filled."""
 
 _DAYS_AT_ONCE = 30
 
@@ -55,12 +55,12 @@ _CORRECT = """
 
 
 def bring_forward(server: PostgresServer, sales: int | None, today: date) -> Business:
-    """Bring `public.venda` to `today`, in one transaction; returns the business it belongs to.
+    """Brings `public.venda` to `today`, in one transaction; returns the business it belongs to.
 
     The first time, the business opens on `today` with `sales` sales; without `sales`, with `DEFAULT_SALES`.
 
     Raises:
-        SandboxError: the table belongs to a business of another size, or is already past `today`.
+        SandboxError: if the table belongs to a business of another size, or is already past `today`.
     """
     if not server.has_database(DATABASE):
         server.create_database(DATABASE)
@@ -76,8 +76,17 @@ def bring_forward(server: PostgresServer, sales: int | None, today: date) -> Bus
         return business
 
 
+def last_date(server: PostgresServer) -> date | None:
+    """Returns the date that the table was last brought to; None if it does not exist."""
+    if not server.has_database(DATABASE):
+        return None
+    with closing(server.connect(DATABASE)) as session, session, session.cursor() as cursor:
+        known = _known_business(cursor)
+    return known[1] if known else None
+
+
 def loader_settings(server: PostgresServer) -> ConnectionSettings:
-    """How the user `loader` connects: it can read `public` and nothing else. Its password is new at each call."""
+    """Returns how the user `loader` connects; it can read `public` alone. Each call sets a new password."""
     password = secrets.token_urlsafe(24)
     with closing(server.connect(DATABASE)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(LOADER), sql.Literal(password)))
@@ -85,7 +94,7 @@ def loader_settings(server: PostgresServer) -> ConnectionSettings:
 
 
 def _known_business(cursor: Cursor) -> tuple[Business, date] | None:
-    """The business whose sales are there, and the day they have come to."""
+    """Returns the business whose sales the table has, and the date it was brought to."""
     cursor.execute("select from pg_tables where schemaname = 'sandbox' and tablename = 'state'")
     if not cursor.rowcount:
         return None
@@ -107,18 +116,18 @@ def _open(cursor: Cursor, business: Business) -> Business:
 def _check(business: Business, sales: int | None, come_to: date, today: date) -> None:
     if sales not in (None, business.sales):
         raise SandboxError(
-            f"SANDBOX_SALES is {sales}, but this sandbox was made with {business.sales}: "
-            "leave SANDBOX_SALES unset to go on with it, or run `make clean` to begin anew"
+            f"SANDBOX_SALES is {sales}, but this demo was created with {business.sales}: "
+            "unset SANDBOX_SALES to keep it, or run `make clean` to start again"
         )
     if today < come_to:
         raise SandboxError(
-            f"TODAY is {today}, but this sandbox has already come to {come_to} and days do not go back: "
-            f"set TODAY={come_to} or later, or run `make clean` to begin anew"
+            f"TODAY is {today}, but this demo is already at {come_to}: "
+            "unset TODAY to stay there, or run `make clean` to start again"
         )
 
 
 def _insert(cursor: Cursor, business: Business, first: date, end: date) -> None:
-    """Adds the sales from `first` to the day before `end`; says on stderr how far it is when it takes long."""
+    """Adds the sales from `first` to the day before `end`; prints its progress on stderr if it takes long."""
     total = business.sales_before(end) - business.sales_before(first)
     done, said = 0, time.monotonic()
     days = _days(first, end)

@@ -76,21 +76,21 @@ def test_a_correction_is_of_a_sale_that_was_there_and_leaves_it_without_mistakes
     assert correction.venda > 0
 
 
-def test_corrections_are_of_the_last_60_days_and_change_the_amount_but_for_every_tenth_which_mends() -> None:
+def test_corrections_of_the_last_60_days_change_the_amount_and_every_tenth_fixes_a_mistake() -> None:
     business = Business(100_000, OPENING)
-    mended = []
+    fixed = []
     for passed in range(30):
         day = OPENING + timedelta(passed)
         correction = business.correction_on(day)
         if correction.id_venda % WRONG_EVERY == WRONG_EVERY // 2:
-            mended.append(correction.id_venda)
+            fixed.append(correction.id_venda)
             continue
         assert day - timedelta(60) <= correction.data_venda < day
         recorded = sales_between(business, correction.data_venda, correction.data_venda + timedelta(1))
         [before] = recorded.filter(pc.field("id_venda") == correction.id_venda).to_pylist()
         assert before == vars(correction) | {"venda": before["venda"]}
         assert before["venda"] > correction.venda
-    assert mended == [95_000, 85_000, 75_000]
+    assert fixed == [95_000, 85_000, 75_000]
 
 
 def test_hundred_thousand_sales_hold_every_kind_of_mistake_and_no_others(hundred_thousand: pa.Table) -> None:

@@ -84,7 +84,7 @@ def test_named_files_exist(document: Path) -> None:
 
 
 def test_documents_named_elsewhere_exist() -> None:
-    listed = ["git", "grep", "--only-matching", "--no-filename", "--extended-regexp", r"\bdocs/[A-Za-z/-]+\.md"]
+    listed = ["git", "grep", "--only-matching", "-h", "--extended-regexp", r"\bdocs/[A-Za-z/-]+\.md"]
     named = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert [path for path in sorted(set(named)) if not (ROOT / path).is_file()] == []
 

@@ -1,7 +1,7 @@
 """A stand-in of Amazon Redshift: its protocol and SQL for unmodified clients, on a PostgreSQL server.
 
-It executes the clients' path; it does not prove that a statement is right on Redshift. docs/redshift-stand-in.md
-lists what it does, refuses and cannot mimic.
+It executes the clients' path; it does not prove that a statement is right on Redshift.
+docs/design/redshift-stand-in.md lists what it does, refuses and cannot mimic.
 
     client ── TLS ── wire.py ── rewrite.py ── PostgreSQL with catalog.sql
                         └────── copy.py ───── S3

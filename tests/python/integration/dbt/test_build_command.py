@@ -16,6 +16,7 @@ import pytest
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.raw_layer import RawLayer, Sale
 
+OLD_PAGE = "the page of an earlier build"
 RUN = "manual-2025-06-15_1"
 SECRET = "segredo-de-todos"  # noqa: S105
 
@@ -142,7 +143,7 @@ def test_next_attempt_completes_a_stopped_build(folder: Path, tmp_path: Path, nu
         _, errors = started.communicate(timeout=PATIENCE)
 
     if number == signal.SIGTERM:
-        assert (started.returncode, errors) == (130, "stopped; run again to go on\n")
+        assert (started.returncode, errors) == (130, "stopped; run again to continue\n")
         assert list((stopped.disk / "work").iterdir()) == []
     assert started.returncode != 0
     assert not (tmp_path / "artifacts").exists()

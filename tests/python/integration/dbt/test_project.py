@@ -102,3 +102,20 @@ def test_tests_of_whole_layers_check_every_loaded_table() -> None:
         (table.source.name, table.name, *table.key) for table in DEMO.tables
     }
     assert {f"silver_{table['name']}_rejeitada" for table in listed if table["rejected"]} == with_rejected
+
+
+def test_dbt_and_the_loaders_see_the_same_declarations(project: Project) -> None:
+    assert project.dbt("parse").success
+    manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
+    declared = {
+        (source["source_name"], source["name"]): source["config"]["meta"]["extract"]
+        for source in manifest["sources"].values()
+        if "extract" in source["config"]["meta"] and source["name"] != "_dlt_loads"
+    }
+    assert {(table.dataset, table.name): (table.mode, list(table.key)) for table in DEMO.tables} == {
+        name: (words["mode"], words["key"]) for name, words in declared.items()
+    }
+    kinds = {source["source_name"]: source["source_meta"].get("extract") for source in manifest["sources"].values()}
+    assert {source.dataset: {"kind": source.kind, "settings": source.settings} for source in DEMO.sources} == {
+        name: words for name, words in kinds.items() if words
+    }

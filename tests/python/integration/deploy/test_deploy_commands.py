@@ -298,7 +298,8 @@ def test_a_missing_program_is_named(
     assert main(["plan"]) == 1
 
     assert (
-        "cannot run terraform: No such file or directory; docs/aws.md lists what to install" in capfd.readouterr().out
+        "cannot run terraform: No such file or directory; docs/guide/aws.md lists what to install"
+        in capfd.readouterr().out
     )
 
 

@@ -186,7 +186,7 @@ def test_every_run_ends_with_the_audit_and_reports_what_differs(world: World) ->
     assert outcome.code == 1
     (wrong, _, last) = [line for line in outcome.lines if "audit" in line["message"]]
     assert (wrong["expected"], wrong["found"]) == (2, 1)
-    assert "raw_parquet.categoria" in wrong["query"]
+    assert 'raw_parquet."categoria"' in wrong["query"]
     assert last["message"] == "audit: 0 of 2 counts agree"
 
 

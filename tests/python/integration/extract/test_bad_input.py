@@ -273,7 +273,7 @@ def test_ctrl_c_while_reading_stops_the_run_and_changes_nothing(world: World) ->
         world.execute("drop policy p on public.venda; revoke all on public.venda from lento; drop role lento")
 
     assert run.returncode == 130, output
-    assert "stopped; run again to go on" in output
+    assert "stopped; run again to continue" in output
     assert "Traceback" not in output
     assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
 
@@ -468,7 +468,7 @@ def test_all_missing_and_wrong_settings_are_reported_at_once(world: World, monke
     outcome = world.run()
 
     assert outcome.code == 2
-    assert "5 settings to mend" in outcome.output
+    assert "5 settings to fix" in outcome.output
     for message in (
         "EMPLOYEES_API_URL is not set: expected the http(s) address",
         "SOURCE_POSTGRES_HOST is not set",

@@ -87,5 +87,5 @@ def test_what_ends_up_in_sql_is_held_to_a_pattern(
     ok, message = found(world)["warehouse: settings"]
 
     assert not ok
-    assert message.startswith("1 setting to mend")
+    assert message.startswith("1 setting to fix")
     assert f"{name}: expected " in message

@@ -57,8 +57,8 @@ def test_the_settings_of_the_warehouse_are_not_needed(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("clientes.parquet", CATEGORIES, "expected categoria.parquet, got clientes.parquet; rename it"),
-        ("categoria.csv", CATEGORIES, "expected categoria.parquet, got categoria.csv; rename it"),
+        ("clientes.parquet", CATEGORIES, "its table, categoria.parquet, got clientes.parquet; rename it"),
+        ("categoria.csv", CATEGORIES, "its table, categoria.parquet, got categoria.csv; rename it"),
         ("categoria.parquet", b"id;nome_categoria\n", "expected a whole Parquet file"),
         ("categoria.parquet", pa.table({"id": [1]}), "column nome_categoria is missing"),
         ("categoria.parquet", CATEGORIES.slice(0, 0), "got a file without rows"),
@@ -80,3 +80,14 @@ def test_a_file_that_the_loader_cannot_read_is_refused(
     assert outcome.code == 2
     assert said in outcome.output
     assert sorted(world.drop.rglob("*")) == before
+
+
+def test_a_mistyped_drop_is_not_created(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistyped = world.drop.with_name("dorp")
+    monkeypatch.setenv("PARQUET_DROP", str(mistyped))
+
+    outcome = world.main(["drop", str(file)])
+
+    assert outcome.code == 2
+    assert f"{mistyped}: no such folder; create it, or correct PARQUET_DROP" in outcome.output
+    assert not mistyped.exists()

@@ -49,7 +49,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(world: 
     assert refused.code == 2
     assert f"process {first.pid} on " in refused.output
     assert "has been writing to it since 20" in refused.output
-    assert "wait for its end and run again. Nothing was begun" in refused.output
+    assert "wait for its end and run again. Nothing was done" in refused.output
     assert world.run("parquet").code == 0
 
 

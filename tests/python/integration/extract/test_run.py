@@ -189,7 +189,7 @@ def test_a_new_column_at_the_source_is_loaded_and_reported(world: World) -> None
     outcome = world.run("postgres")
 
     assert outcome.code == 0, outcome.output
-    assert "postgres.venda: new at the source and taken: desconto decimal(5, 2)" in outcome.output
+    assert "postgres.venda: new at the source and loaded: desconto numeric(5,2)" in outcome.output
     assert world.query("select desconto from raw_postgres.venda order by _dlt_load_id, id_venda") == [
         (None,),
         (None,),

@@ -1,22 +1,25 @@
 """A run can be stopped at any point, by Ctrl-C or as a container is; the next run loads everything."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 import pytest
 from dlt.load.load import Load
 
+from extract.warehouse.targets import Warehouse
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
-STOPPED = (130, "stopped; run again to go on\n")
+STOPPED = (130, "stopped; run again to continue\n")
 
 
 @contextmanager
@@ -109,3 +112,123 @@ def test_a_stop_in_the_last_part_of_a_load_is_not_forgotten(world: World, monkey
     assert "postgres.venda: started" not in outcome.output
     assert world.run().code == 0
     assert world.query("select count(*) from raw_postgres.venda") == [(2,)]
+
+
+# Functions at whose n-th call the signal arrives, from the first read to the last query of the audit.
+POINTS = [
+    ("extract.warehouse.targets.Warehouse.pipeline", 1),
+    ("extract.warehouse.targets.Warehouse._answer", 1),
+    ("extract.warehouse.targets.Warehouse._answer", 4),
+    ("extract.sources.postgres.table.PostgresTable.read", 1),
+    ("extract.report.LogProgress.advanced", 1),
+    ("dlt.pipeline.pipeline.Pipeline.extract", 1),
+    ("dlt.pipeline.pipeline.Pipeline.normalize", 2),
+    ("dlt.pipeline.pipeline.Pipeline.load", 3),
+    ("dlt.load.load.Load.complete_package", 2),
+    ("extract.load.runner.compare_counts", 1),
+    ("extract.load.runner.reconciled", 2),
+    ("extract.load.runner.record", 1),
+    ("extract.report.print_summary", 1),
+    ("extract.checks.audit.compare", 1),
+    ("extract.report.print_comparisons", 1),
+]
+
+
+@pytest.mark.parametrize("becomes", ["an error", "nothing"])
+@pytest.mark.parametrize(("name", "call"), POINTS, ids=lambda value: str(value).rsplit(".", 1)[-1])
+def test_a_stop_at_any_point_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, call: int, becomes: str
+) -> None:
+    """A library turns the signal into an error of its own, or loses it."""
+    owner, attribute = find_owner(name)
+    real = getattr(owner, attribute)
+    calls = 0
+
+    def stopped_once(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls != call:
+            return real(*arguments, **options)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        if becomes == "an error":  # with nothing of the signal in it, as an extension in C raises it
+            raise RuntimeError("Query interrupted")
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, attribute, stopped_once)
+        outcome = world.main(["run"])
+
+    assert calls >= call, outcome.output
+    assert outcome.code == 130, outcome.output
+    assert outcome.output.splitlines()[-1] == "stopped; run again to continue"
+    assert "Query interrupted" not in outcome.output
+    assert "not recorded" not in outcome.output
+    assert nothing_left(world)
+    assert world.run("postgres").code == 0
+    assert world.query("select count(*), count(distinct id_venda) from raw_postgres.venda") == [(2, 2)]
+
+
+def find_owner(name: str) -> tuple[Any, str]:
+    """Returns the module or class that a dotted name belongs to, and its last part."""
+    owner, _, attribute = name.rpartition(".")
+    try:
+        return import_module(owner), attribute
+    except ModuleNotFoundError:
+        module, _, of_class = owner.rpartition(".")
+        return getattr(import_module(module), of_class), attribute
+
+
+@pytest.mark.parametrize("command", ["audit", "doctor", "reconcile"])
+def test_a_lost_stop_is_not_lost_in_other_commands(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert world.run().code == 0
+    answer = Warehouse._answer
+
+    def stopped_first(self: Warehouse, sql: str) -> Any:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return answer(self, sql)
+
+    monkeypatch.setattr(Warehouse, "_answer", stopped_first)
+    if command == "doctor":
+        monkeypatch.setattr("extract.sources.api.ask", lambda *_: signal.raise_signal(signal.SIGINT))
+    outcome = world.main([command])
+
+    assert (outcome.code, outcome.output.splitlines()[-1]) == (130, "stopped; run again to continue")
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_while_dbt_builds(world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
+    reported: list[str] = []
+
+    def stopped_at_the_third(event: Any, _on_node: Callable[[str], None]) -> None:
+        if event.info.name == "NodeFinished":
+            reported.append(event.data.node_info.node_name)
+            if len(reported) == 3:
+                os.kill(os.getpid(), by)
+
+    for name, folder in {"DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"}.items():
+        monkeypatch.setenv(name, str(world.warehouse.with_name(folder)))
+    monkeypatch.setattr("extract.transform.build.report_node", stopped_at_the_third)
+    outcome = world.main(["run", "--build"])
+
+    assert len(reported) >= 3
+    assert (outcome.code, outcome.output.splitlines()[-1]) == (130, "stopped; run again to continue")
+    assert "audit" not in outcome.output
+
+
+def test_a_stop_that_adbc_drops_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It handles SIGINT itself while it waits; a query that is just ending is not cancelled by it."""
+    from adbc_driver_manager import _lib
+
+    def call_and_cancel(work: Callable[..., Any], args: Any, options: Any, cancel: Callable[[], None]) -> Any:
+        result = work(*args, **options)
+        cancel()
+        return result
+
+    monkeypatch.setattr(_lib, "_blocking_call", call_and_cancel)
+    outcome = world.run("postgres")
+
+    assert (outcome.code, outcome.output.splitlines()[-1]) == (130, "stopped; run again to continue")

@@ -178,7 +178,7 @@ def test_a_bucket_that_is_missing(shop: Shop) -> None:
     outcome = shop.run(LANDING_URL="s3://nowhere/landing")
 
     shop.check_failed(
-        outcome, "landing s3://nowhere/landing: expected a bucket", "check LANDING_URL", "Nothing was begun"
+        outcome, "landing s3://nowhere/landing: expected a bucket", "check LANDING_URL", "Nothing was done"
     )
     shop.check_whole(shop.run())
 

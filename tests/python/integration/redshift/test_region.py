@@ -42,7 +42,7 @@ def test_both_clients_sign_in_by_either_name(
 
 @pytest.mark.usefixtures("no_region")
 def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget) -> None:
-    with pytest.raises(SettingsError, match=r"1 setting to mend .*\n  AWS_REGION is not set: expected an AWS region"):
+    with pytest.raises(SettingsError, match=r"1 setting to fix .*\n  AWS_REGION is not set: expected an AWS region"):
         read_settings(())
     assert "AWS_REGION is not set: expected the AWS region" in str(redshift.dbt(*ASK).exception)
 

@@ -33,6 +33,10 @@ NAMES = {
     "TODAY",
 }
 
+PRINT_ENVIRONMENT = (
+    "import os, shlex, sys; [print(f'export {name}={shlex.quote(value)}') for name, value in os.environ.items()]"
+)
+
 # A command that prints when it is ready for signals; its exit code shows the signal that it got.
 WAITS = [
     sys.executable,
@@ -106,7 +110,7 @@ def assert_all_is_down(settings: dict[str, str]) -> None:
             socket.create_connection(("127.0.0.1", int(port)))
 
 
-def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+def test_up_serves_everything_it_prints_until_it_is_stopped(environment: dict[str, str]) -> None:
     process = start(environment, "up")
     assert process.stdout is not None
     lines = []
@@ -124,7 +128,7 @@ def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: di
     assert [path.parent.name for path in Path(settings["PARQUET_DROP"]).rglob("categoria.parquet")] == ["2017-01-01"]
 
     second = sandbox(environment, "up")
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert f"in use by process {process.pid}: stop that process first" in second.stderr
 
     process.terminate()
@@ -133,8 +137,7 @@ def test_up_serves_everything_it_prints_until_it_is_told_to_stop(environment: di
 
 
 def test_run_gives_the_command_the_settings_and_stops_everything_after_it(environment: dict[str, str]) -> None:
-    code = "import os, sys; [print(f'export {n}={v}') for n, v in os.environ.items()]; sys.exit(7)"
-    result = sandbox(environment, "run", "--", sys.executable, "-c", code)
+    result = sandbox(environment, "run", "--", sys.executable, "-c", f"{PRINT_ENVIRONMENT}; sys.exit(7)")
     assert (result.returncode, result.stderr) == (7, "")
     settings = settings_in([line for line in result.stdout.splitlines() if line.split("=")[0].split()[-1] in NAMES])
     assert settings.keys() == NAMES
@@ -187,8 +190,57 @@ def test_days_pass_from_one_run_to_the_next(own_environment: dict[str, str]) -> 
     listing = sandbox(later, "run", "--", "sh", "-c", 'ls "$PARQUET_DROP"')
     assert listing.stdout.split() == ["2017-01-01", "2017-03-01", "2017-03-31"]
     back = sandbox(own_environment, "run", "--", "true")
-    assert back.returncode == 1
-    assert "has already come to 2017-04-15" in back.stderr
+    assert back.returncode == 2
+    assert back.stderr == (
+        "sandbox: TODAY is 2017-03-01, but this demo is already at 2017-04-15: "
+        "unset TODAY to stay there, or run `make clean` to start again\n"
+    )
+
+
+def test_without_today_the_demo_stays_at_its_last_date(own_environment: dict[str, str]) -> None:
+    sandbox(own_environment, "run", "--", "true")
+    for today in ("2017-04-15", ""):
+        shown = sandbox(own_environment | {"TODAY": today}, "run", "--", "sh", "-c", "echo $TODAY")
+        assert (shown.stdout, shown.stderr) == ("2017-04-15\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SOURCE_POSTGRES_PASSWORD", "x"), ("EMPLOYEES_API_URL", "http://x"), ("PARQUET_DROP", "/x")]
+)
+@pytest.mark.parametrize("target", ["local", "sandbox"])
+def test_a_source_of_ones_own_keeps_the_demo_away(
+    environment: dict[str, str], target: str, name: str, value: str
+) -> None:
+    given = environment | {name: value, "DBT_TARGET": target, "TODAY": ""}
+    result = sandbox(given, "run", "--", sys.executable, "-c", PRINT_ENVIRONMENT)
+    found = settings_in(result.stdout.splitlines())
+
+    assert {setting: found[setting] for setting in NAMES if found.get(setting)} == {name: value}
+    assert ("REDSHIFT_HOST" in found) == (target == "sandbox")
+
+
+@pytest.mark.parametrize("target", ["dev", "prod"])
+def test_the_demo_is_never_loaded_into_another_warehouse(environment: dict[str, str], target: str) -> None:
+    result = sandbox(environment | {"DBT_TARGET": target}, "run", "--", sys.executable, "-c", PRINT_ENVIRONMENT)
+    assert settings_in(result.stdout.splitlines()).keys() & NAMES == {"TODAY"}
+
+    loaded = sandbox(environment | {"DBT_TARGET": target}, "run", "--", sys.executable, "-m", "extract", "run")
+    assert loaded.returncode == 2
+    assert "error: no sources set (see .env.example" in loaded.stderr
+
+
+def test_a_drop_on_s3_is_refused_where_s3_is_the_stand_in(environment: dict[str, str]) -> None:
+    given = environment | {"PARQUET_DROP": "s3://bucket/drop", "DBT_TARGET": "sandbox"}
+    result = sandbox(given, "run", "--", "true")
+    assert result.returncode == 2
+    assert "PARQUET_DROP is on S3, which the target sandbox replaces" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_to(environment: dict[str, str]) -> None:
+    result = sandbox(environment | {"SANDBOX_DIR": "/proc/sandbox"}, "run", "--", "true")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "set SANDBOX_DIR to a folder with room that can be written to" in result.stderr
 
 
 def test_clean_removes_the_data_and_nothing_else(own_environment: dict[str, str]) -> None:
@@ -204,14 +256,14 @@ def test_clean_removes_the_data_and_nothing_else(own_environment: dict[str, str]
 
 def test_settings_that_cannot_be_are_reported_together(environment: dict[str, str]) -> None:
     result = sandbox(environment | {"SANDBOX_SALES": "many", "TODAY": "yesterday"}, "up")
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (2, "")
     assert "SANDBOX_SALES must be a whole number from 1 to 1000000000, not 'many'" in result.stderr
     assert "TODAY must be a date such as 2026-03-31, not 'yesterday'" in result.stderr
 
 
 def test_today_is_after_the_first_day(environment: dict[str, str]) -> None:
     result = sandbox(environment | {"TODAY": "2017-01-01"}, "up")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "TODAY must be after the company's first day, 2017-01-01, not 2017-01-01" in result.stderr
 
 

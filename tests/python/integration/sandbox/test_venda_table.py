@@ -148,13 +148,13 @@ def test_a_step_that_fails_leaves_no_trace(server: PostgresServer) -> None:
 
 def test_another_number_of_sales_is_refused(server: PostgresServer) -> None:
     venda.bring_forward(server, 10, OPENING)
-    with pytest.raises(SandboxError, match=r"SANDBOX_SALES is 20, but .* made with 10: .*`make clean`"):
+    with pytest.raises(SandboxError, match=r"SANDBOX_SALES is 20, but .* created with 10: .*`make clean`"):
         venda.bring_forward(server, 20, OPENING)
 
 
 def test_an_earlier_day_is_refused(server: PostgresServer) -> None:
     venda.bring_forward(server, 10, OPENING)
-    with pytest.raises(SandboxError, match=r"TODAY is 2017-05-31, but .* come to 2017-06-01 .*`make clean`"):
+    with pytest.raises(SandboxError, match=r"TODAY is 2017-05-31, but .* already at 2017-06-01: .*`make clean`"):
         venda.bring_forward(server, None, OPENING - timedelta(1))
 
 

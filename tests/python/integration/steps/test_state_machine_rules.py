@@ -13,12 +13,13 @@ import pytest
 from jsonata.jsonata import Jsonata
 
 from extract.options import parser
-from extract.settings import SOURCES
 from extract.warehouse.lock import EXPIRY
 from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, render
 from tests.python.helpers import missing
+from tests.python.helpers.declared import DEMO
 from tests.python.helpers.machine_rules import faults
 
+SOURCES = [source.name for source in DEMO.sources]
 CONTAINERS = {LOADER: {CONTAINER}, TRANSFORMER: {CONTAINER}}
 VALIDATOR = TEMPLATE.parent / "node_modules" / ".bin" / "asl-validator"
 
@@ -110,7 +111,7 @@ def test_its_commands_exist(command: str) -> None:
 def test_its_sources_are_those_of_the_loaders() -> None:
     lists = re.findall(r"\['api'[^]]*\]", definition())
     assert len(lists) == 2
-    assert {tuple(re.findall(r"\w+", text)) for text in lists} == {SOURCES}
+    assert {frozenset(re.findall(r"\w+", text)) for text in lists} == {frozenset(SOURCES)}
 
 
 def test_the_template_uses_every_value() -> None:

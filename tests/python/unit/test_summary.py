@@ -1,0 +1,70 @@
+"""The summary of a run on narrow terminals: it fits, and no number is cut."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from extract import report
+from extract.checks.audit import Comparison, Load
+from extract.load.runner import TableRun
+from extract.transform.build import BuildResult, Layers, Models
+
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+LOADED = TableRun(
+    "postgres", "venda", "xmin", STARTED, "ok", STARTED + timedelta(seconds=2000),
+    rows_source=1_234_567_890, rows_landed=1_234_567_890, rows_loaded=1_234_567_890,
+    rows_deleted=12_345_678, rows_dead_letter=1_234_567,
+)  # fmt: skip
+BUILT = BuildResult(
+    {"pass": 90},
+    (),
+    {"venda": Models('"w"."bronze"."venda"', '"w"."silver"."venda"', '"w"."silver"."venda_rejeitada"')},
+    {"venda": Layers(1_234_567_890, 1_234_555_555, 12_335)},
+)
+NUMBERS = ("1,234,567,890", "12,345,678", "1,234,567", "1,234,555,555", "12,335")
+
+
+@pytest.fixture(params=[80, 60])
+def screen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal of this width shows."""
+    shown = io.StringIO()
+    width: int = request.param
+    monkeypatch.setattr(report, "console", Console(file=shown, width=width, force_terminal=True, color_system=None))
+    return shown
+
+
+def widest(screen: io.StringIO) -> int:
+    return max(map(len, screen.getvalue().splitlines()))
+
+
+def test_counts_fit_and_rejected_rows_name_their_relation(screen: io.StringIO) -> None:
+    report.print_summary([LOADED], BUILT, "w.duckdb")
+
+    assert widest(screen) <= report.console.width
+    for number in NUMBERS:
+        assert number in screen.getvalue().replace("\n", " ").split() or f"({number})" in screen.getvalue()
+    assert "rejected 12,335 (silver.venda_rejeitada)" in screen.getvalue()
+
+
+def test_a_failed_table_is_followed_by_its_reason(screen: io.StringIO) -> None:
+    failed = replace(LOADED, status="failed", error="postgres.venda: cannot sign in")
+    report.print_summary([failed, LOADED], None, "w.duckdb")
+
+    lines = screen.getvalue().splitlines()
+    reason = lines.index("  postgres.venda: cannot sign in")
+    assert "failed" in "".join(lines[:reason])
+    assert "  ok  " not in "".join(lines[:reason])
+
+
+def test_the_audit_folds_words_and_no_number(screen: io.StringIO) -> None:
+    comparison = Comparison("postgres.venda_com_nome_longo", "bronze = silver + rejected", *[1_234_567_890] * 2, "q")
+    load = Load(comparison.table, "1764259000.123456", 1_234_567_890, "§" * 36, "xmin", 1_234_567_890)
+    report.print_loads([load])
+    report.print_comparisons([comparison], every=True)
+
+    assert widest(screen) <= report.console.width
+    assert screen.getvalue().count("1,234,567,890") == 4
+    assert screen.getvalue().count("§") == 36
