@@ -25,6 +25,8 @@ override export FROM := $(value FROM)
 override export TO := $(value TO)
 missing = $(strip $(foreach name,$(1),$(if $(value $(name)),,$(name))))
 require = $(if $(call missing,$(1)),@echo "make $@ needs $(call missing,$(1)): for example make $@ $(2)" >&2; exit 2)
+# An option with the value of a variable of the command line; one of the environment, such as NAME, may mean another thing.
+given = $(if $(filter command,$(origin $(1))),--$(2) "$$$(1)")
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -49,11 +51,11 @@ soak: $(READY)  ## Tests that draw their cases or kill at random moments, with S
 
 add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND=)
 	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=vendas.cliente)
-	@$(RUN) $(BIN)/python -m extract add $${KIND:+--kind "$$KIND"} $${KEY:+--key "$$KEY"} $${MODE:+--mode "$$MODE"} \
-	  $${NAME:+--name "$$NAME"} $${ONLY_RAW:+--only-raw} $${UPDATE:+--update} -- "$$SOURCE" "$$TABLE"
+	@$(RUN) $(BIN)/python -m extract add $(call given,KIND,kind) $(call given,KEY,key) $(call given,MODE,mode) \
+	  $(call given,NAME,name) $(if $(ONLY_RAW),--only-raw) $(if $(UPDATE),--update) -- "$$SOURCE" "$$TABLE"
 
 remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or with DEMO=1 the demo
-	@$(BIN)/python -m extract remove $${DEMO:+--demo} -- $${TABLE:+"$$TABLE"}
+	@$(BIN)/python -m extract remove $(if $(DEMO),--demo) -- $(if $(TABLE),"$$TABLE")
 
 list: $(READY)  ## List the declared tables and their models
 	@$(BIN)/python -m extract list
