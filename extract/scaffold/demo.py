@@ -53,8 +53,6 @@ A model is named after its layer, its relation is not: `silver_cliente` is `silv
 
 def remove(project: Project, declared: Declarations) -> None:
     """Notes that the demo goes: what of it still exists."""
-    from extract.scaffold.remove import undeclare
-
     drop_unit_tests(project)
     for model in MODELS:
         if path := project.path_of(model):
@@ -65,7 +63,7 @@ def remove(project: Project, declared: Declarations) -> None:
             project.remove_entry(kind, name)
     for table in declared.tables:
         if table.full_name in TABLES:
-            undeclare(project, table)
+            project.undeclare(table)
     for path in FILES:
         if project.read(path) is not None:
             project.change(path, None)

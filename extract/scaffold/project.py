@@ -100,6 +100,16 @@ class Project:
         text = remove_item(self.read(file) or "", path)
         self.change(file, text if yaml.safe_load(text) else None)
 
+    def undeclare(self, table: Table) -> None:
+        """Notes that a declaration goes, and its source with the last one."""
+        source: tuple[Step, ...] = ("sources", ("name", table.dataset))
+        for file, _ in self.entries("sources", table.dataset):
+            text = self.read(file) or ""
+            declared = names(text, (*source, "tables"))
+            if table.name in declared:
+                last = set(declared) <= {table.name, "_dlt_loads"}
+                self.remove(file, source if last else (*source, "tables", ("name", table.name)))
+
     def users(self, model: str, going: Sequence[str]) -> list[str]:
         """Returns the files that refer to a model, without the models that are `going`."""
         files = self.files(".sql", ".yml", ".yaml", under=("models", "snapshots", "tests/data"))

@@ -7,7 +7,6 @@ from extract.errors import ExtractError
 from extract.scaffold import demo
 from extract.scaffold.add import say
 from extract.scaffold.project import Project
-from extract.scaffold.yaml_text import Step, find, names
 
 
 def remove(options: argparse.Namespace) -> int:
@@ -57,17 +56,4 @@ def remove_table(project: Project, table: Table) -> None:
         if path := project.path_of(model):
             project.change(path, None)
         project.remove_entry("models", model)
-    undeclare(project, table)
-
-
-def undeclare(project: Project, table: Table) -> None:
-    """Notes that a declaration goes, and its source with the last one."""
-    source: tuple[Step, ...] = ("sources", ("name", table.dataset))
-    for file, _ in project.entries("sources", table.dataset):
-        text = project.read(file) or ""
-        if find(text, (*source, "tables", ("name", table.name))) is None:
-            continue
-        if set(names(text, (*source, "tables"))) <= {table.name, "_dlt_loads"}:
-            project.remove(file, source)
-        else:
-            project.remove(file, (*source, "tables", ("name", table.name)))
+    project.undeclare(table)
