@@ -163,7 +163,7 @@ def rewrite_tree(sql: str) -> str:
 
 
 def _keep_varbyte(node: exp.Expression) -> exp.Expression:
-    """Returns the type VARBYTE under its own name; sqlglot would make BYTEA of it, which clients see as another type."""
+    """Returns the type VARBYTE under its own name; sqlglot would make BYTEA of it, another type for clients."""
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VARBINARY:
         length = ", ".join(part.sql("postgres") for part in node.expressions)
         return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
