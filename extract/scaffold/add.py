@@ -2,12 +2,12 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extract import logs
-from extract.declarations import KINDS, Declarations, Source, Table, read_declarations
+from extract.declarations import KINDS, Declarations, PostgresTable, Source, Table, read_declarations
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.scaffold import templates
@@ -50,10 +50,13 @@ def add(options: argparse.Namespace) -> int:
             found.append(table)
     if choices.name and len(found) != 1:
         raise ExtractError(f"--name: expected one table, got {len(found)}")
+    taken = [table.name for table in declared.tables if table.source == source]
     for table in found:
-        for line in add_table(
-            project, declared, source, table.override(choices.key, choices.mode, choices.name), choices
-        ):
+        known = find_known(table, source, declared)
+        name = known.name if known else choose_name(choices.name or table.name, taken, explicit=bool(choices.name))
+        taken.append(name)
+        chosen = replace(table.override(choices.key, choices.mode), name=name)
+        for line in add_table(project, source, known, chosen, choices):
             say(line)
     for line in project.write():
         say(line)
@@ -124,8 +127,33 @@ def read_parquet(_source: Source, names: list[str]) -> Iterator[tuple[str, Found
 READERS = {"postgres": read_postgres, "parquet": read_parquet}
 
 
+def find_known(table: FoundTable, source: Source, declared: Declarations) -> Table | None:
+    """Returns the declaration of the same table at the source, under whatever name."""
+    for known in declared.tables:
+        if known.source == source:
+            place = (known.schema, known.relation_name or known.name) if isinstance(known, PostgresTable) else None
+            if table.place == place and (place or known.name == table.name):
+                return known
+    return None
+
+
+def choose_name(wanted: str, taken: Collection[str], *, explicit: bool) -> str:
+    """Returns a name in raw that no other table has.
+
+    Raises:
+        ExtractError: if a person asked for one that is taken, or that raw would have in another way.
+    """
+    if explicit and (wanted in taken or normalize(wanted) != wanted):
+        reason = "another table has it" if wanted in taken else f"expected a name such as {normalize(wanted)}"
+        raise ExtractError(f"--name {wanted}: {reason}")
+    name, copy = wanted, 2
+    while name in taken:
+        name, copy = f"{wanted}_{copy}", copy + 1
+    return name
+
+
 def add_table(
-    project: Project, declared: Declarations, source: Source, table: FoundTable, choices: Choices
+    project: Project, source: Source, known: Table | None, table: FoundTable, choices: Choices
 ) -> Iterator[str]:
     """Notes what has to be written for a table; yields what a person has to know.
 
@@ -134,7 +162,6 @@ def add_table(
     """
     full_name = f"{source.name}.{table.name}"
     check_key(full_name, table)
-    known = next((known for known in declared.tables if known.full_name == full_name), None)
     if known is None:
         declare(project, source, table)
         key = ", ".join(table.key) or "none"
@@ -222,9 +249,11 @@ def free_suffix(project: Project, source: Source, name: str) -> str:
 
 def compare(project: Project, source: Source, known: Table, table: FoundTable, *, update: bool) -> Iterator[str]:
     """Yields how a table differs from its declaration; notes the changes if they are asked for."""
-    excluded = {normalize(name) for name in getattr(known, "exclude", ())}
+    excluded, rename = getattr(known, "exclude", ()), getattr(known, "rename", {})
     before = {column.name: column.data_type for column in known.columns}
-    now = {c.name: c for c in table.columns if c.name not in excluded and c.name not in FILES}
+    columns = [c for c in table.columns if c.at_source not in excluded and c.name not in FILES]
+    columns = [replace(c, name=rename.get(c.at_source, c.name)) for c in columns]
+    now = {column.name: column for column in columns}
     new = [column for name, column in now.items() if name not in before]
     lost = [name for name in before if name not in now]
     both = {name: column for name, column in now.items() if name in before}
@@ -232,15 +261,15 @@ def compare(project: Project, source: Source, known: Table, table: FoundTable, *
     lines = [f"new: {column.name} {column.raw_type}" for column in new]
     lines += [f"lost: {name}" for name in lost]
     lines += [f"changed: {name} from {before[name]} to {column.raw_type}" for name, column in types.items()]
-    if table.key != known.key:
-        key = ", ".join(table.key) or "none"
-        lines.append(f"key: {', '.join(known.key) or 'none'} is declared, {key} at the source; change it by hand")
+    if table.key and set(table.key) != set(known.key):
+        declared = ", ".join(known.key) or "none"
+        lines.append(f"key: {declared} is declared, {', '.join(table.key)} at the source; change it by hand")
     if not lines:
         yield f"{known.full_name}: declared already, no difference"
         return
     yield from (f"{known.full_name}: {line}" for line in lines)
     if update:
-        yield from Update(project, source, known, table.appends).apply(new, lost, types)
+        yield from Update(project, source, known).apply(new, lost, types)
     else:
         yield f"{known.full_name}: nothing was changed; --update writes the columns"
 
@@ -257,7 +286,6 @@ class Update:
     project: Project
     source: Source
     known: Table
-    appends: bool
 
     def apply(
         self, new: Iterable[FoundColumn], lost: Iterable[str], types: Mapping[str, FoundColumn]

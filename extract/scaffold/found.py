@@ -1,10 +1,12 @@
 """What a source says of a table: the same for a Postgres table and a Parquet file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from extract.declarations import RESERVED
 from extract.names import normalize
+from extract.sql import quote
 
 MADE = ("excluida_em", "carregado_em")  # columns that bronze adds
 FILES = ("_file_path", "_file_date")  # columns that the loader of files adds, which bronze keeps
@@ -19,11 +21,12 @@ class FoundColumn:
     data_type: str
     comment: str = ""
     origin: str = ""  # what describes it if the source has no comment
+    at_source: str = ""  # its name there
 
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table. `words` are those of its declaration beside mode and key."""
+    """A table. `rename` has the columns whose name in raw does not follow from that at the source."""
 
     name: str
     what: str  # for people: "Table vendas.cliente"
@@ -32,21 +35,25 @@ class FoundTable:
     key: tuple[str, ...]
     mode: str
     reason: str  # of the mode
-    words: Mapping[str, object] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    place: tuple[str, str] | None = None  # schema and name at the source
 
     @property
     def appends(self) -> bool:
         """True if raw keeps every version of a row."""
         return self.mode in ("xmin", "cursor")
 
-    def override(self, key: tuple[str, ...] | None, mode: str | None, name: str | None) -> "FoundTable":
+    @property
+    def relation(self) -> str | None:
+        """The table at the source in SQL, where that is not its name in raw."""
+        if self.place is None or self.place == ("public", self.name):
+            return None
+        return ".".join(quote_if_needed(part) for part in self.place)
+
+    def override(self, key: tuple[str, ...] | None, mode: str | None) -> "FoundTable":
         """Returns the table with what a person said of it."""
-        table = replace(self, name=name or self.name)
-        if key is not None:
-            table = replace(table, key=key)
-        if mode is not None:
-            table = replace(table, mode=mode, reason="Chosen when the table was added.")
-        return table
+        table = self if key is None else replace(self, key=key)
+        return table if mode is None else replace(table, mode=mode, reason="Chosen when the table was added.")
 
 
 def name_columns(names: Sequence[str], *, reserved: Sequence[str] = (*RESERVED, *MADE)) -> dict[str, str]:
@@ -64,6 +71,11 @@ def name_columns(names: Sequence[str], *, reserved: Sequence[str] = (*RESERVED, 
             copy += 1
         named[name] = loaded
     return named
+
+
+def quote_if_needed(name: str) -> str:
+    """Returns a name as SQL writes it, in quotes only where it needs them."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quote(name)
 
 
 def text_type(characters: int | None) -> str:

@@ -10,12 +10,12 @@ from adbc_driver_manager.dbapi import Cursor
 from extract.declarations import PostgresTable, Source
 from extract.errors import ExtractError
 from extract.names import normalize
-from extract.scaffold.found import FoundColumn, FoundTable, name_columns, text_type
+from extract.scaffold.found import FoundColumn, FoundTable, name_columns, quote_if_needed, text_type
 from extract.settings import PostgresSettings
 from extract.sources.postgres.columns import SourceColumn
 from extract.sources.postgres.session import session
 from extract.sources.postgres.snapshot import read_columns
-from extract.sql import literal, quote
+from extract.sql import literal
 
 KINDS = {"r": "Table", "p": "Partitioned table", "v": "View", "m": "Materialized view", "f": "Foreign table"}
 XMIN = ("r", "p", "m")  # kinds whose rows say which transaction wrote them
@@ -153,11 +153,8 @@ def read_table(
         loaded = names[column]
         raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier), is_enum=is_enum)
         origin = f"Column `{column}` ({written}{', not null' if not_null else ''}) of the source."
-        columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin))
+        columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin, column))
     rename = {column: loaded for column, loaded in names.items() if normalized(column) != loaded}
-    is_same = relation.schema == "public" and relation.name == name
-    relation_words = {} if is_same else {"relation": relation.sql}
-    words = {**relation_words, **({"columns": {"rename": rename}} if rename else {})}
     key = tuple(names[column] for column in read_key(cursor, relation))
     mode, reason = choose_mode(relation, key)
     table = PostgresTable(
@@ -165,7 +162,8 @@ def read_table(
     )
     read_columns(cursor, table, settings)  # says what the user may not read
     what = f"{KINDS[relation.kind]} {relation.sql}"
-    return FoundTable(name, what, relation.comment, columns, key, mode, reason, words)
+    place = (relation.schema, relation.name)
+    return FoundTable(name, what, relation.comment, columns, key, mode, reason, rename, place)
 
 
 def read_key(cursor: Cursor, relation: Relation) -> list[str]:
@@ -213,8 +211,3 @@ def column_types(column: SourceColumn, *, is_enum: bool) -> tuple[str, str]:
     # PostgreSQL's names, the values of an enum too, have at most 63 bytes.
     short = {"uuid": "varchar(36)", "name": "varchar(63)"}.get(column.kind, "varchar(63)" if is_enum else None)
     return text_type(None), short or text_type(None)
-
-
-def quote_if_needed(name: str) -> str:
-    """Returns a name as SQL writes it, in quotes only where it needs them."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quote(name)

@@ -69,7 +69,8 @@ def declaration(source: Source, table: FoundTable) -> str:
     """Returns the entry of a table in its source."""
     words = [f"mode: {table.mode}"]
     words += [f"key: [{', '.join(map(yaml_name, table.key))}]"] if table.key else []
-    words += [f"{word}: {flow(value)}" for word, value in table.words.items()]
+    words += [f"relation: {flow(table.relation)}"] if table.relation else []
+    words += [f"columns: {flow({'rename': table.rename})}"] if table.rename else []
     if table.appends:
         words += [f"dist: {table.key[0]}"] if len(table.key) == 1 else []
         words.append("sort: _dlt_load_id")

@@ -13,8 +13,8 @@ def check_values(team: Team, redshift: RedshiftTarget) -> None:
         expected = comparable(team.at_source(f"select {columns} from {relation}"))
         found = redshift.execute(f"select {loaded} from silver.{table}")
         if table == "cliente":  # clients receive VARBYTE as hexadecimal text
-            found = [(*row[:10], row[10] and bytes.fromhex(row[10]), *row[11:]) for row in found]
-            found = [(*row[:10], row[10] if row[10] is None else memoryview(row[10]), *row[11:]) for row in found]
+            foto = [row[10] and memoryview(bytes.fromhex(str(row[10]).removeprefix("\\x"))) for row in found]
+            found = [(*row[:10], value, *row[11:]) for row, value in zip(found, foto, strict=True)]
         assert comparable(found) == expected, table
 
 
