@@ -134,6 +134,20 @@ def test_what_cannot_be_added_is_said_and_changes_nothing(team: Team) -> None:
     assert "mode xmin needs a key" in team.extract("add", "postgres", "outra", "--mode", "xmin", code=2)
     assert "no column y; it has x" in team.extract("add", "postgres", "outra", "--key", "y", code=2)
     assert "expected one table, got 2" in team.extract("add", "postgres", "cliente", "outra", "--name", "z", code=2)
+    assert not (team.project / "models/bronze/_raw_postgres__sources.yml").exists()
+
+    assert "postgres.pedidos: mode full" in team.extract("add", "postgres", "vendas.pedido", "--name", "pedidos")
+    assert "postgres.pedidos: declared already, no difference" in team.extract("add", "postgres", "vendas.*")
+    assert "--name pedidos: another table has it" in team.extract(
+        "add", "postgres", "outra", "--name", "pedidos", code=2
+    )
+    team.execute('create table "Outra" (x integer)')
+    team.extract("add", "postgres", "outra", "--only-raw")
+    assert "postgres.outra_2: mode full" in team.extract("add", "postgres", "public.[oO]utra", "--only-raw")
+    assert not list((team.project / "models").rglob("*outra*.sql"))
+    assert "postgres\toutra_2\tfull\t\tpublic.Outra\t\t" in team.extract("list")
+    team.extract("add", "postgres", "outra")
+    assert (team.project / "models/silver/silver_outra.sql").exists()
+
     team.environment["SOURCE_POSTGRES_HOST"] = ""
     assert "SOURCE_POSTGRES_HOST is not set" in team.extract("add", "postgres", "cliente", code=2)
-    assert not (team.project / "models/bronze/_raw_postgres__sources.yml").exists()
