@@ -1,6 +1,6 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test test-all test-slow soak extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-slow soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 PYTHON ?= python3
@@ -25,6 +25,8 @@ override export FROM := $(value FROM)
 override export TO := $(value TO)
 missing = $(strip $(foreach name,$(1),$(if $(value $(name)),,$(name))))
 require = $(if $(call missing,$(1)),@echo "make $@ needs $(call missing,$(1)): for example make $@ $(2)" >&2; exit 2)
+# An option with the value of a variable of the command line; one of the environment, such as NAME, may mean another thing.
+given = $(if $(filter command,$(origin $(1))),--$(2) "$$$(1)")
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -46,6 +48,17 @@ test-slow: $(READY)  ## The tests that test-all adds to test
 
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
 	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
+
+add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND=)
+	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=vendas.cliente)
+	@$(RUN) $(BIN)/python -m extract add $(call given,KIND,kind) $(call given,KEY,key) $(call given,MODE,mode) \
+	  $(call given,NAME,name) $(if $(ONLY_RAW),--only-raw) $(if $(UPDATE),--update) -- "$$SOURCE" "$$TABLE"
+
+remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or with DEMO=1 the demo
+	@$(BIN)/python -m extract remove $(if $(DEMO),--demo) -- $(if $(TABLE),"$$TABLE")
+
+list: $(READY)  ## List the declared tables and their models
+	@$(BIN)/python -m extract list
 
 extract: $(READY)  ## Load the sources into the raw schemas, and nothing else
 	@$(RUN) $(BIN)/python -m extract run
@@ -85,14 +98,14 @@ lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	$(BIN)/python tests/lint/check_words.py
 
 format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models tests/data
+	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
 
 sandbox: $(READY)  ## Run the demo sources in the foreground and print the settings to connect to them
 	@$(BIN)/python -m sandbox up

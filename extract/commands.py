@@ -16,6 +16,9 @@ from extract.load.fan_out import PlanRead, find_due_range
 from extract.load.replay import NEXT_STEP, replay
 from extract.load.runner import Progress, TableRun, extract, read_state, reconcile_table, record
 from extract.reading import Read
+from extract.scaffold.add import add
+from extract.scaffold.listing import list_tables
+from extract.scaffold.remove import remove
 from extract.settings import DropSettings, Settings, read_settings
 from extract.sources import own_read
 from extract.sources.drop import put_file
@@ -181,6 +184,9 @@ def examine_setup(options: argparse.Namespace) -> int:
 NOTHING_LOADED = "nothing loaded yet: run make run"
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "add": add,
+    "remove": remove,
+    "list": list_tables,
     "run": run_pipeline,
     "build": build_models,
     "audit": audit_layers,

@@ -23,6 +23,22 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("--debug", action="store_true", help="log tracebacks too; secrets are redacted")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    add = commands.add_parser("add", help="declare tables of a source and write their models")
+    add.add_argument("source", metavar="SOURCE", help="a declared source such as postgres, or a new one")
+    add.add_argument("tables", nargs="+", metavar="TABLE", help="venda, vendas.cliente, 'public.*'; a Parquet file")
+    add.add_argument("--kind", help="of a new source: postgres or parquet (default: the one that SOURCE names)")
+    add.add_argument("--key", metavar="COLUMN,COLUMN", help="the key (default: as the source says)")
+    add.add_argument("--mode", help="how it is read (default: xmin for a table with a key, else full)")
+    add.add_argument("--name", help="the name in raw (default: the source's, after its schema unless that is public)")
+    add.add_argument("--only-raw", action="store_true", help="write no models")
+    add.add_argument("--update", action="store_true", help="write what differs at the source now")
+
+    remove = commands.add_parser("remove", help="remove tables from the declarations, with their models")
+    remove.add_argument("tables", nargs="*", metavar="TABLE", help="a declared table: venda or postgres.venda")
+    remove.add_argument("--demo", action="store_true", help="remove the demo: its tables, models and their tests")
+
+    commands.add_parser("list", help="list the declared tables and their models")
+
     run = commands.add_parser("run", help="load the sources; with --build, also dbt build and the docs")
     run.add_argument(
         "--source", action="append", metavar="SOURCE", help="only this source; may be repeated (default: all)"

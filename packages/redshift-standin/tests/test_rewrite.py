@@ -124,6 +124,16 @@ def test_qualify_returns_the_selected_columns(redshift: Redshift, query: str, an
     assert sorted(redshift.execute("select * from b")) == answer
 
 
+def test_qualify_leaves_the_type_varbyte_as_it_is(redshift: Redshift) -> None:
+    redshift.execute("create table a as select cast('a' as varbyte(8)) as x, 1 as k")
+    redshift.execute(
+        "create table b as select cast(x as varbyte) as x, cast(x as varbyte(4)) as y from a as s"
+        " qualify row_number() over (order by k) = 1"
+    )
+    types = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'b'::regclass and attnum > 0"
+    assert [name for (name,) in redshift.execute(types)] == ["varbyte", "varbyte(4)"]
+
+
 @pytest.mark.parametrize(
     "text", ["create index", "on conflict", "a; b", "getdate()", "-- no comment", "/* no */", "it''s"]
 )

@@ -50,7 +50,7 @@ def test_a_file_s_name_is_passed_on_as_it_was_typed(clone: Path) -> None:
 
 @pytest.mark.parametrize(
     ("target", "missing"),
-    [("drop", "FILE"), ("backfill", "SOURCE TABLE FROM TO"), ("replay", "SOURCE TABLE")],
+    [("add", "SOURCE TABLE"), ("drop", "FILE"), ("backfill", "SOURCE TABLE FROM TO"), ("replay", "SOURCE TABLE")],
 )
 def test_variables_that_are_missing_are_all_named(clone: Path, target: str, missing: str) -> None:
     done = make(clone, target)
@@ -58,6 +58,16 @@ def test_variables_that_are_missing_are_all_named(clone: Path, target: str, miss
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"make {target} needs {missing}: for example make {target} ")
+
+
+def test_the_options_of_add_are_passed_on_as_they_were_typed(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "of-this-machine")
+    done = make(clone, "add", "SOURCE=postgres", 'TABLE="Id Venda".*', "KEY=a,b")
+
+    assert done.stdout.splitlines()[:-1] == [
+        "-m", "sandbox", "run", "--", ".venv/bin/python", "-m", "extract", "add", "--key", "a,b", "--", "postgres",
+        '"Id Venda".*',
+    ]  # fmt: skip
 
 
 def test_the_command_line_goes_before_the_env_file(clone: Path) -> None:

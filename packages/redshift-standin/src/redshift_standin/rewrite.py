@@ -155,10 +155,19 @@ def rewrite_tree(sql: str) -> str:
         return (
             rewrite_qualify(rewrite_paths(tree))
             .transform(_rewrite_listagg)
+            .transform(_keep_varbyte)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
     except SqlglotError as error:
         raise not_implemented(f"this statement ({' '.join(str(error).split())[:200]})") from error
+
+
+def _keep_varbyte(node: exp.Expression) -> exp.Expression:
+    """Returns the type VARBYTE under its own name; sqlglot would make BYTEA of it, another type for clients."""
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VARBINARY:
+        length = ", ".join(part.sql("postgres") for part in node.expressions)
+        return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
+    return node
 
 
 def _rewrite_listagg(node: exp.Expression) -> exp.Expression:

@@ -1,0 +1,1 @@
+"""`extract add`, `remove` and `list`: the declarations and models of tables, written as a person would write them."""

@@ -1,0 +1,153 @@
+"""`extract add` on tables of every kind: what it writes loads, builds and passes, and every value is the source's."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.python.integration.scaffold.conftest import Team
+from tests.python.integration.scaffold.tables import SAME, TABLES, comparable
+
+
+def check_values(team: Team) -> None:
+    for table, (columns, relation, loaded) in SAME.items():
+        expected = comparable(team.at_source(f"select {columns} from {relation}"))
+        assert comparable(team.loaded(f"select {loaded} from silver.{table}")) == expected, table
+
+
+def test_every_table_of_two_schemas_is_added_and_every_value_is_the_sources(team: Team) -> None:
+    team.execute(TABLES)
+    team.dbt("parse")
+    said = team.extract("add", "postgres", "public.*", "vendas.*")
+    assert "postgres.cliente: mode xmin, key id." in said
+    assert "postgres.preco_r: mode xmin, key empresa, codigo." in said
+    assert "postgres.indice_unico: mode xmin, key c, b." in said
+    assert "postgres.sem_chave: mode full, key none." in said
+    assert "postgres.resumo: mode full, key none." in said
+    assert "pagamento_2024" not in said
+
+    team.extract("run", "--build")
+    check_values(team)
+    listed = team.extract("list")
+    assert (
+        "postgres\tvendas_cliente\txmin\tcodigo\tvendas.cliente\tbronze_vendas_cliente\tsilver_vendas_cliente"
+        in listed
+    )
+
+    team.execute("""
+        update cliente set nome = 'Ana Souza', nota = 2.5 where nome = 'Ana';
+        delete from vendas.cliente where codigo = 'dois';
+        delete from "Preço (R$)" where empresa = 1 and "Código" = 'a';
+        insert into "Preço (R$)" values ('c', 3, 3.3, null);
+        delete from pagamento where dia = '2024-05-01';
+        delete from sem_chave where texto is null;
+    """)
+    team.extract("run", "--build")
+    team.extract("reconcile")
+    team.extract("run", "--build")
+    check_values(team)
+    assert team.loaded("select codigo, excluida_em is null from bronze.vendas_cliente order by 1") == [
+        ("dois", False), ("três", True), ("um", True),
+    ]  # fmt: skip
+    team.run("sqlfluff", "lint", "--disable-progress-bar", "models")
+
+
+ONE = "create table cliente (id integer primary key, nome text, antigo date, saldo integer);"
+
+
+def test_a_second_add_says_what_differs_and_changes_only_what_it_is_asked_to(team: Team) -> None:
+    team.execute(ONE)
+    team.extract("add", "postgres", "cliente")
+    files = (
+        "models/bronze/_raw_postgres__sources.yml",
+        "models/bronze/bronze_cliente.sql",
+        "models/silver/silver_cliente.sql",
+        "models/bronze/_bronze_postgres__models.yml",
+        "models/silver/_silver_postgres__models.yml",
+    )
+    by_hand = team.project / files[1]
+    by_hand.write_text("-- ours\n" + by_hand.read_text().replace("nome as varchar", "upper(nome) as varchar"))
+    before = [team.read(path) for path in files]
+    assert "postgres.cliente: declared already, no difference" in team.extract("add", "postgres", "cliente")
+
+    team.execute("alter table cliente drop antigo, add novo boolean, alter saldo type bigint")
+    said = team.extract("add", "postgres", "cliente")
+    for line in ("new: novo boolean", "lost: antigo", "changed: saldo from integer to bigint", "--update writes"):
+        assert f"postgres.cliente: {line}" in said or line in said
+    assert [team.read(path) for path in files] == before
+
+    team.extract("add", "postgres", "cliente", "--update")
+    bronze = team.read(files[1])
+    assert bronze.startswith("-- ours\n")
+    assert "    cast(upper(nome) as varchar(65535)) as nome,\n" in bronze
+    assert "    cast(saldo as bigint) as saldo,\n    cast(novo as boolean) as novo,\n    excluida_em,\n" in bronze
+    assert "antigo" not in "".join(team.read(path) for path in files)
+    team.execute("insert into cliente values (1, 'ana', 2, true)")
+    team.extract("run", "--build")
+    assert team.loaded("select id, nome, saldo, novo from silver.cliente") == [(1, "ANA", 2, True)]
+
+
+def test_names_that_are_taken_are_not_overwritten_and_remove_leaves_nothing(team: Team) -> None:
+    team.execute(ONE)
+    bare = team.read("dbt_project.yml"), sorted(str(path) for path in (team.project / "models").rglob("*.*"))
+    team.extract("add", "postgres", "cliente")
+    crm = {
+        name.replace("SOURCE_POSTGRES", "CRM"): value
+        for name, value in team.environment.items()
+        if "SOURCE_P" in name
+    }
+    team.environment.update(crm)
+    assert "source crm: not declared" in team.extract("add", "crm", "cliente", code=2)
+    team.extract("add", "crm", "cliente", "--kind", "postgres", "--mode", "full")
+    assert "raw_crm" in team.read("models/bronze/bronze_crm_cliente.sql")
+    assert "raw_postgres" in team.read("models/bronze/bronze_cliente.sql")
+    team.extract("run", "--build")
+
+    assert "expected one of postgres.cliente, crm.cliente" in team.extract("remove", "cliente", code=2)
+    own = team.project / "models/silver/silver_nosso.sql"
+    own.write_text("select id from {{ ref('silver_crm_cliente') }}\n")
+    assert "silver_nosso.sql" in team.extract("remove", "crm.cliente", code=2)
+    own.unlink()
+    said = team.extract("remove", "crm.cliente", "postgres.cliente")
+    assert "removed models/silver/silver_crm_cliente.sql" in said
+    assert bare == (
+        team.read("dbt_project.yml"),
+        sorted(str(path) for path in (team.project / "models").rglob("*.*")),
+    )
+    team.dbt("parse")
+
+
+def test_a_parquet_file_is_added(team: Team) -> None:
+    file = team.project / "produtos.parquet"
+    table = pa.table({"id": [1, 2], "nome": ["a", "b"], "preco": pa.array([1.5, 2.5], pa.float32())})
+    pq.write_table(table, file)
+    assert "parquet.produtos: mode files, key id." in team.extract("add", "parquet", str(file))
+    team.extract("drop", str(file))
+    team.extract("run", "--build")
+    assert sorted(team.loaded("select id, nome, preco from silver.produtos")) == [(1, "a", 1.5), (2, "b", 2.5)]
+
+
+def test_what_cannot_be_added_is_said_and_changes_nothing(team: Team) -> None:
+    team.execute(
+        ONE + "create table outra (x integer); create schema vendas; create table vendas.pedido (n integer);"
+    )
+    assert "pedido: no such table or view" in team.extract("add", "postgres", "pedido", code=2)
+    assert "vendas.pedido" in team.extract("add", "postgres", "pedido", code=2)
+    assert "mode xmin needs a key" in team.extract("add", "postgres", "outra", "--mode", "xmin", code=2)
+    assert "no column y; it has x" in team.extract("add", "postgres", "outra", "--key", "y", code=2)
+    assert "expected one table, got 2" in team.extract("add", "postgres", "cliente", "outra", "--name", "z", code=2)
+    assert not (team.project / "models/bronze/_raw_postgres__sources.yml").exists()
+
+    assert "postgres.pedidos: mode full" in team.extract("add", "postgres", "vendas.pedido", "--name", "pedidos")
+    assert "postgres.pedidos: declared already, no difference" in team.extract("add", "postgres", "vendas.*")
+    assert "--name pedidos: another table has it" in team.extract(
+        "add", "postgres", "outra", "--name", "pedidos", code=2
+    )
+    team.execute('create table "Outra" (x integer)')
+    team.extract("add", "postgres", "outra", "--only-raw")
+    assert "postgres.outra_2: mode full" in team.extract("add", "postgres", "public.[oO]utra", "--only-raw")
+    assert not list((team.project / "models").rglob("*outra*.sql"))
+    assert "postgres\toutra_2\tfull\t\tpublic.Outra\t\t" in team.extract("list")
+    team.extract("add", "postgres", "outra")
+    assert (team.project / "models/silver/silver_outra.sql").exists()
+
+    team.environment["SOURCE_POSTGRES_HOST"] = ""
+    assert "SOURCE_POSTGRES_HOST is not set" in team.extract("add", "postgres", "cliente", code=2)
