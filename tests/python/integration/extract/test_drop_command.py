@@ -83,7 +83,7 @@ def test_a_file_that_the_loader_cannot_read_is_refused(
 
 
 def test_a_mistyped_drop_is_not_created(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mistyped = world.drop.with_name("dorp")
+    mistyped = world.drop.with_name("dropp")
     monkeypatch.setenv("PARQUET_DROP", str(mistyped))
 
     outcome = world.main(["drop", str(file)])
