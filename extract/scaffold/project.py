@@ -46,7 +46,7 @@ class Project:
         self.changed[path] = text or None
 
     def add_item(self, path: str, place: tuple[Step, ...], block: str, before: tuple[str, ...] = ()) -> None:
-        """Notes an item of a list; those of one list are added together, which takes long for each in a large file."""
+        """Notes an item of a list. All items of a list are added at once: one by one takes minutes in a large file."""
         self.items.setdefault((path, place, before), []).append(block)
 
     def write(self) -> Iterator[str]:
@@ -107,7 +107,7 @@ class Project:
     def remove(self, file: str, path: Sequence[Step]) -> None:
         """Removes an item from a YAML file, and the file if nothing is left in it."""
         text = remove_item(self.read(file) or "", path)
-        self.change(file, text if yaml.safe_load(text) else None)
+        self.change(file, text if parse(text) else None)
 
     def undeclare(self, table: Table) -> None:
         """Notes that a declaration goes, and its source with the last one."""

@@ -53,8 +53,8 @@ def names(text: str, path: Sequence[Step]) -> list[str]:
 def add_items(text: str, path: Sequence[Step], blocks: Sequence[str], before: Sequence[str] = ()) -> str:
     """Returns the text with items at the end of a list, or before the first item with one of these names.
 
-    Each block is written without indentation, from the dash on. Blank lines are between items of a list that has them,
-    and between the models of a file.
+    Each block is written without indentation, from the dash on. Blank lines separate the items of a list that has
+    them, and the models of a file.
 
     Raises:
         ExtractError: if the list does not exist or is written in brackets.
