@@ -167,7 +167,8 @@ def drop_file(options: argparse.Namespace) -> int:
     settings = read_settings(sources, os.environ | {"DBT_TARGET": "local"})
     logs.configure_logging((), debug=options.debug)
     with aws_environment(settings):
-        place = put_file(options.file, settings.of(sources[0], DropSettings).url, settings.today, declared)
+        url = settings.of(sources[0], DropSettings).url
+        place = put_file(options.file, url, sources[0], settings.today, declared)
     logs.log.info("put to %s; the next run reads it", place)
     return 0
 

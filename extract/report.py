@@ -105,13 +105,18 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
+BEHIND = "raw has newer loads; run make build"
+
+
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
-    """Prints the audit: what differs with the query that shows it, and, if asked to, every comparison."""
+    """Prints the audit: what differs with the query that shows it, and, if asked to, every comparison.
+
+    A model that only lacks newer loads does not differ: what to do is printed instead of the counts and the query.
+    """
     wrong = [comparison for comparison in found if not comparison.ok]
     if not console.is_terminal:
         for comparison in found if every else wrong:
-            level = logging.INFO if comparison.ok else logging.ERROR
-            log.log(level, "audit %s: %s", comparison.table, comparison.what, extra={"data": asdict(comparison)})
+            log_comparison(comparison)
         log.info("audit: %d of %d counts agree", len(found) - len(wrong), len(found))
         return
     if every and found:
@@ -122,17 +127,33 @@ def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
             table.add_column(heading, justify="right", no_wrap=True)
         for comparison in found:
             counts = (format_count(comparison.expected), format_count(comparison.found))
+            if comparison.behind:
+                counts = ("-", "-")
             table.add_row(comparison.table, comparison.what, *counts, style=None if comparison.ok else "red")
         console.print(table)
         console.print()
     agree = f"{len(found) - len(wrong)} of {len(found)} counts agree"
     console.print(f"audit      {agree}", style="red" if wrong else None)
     for comparison in wrong:
+        if comparison.behind:
+            console.print(f"           {comparison.table}: {BEHIND}", style="red", markup=False)
+            continue
         differ = f"{format_count(comparison.expected)} and {format_count(comparison.found)}"
         if comparison.expected == comparison.found:
             differ += ", but not the same ones"
         console.print(f"           {comparison.table}: {comparison.what}: {differ}", style="red", markup=False)
         console.print(f"           {comparison.query}", markup=False)
+
+
+def log_comparison(comparison: Comparison) -> None:
+    """Logs one comparison of the audit."""
+    data = asdict(comparison)
+    if comparison.behind:
+        data = {"table": comparison.table, "what": comparison.what, "behind": True}
+        log.error("audit %s: %s", comparison.table, BEHIND, extra={"data": data})
+        return
+    level = logging.INFO if comparison.ok else logging.ERROR
+    log.log(level, "audit %s: %s", comparison.table, comparison.what, extra={"data": data})
 
 
 def print_loads(found: Sequence[Load]) -> None:
@@ -222,9 +243,9 @@ def print_table_run(run: TableRun, built: BuildResult | None) -> None:
     layers = []
     if built:
         layers = [f"{name} {format_count(fields[name])}" for name in ("bronze", "silver")]
-        rejected = built.models.get(run.table_name, Models()).rejected
-        if rejected:
-            where = f" ({relation_name(rejected)})" if fields["rejected"] else ""
+        models = built.models.get(run.name, Models())
+        if models.rejected:
+            where = f" ({models.rejected_name})" if fields["rejected"] else ""
             layers.append(f"rejected {format_count(fields['rejected'])}{where}")
     for line in [*wrap_parts(counts, console.width - 2), *wrap_parts(layers, console.width - 2)]:
         console.print(f"  {line}", markup=False)
@@ -242,11 +263,6 @@ def wrap_parts(parts: Iterable[str], width: int) -> Iterator[str]:
         line = f"{line}  {part}" if line else part
     if line:
         yield line
-
-
-def relation_name(relation: str) -> str:
-    """Returns schema and name of a relation as a person types them, from its quoted name with the database."""
-    return ".".join(part.strip('"') for part in relation.split(".")[-2:])
 
 
 def summary_fields(run: TableRun, built: BuildResult | None) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class ApiSettings:
 class PostgresSettings:
     """How to reach the source database."""
 
+    prefix: str  # of these settings in the environment
     host: str
     port: int
     database: str
@@ -284,6 +285,7 @@ def _postgres(env: _Environment, prefix: str) -> PostgresSettings:
     modes = f"one of {', '.join(SSL_MODES)}"
     readers = str(min(os.cpu_count() or 1, 4))
     return PostgresSettings(
+        prefix=prefix,
         host=env.read(f"{prefix}_HOST", _host, "the host of the source database, without port or user", secret=True),
         port=env.read(f"{prefix}_PORT", _port, "a port", "5432"),
         database=env.read(f"{prefix}_DATABASE", str, "the name of the source database"),

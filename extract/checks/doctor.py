@@ -11,6 +11,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 from uuid import uuid4
 
 from extract import interrupt
@@ -80,9 +81,14 @@ def api(settings: Settings, source: Source, declarations: Declarations) -> Itera
     address = settings.of(source, ApiSettings)
     for table in declarations.tables:
         assert isinstance(table, ApiTable)  # noqa: S101  of its kind
-        value = ask(make_client(address, attempts=1), table, address, 1)
+        try:
+            value = ask(make_client(address, attempts=1), table, address, 1)
+        except ExtractError as error:
+            interrupt.check(error)
+            yield Check(table.full_name, ok=False, found=str(error))
+            continue
         answer = "with a name" if value else "no such id"
-        yield Check(table.full_name, ok=True, found=f"{address.url}?id=1 answers {answer}")
+        yield Check(table.full_name, ok=True, found=f"{urljoin(address.url, table.path)}?id=1 answers {answer}")
 
 
 def postgres(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
@@ -107,7 +113,7 @@ def drop(settings: Settings, source: Source, declarations: Declarations) -> Iter
     """Checks that the drop can be listed and has valid files for every declared table."""
     from extract.sources.parquet import Drop, ParquetRead
 
-    found = Drop.open(settings.of(source, DropSettings).url).files()
+    found = Drop.open(settings.of(source, DropSettings).url, source).files()
     names = tuple(table.name for table in declarations.tables)
     for table in declarations.tables:
         assert isinstance(table, ParquetTable)  # noqa: S101  of its kind

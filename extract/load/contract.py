@@ -25,7 +25,7 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
 
     Raises:
         ExtractError: naming each column that is missing, has another type, or longer texts than the warehouse's
-        column.
+            column.
     """
     from dlt.common.libs.pyarrow import py_arrow_to_table_schema_columns
 

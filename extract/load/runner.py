@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from extract import interrupt
 from extract.declarations import PostgresTable, Table
 from extract.errors import ExtractError, NotRecordedError, causes, reason
 from extract.load.contract import check_columns, check_share
@@ -127,10 +128,13 @@ def reconcile_if_due(
     try:
         ((rows,),) = warehouse.query(read_raw_table(table, warehouse).rows_of_source)
     except Exception as error:
+        interrupt.check(error)
         log.debug("traceback of %s", run.name, exc_info=True)
         now = datetime.now(UTC)
         failed = TableRun(table.source.name, table.name, "reconcile", now, finished_at=now)
-        return [replace(failed, error=reason(run.name, error, settings.secrets))]
+        failed = replace(failed, error=reason(run.name, error, settings.secrets))
+        progress.finished(failed)
+        return [failed]
     if run.rows_source is None or rows == run.rows_source - run.rows_repeated:
         return []
     return reconcile_table(table, settings, warehouse, progress, settings.minimum_share)

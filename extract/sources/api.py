@@ -91,7 +91,7 @@ def walk(table: ApiTable, api: ApiSettings) -> dict[int, str]:
                     if not names:
                         raise ExtractError(
                             f"{table.full_name}: no name at all: ids 1 to {employee} are unknown to {url}; "
-                            "check {table.source.settings}_URL. The last snapshot stays"
+                            f"check {table.source.settings}_URL. The last snapshot stays"
                         )
                     return names
         finally:

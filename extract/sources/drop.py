@@ -7,14 +7,14 @@ import posixpath
 from datetime import date
 from pathlib import Path
 
-from extract.declarations import Declarations, ParquetTable
+from extract.declarations import Declarations, ParquetTable, Source
 from extract.errors import ExtractError
 from extract.places import writable
 from extract.sources.parquet import Drop, DropFile, ParquetRead
 
 
-def put_file(file: Path, drop: str, day: date, declarations: Declarations) -> str:
-    """Copies a Parquet file to `<drop>/<day>/<table>.parquet`; returns the place of the copy.
+def put_file(file: Path, drop: str, source: Source, day: date, declarations: Declarations) -> str:
+    """Copies a Parquet file to `<drop>/<day>/<table>.parquet` of a source; returns the place of the copy.
 
     An existing file is replaced, and the next run reads it again.
 
@@ -27,15 +27,15 @@ def put_file(file: Path, drop: str, day: date, declarations: Declarations) -> st
         raise ExtractError(f"{file}: no such file; expected a Parquet file to put into the drop")
     fs, root = writable(drop)
     if not drop.startswith("s3://") and not fs.isdir(root):  # S3 has no folders
-        raise ExtractError(f"{drop}: no such folder; create it, or correct the setting of the drop")
-    tables = [table for table in declarations.tables if isinstance(table, ParquetTable)]
+        raise ExtractError(f"{drop}: no such folder; create it, or correct {source.settings}_DROP")
+    tables = [table for table in declarations.select([source.name]).tables if isinstance(table, ParquetTable)]
     table = next((table for table in tables if table.name == file.stem.lower()), None)
     if table is None or file.suffix.lower() != ".parquet":
         expected = ", ".join(f"{table.name}.parquet" for table in tables)
         raise ExtractError(f"{file}: expected a file named after its table, {expected}, got {file.name}; rename it")
     try:
         read = ParquetRead(table, tuple(table.name for table in tables))
-        read.check(Drop.open(str(file.absolute().parent)), DropFile(file.name))
+        read.check(Drop.open(str(file.absolute().parent), source), DropFile(file.name))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     place = posixpath.join(root, day.isoformat(), f"{table.name}.parquet")

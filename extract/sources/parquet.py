@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from extract.declarations import ParquetTable
+from extract.declarations import ParquetTable, Source
 from extract.errors import ExtractError
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
@@ -79,7 +79,7 @@ class ParquetRead(OwnRead):
         Raises:
             ExtractError: if the drop cannot be listed or has no file at all.
         """
-        drop = Drop.open(settings.of(self.table.source, DropSettings).url)
+        drop = Drop.open(settings.of(self.table.source, DropSettings).url, self.table.source)
         seen: dict[str, dict[str, Any]] = dict(state.get("files", {}))
         files, faults = self.choose(drop.files())
         notes = [drop.reject(file, fault) for file, fault in faults]
@@ -93,7 +93,7 @@ class ParquetRead(OwnRead):
             except ExtractError as error:
                 notes.append(drop.reject(file, str(error)))
             except OSError as error:
-                notes.append(f"parquet: {file.path}: cannot be read: {error}; the next run tries again")
+                notes.append(f"{drop.source.name}: {file.path}: cannot be read: {error}; the next run tries again")
         yield Reading(
             schema=self.raw_schema,
             batches=(batch for file in fresh for batch in self.batches(drop, file)),
@@ -260,16 +260,17 @@ def fits(actual: pa.DataType, expected: pa.DataType) -> bool:
 
 @dataclass(frozen=True)
 class Drop:
-    """The drop folder, local or on S3."""
+    """The drop folder of a source, local or on S3."""
 
+    source: Source
     fs: Any  # fsspec has no types
     root: str
 
     @classmethod
-    def open(cls, url: str) -> "Drop":
+    def open(cls, url: str, source: Source) -> "Drop":
         """Returns the drop at a folder or `s3://bucket/prefix`."""
         fs, root = fsspec.core.url_to_fs(url)
-        return cls(fs, root.rstrip("/"))
+        return cls(source, fs, root.rstrip("/"))
 
     def files(self) -> list[DropFile]:
         """Returns every file below the drop in the order of the paths, but what starts with `.` or `_`.
@@ -277,13 +278,16 @@ class Drop:
         Raises:
             ExtractError: if there is no such folder, or it cannot be listed.
         """
+        setting = f"{self.source.settings}_DROP"
         try:
             self.fs.invalidate_cache()
             if not self.fs.isdir(self.root):
-                raise ExtractError(f"parquet: no folder {self.root}: expected the drop; check its setting")
+                raise ExtractError(f"{self.source.name}: no folder {self.root}: expected the drop; check {setting}")
             found = self.fs.find(self.root, detail=True)
         except OSError as error:
-            raise ExtractError(f"parquet: {self.root} cannot be listed: {error}; check its setting") from error
+            raise ExtractError(
+                f"{self.source.name}: {self.root} cannot be listed: {error}; check {setting}"
+            ) from error
         paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
         return [
             DropFile(path, str(info.get("ETag", "")).strip('"') or None)
@@ -325,5 +329,5 @@ class Drop:
                 with self.fs.open(f"{copy}.json", "w", encoding="utf-8") as stream:
                     json.dump(note, stream, ensure_ascii=False, indent=2)
         except OSError as error:
-            return f"parquet: {file.path}: {reason} (not copied: {error})"
-        return f"parquet: {file.path}: {reason} (copied to {copy[len(self.root) + 1 :]})"
+            return f"{self.source.name}: {file.path}: {reason} (not copied: {error})"
+        return f"{self.source.name}: {file.path}: {reason} (copied to {copy[len(self.root) + 1 :]})"

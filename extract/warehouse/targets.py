@@ -33,6 +33,8 @@ REDSHIFT_LIMITS = Limits(text=65_535, binary=64_000)
 # Memory for counting the keys of a large table, before DuckDB uses the disk.
 DUCKDB_QUERY_MEMORY = "200MB"
 
+DUCKDB_HEADERS = 3 * 4096  # bytes of a DuckDB file before its first block
+
 LANDING_LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"  # below <landing>/<raw schema>/
 
 
@@ -192,10 +194,13 @@ def check_file(path: Path) -> None:
     # What a killed run left in the log beside the file may count blocks that are not written yet.
     if not path.exists() or path.with_name(f"{path.name}.wal").exists():
         return
-    size = path.stat().st_size
+    size = path.stat().st_size - DUCKDB_HEADERS
     with duckdb.connect(str(path), read_only=True) as connection:
-        ((blocks,),) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
-    if size < blocks:
+        ((block, total, used),) = connection.execute(
+            "select block_size, total_blocks, used_blocks from pragma_database_size()"
+        ).fetchall()
+    # Free blocks may be missing at the end of a whole file, as they were never written: then it ends with a block.
+    if size < block * used or (size < block * total and size % block):
         raise ExtractError(f"{path}: the file is truncated; {DAMAGED_FILE}")
 
 

@@ -42,7 +42,7 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
         kind = ExtractError if "authentication failed" in str(error) else PassingError
         raise kind(
             f"postgres: cannot sign in to database {settings.database} at {settings.host}:{settings.port} as "
-            f"{settings.user}: {error}. Check that the server is up and the SOURCE_POSTGRES_… settings"
+            f"{settings.user}: {error}. Check that the server is up and the {settings.prefix}_… settings"
         ) from error
     with connection:
         try:

@@ -51,8 +51,7 @@ def read_columns(cursor: Cursor, table: PostgresTable, settings: PostgresSetting
 
     Raises:
         ExtractError: if the table does not exist or may not be read, lacks a column that the declaration names, or
-        has
-            two columns that get the same name.
+            has two columns that get the same name.
     """
     where = f"{table.full_name}: {table.source_relation} in database {settings.database}"
     cursor.execute(

@@ -91,7 +91,8 @@ def first(folder: Path) -> First:
 
 
 def test_all_sources_come_through_to_silver(first: First) -> None:
-    assert first.done.stderr == ""
+    # On a busy machine the sandbox reports how many sales it has made.
+    assert [line for line in first.done.stderr.splitlines() if not line.startswith("sandbox: ")] == []
     lines = first.done.stdout.splitlines()
     steps = [line[10:] for line in lines if " Load the source " in line or " Build: " in line]
     stages = (

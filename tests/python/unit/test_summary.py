@@ -1,6 +1,7 @@
 """The summary of a run on narrow terminals: it fits, and no number is cut."""
 
 import io
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from extract import report
 from extract.checks.audit import Comparison, Load
 from extract.load.runner import TableRun
+from extract.logs import configure_logging
 from extract.transform.build import BuildResult, Layers, Models
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,8 +23,8 @@ LOADED = TableRun(
 BUILT = BuildResult(
     {"pass": 90},
     (),
-    {"venda": Models('"w"."bronze"."venda"', '"w"."silver"."venda"', '"w"."silver"."venda_rejeitada"')},
-    {"venda": Layers(1_234_567_890, 1_234_555_555, 12_335)},
+    {"postgres.venda": Models("bronze.venda", "silver.venda", '"w"."silver"."x"', "silver.venda_rejeitada")},
+    {"postgres.venda": Layers(1_234_567_890, 1_234_555_555, 12_335)},
 )
 NUMBERS = ("1,234,567,890", "12,345,678", "1,234,567", "1,234,555,555", "12,335")
 
@@ -68,3 +70,33 @@ def test_the_audit_folds_words_and_no_number(screen: io.StringIO) -> None:
     assert widest(screen) <= report.console.width
     assert screen.getvalue().count("1,234,567,890") == 4
     assert screen.getvalue().count("§") == 36
+
+
+COMPARED = Comparison("postgres.venda", "raw = bronze", 9, 9, "select 1 as the_difference", same=False)
+BEHIND = "postgres.venda: raw has newer loads; run make build"
+
+
+def test_a_model_that_only_lacks_newer_loads_is_reported_with_what_to_do(screen: io.StringIO) -> None:
+    report.print_comparisons([replace(COMPARED, behind=True)], every=True)
+
+    shown = " ".join(screen.getvalue().split())
+    assert "postgres.venda raw = bronze - -" in shown
+    assert shown.endswith(f"audit 0 of 1 counts agree {BEHIND}")
+
+
+def test_a_model_that_differs_is_reported_with_the_query(screen: io.StringIO) -> None:
+    report.print_comparisons([COMPARED], every=True)
+
+    assert "9 and 9, but not the same ones" in " ".join(screen.getvalue().split())
+    assert "the_difference" in screen.getvalue()
+    assert BEHIND not in screen.getvalue()
+
+
+def test_the_log_says_what_to_do_about_newer_loads(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging((), debug=False)
+    report.print_comparisons([replace(COMPARED, behind=True), COMPARED], every=False)
+
+    behind, differs, _ = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert behind["message"] == f"audit {BEHIND}"
+    assert behind.keys().isdisjoint({"expected", "found", "query"})
+    assert (differs["message"], differs["found"]) == ("audit postgres.venda: raw = bronze", 9)

@@ -116,6 +116,14 @@ def test_a_load_that_bronze_lacks(warehouse: Warehouse) -> None:
     missed = "update bronze.venda set _dlt_load_id = '1.1'"
     # The query lists each key twice of which bronze has an older version.
     assert warehouse.differences(missed) == [("raw = bronze", 4, 4, [(1, 2), (4, 2)])]
+    assert [one.behind for one in warehouse.audited() if not one.ok] == [True]
+
+
+def test_a_key_that_bronze_lacks_although_it_has_later_loads(warehouse: Warehouse) -> None:
+    assert warehouse.differences(
+        "delete from bronze.venda where id_venda = 9; delete from silver.venda where id_venda = 9"
+    ) == [("raw = bronze", 4, 3, [(9, 1)])]
+    assert not any(one.behind for one in warehouse.audited())
 
 
 def test_a_key_that_was_added_and_deleted_is_not_missing(warehouse: Warehouse) -> None:

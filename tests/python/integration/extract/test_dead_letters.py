@@ -37,7 +37,9 @@ def test_a_row_with_a_value_that_no_warehouse_can_store_is_a_dead_letter(
 
     assert outcome.code == 1
     assert outcome.status("postgres.venda") == "partial"
-    assert "1 rows do not fit; raw_postgres.venda_dead_letter has each with its reason" in outcome.output
+    assert (
+        "1 rows have values that the warehouse cannot hold; raw_postgres.venda_dead_letter has each with its reason"
+    ) in outcome.output
     assert world.query("select id_venda from raw_postgres.venda where _deleted is null") == [(1,)]
     ((key, row, why),) = dead_letters(world)
     assert (key, row["quando"], row["venda"], why) == ("2", in_json, 20, reason)
@@ -96,7 +98,7 @@ def test_a_dead_letter_is_reported_by_every_run_until_it_is_fixed(world: World) 
     world.run("postgres")
     again = world.run("postgres")
     assert again.code == 1
-    assert "1 rows that did not fit before still wait in raw_postgres.venda_dead_letter" in again.output
+    assert "postgres.venda: 1 dead letters of earlier loads wait in raw_postgres.venda_dead_letter" in again.output
     world.execute("update public.venda set data_venda = '2024-01-02' where id_venda = 2")
     assert world.run("postgres").code == 0
 

@@ -19,7 +19,7 @@ def test_all_checks_pass(world: World) -> None:
     outcome = world.main(["doctor"])
     assert outcome.code == 0, outcome.output
     assert checks(outcome).keys() == {
-        "versions", "api", "postgres", "postgres.venda", "parquet.categoria", "warehouse", "dbt schemas",
+        "versions", "api.funcionario", "parquet.categoria", "postgres", "postgres.venda", "warehouse", "dbt schemas",
     }  # fmt: skip
     assert checks(outcome)["dbt schemas"] == (True, "a build writes to bronze, silver")
 
@@ -40,9 +40,9 @@ def test_each_fault_is_reported_and_hides_no_other(world: World, monkeypatch: py
     said = found(world)
 
     assert [what for what, (ok, _) in said.items() if not ok] == [
-        "api", "postgres.venda", "parquet.categoria", "warehouse: settings",
+        "api.funcionario", "parquet.categoria", "postgres.venda", "warehouse: settings",
     ]  # fmt: skip
-    assert "expected a name in plain text, got HTML" in said["api"][1]
+    assert "expected a name in plain text, got HTML" in said["api.funcionario"][1]
     assert "its key column id_venda is missing" in said["postgres.venda"][1]
     assert "2024-13-45/categoria.parquet: expected a folder YYYY-MM-DD" in said["parquet.categoria"][1]
     assert "REDSHIFT_HOST: expected the host of the workgroup, got" in said["warehouse: settings"][1]

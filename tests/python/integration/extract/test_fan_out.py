@@ -179,7 +179,7 @@ def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     sell(world, 3, 30)
     plan(world)
     with monkeypatch.context() as patch, pytest.raises(SystemExit, match="died"):
-        patch.setattr(extract.load.runner, "hold", die)
+        patch.setattr(extract.load.runner, "hold_load", die)
         patch.setattr(extract.load.runner, "record", lambda *_: None)
         world.main(["range", *TABLE, "--number", "2"])
     assert visible(world) != []
@@ -332,7 +332,7 @@ def test_a_dead_letter_in_a_range_is_reported_by_the_run_alone(world: World) -> 
     assert [outcome.code for outcome in load(world, 1, 2, 3)] == [0, 0, 0]
     outcome = world.run("postgres")
     assert outcome.code == 1
-    assert "postgres.venda: 1 rows that did not fit before still wait" in outcome.output
+    assert "postgres.venda: 1 dead letters of earlier loads wait" in outcome.output
     assert world.query("select key from raw_postgres.venda_dead_letter") == [("2",)]
     assert "audit: 2 of 2 counts agree" in outcome.output
 
@@ -408,7 +408,7 @@ def test_a_view_is_not_planned(world: World) -> None:
     world.execute("alter table public.venda rename to tudo; create view public.venda as select * from public.tudo")
     outcome = plan(world)
     assert outcome.code == 1
-    assert "expected a table to read in mode xmin, got a view or a foreign one" in outcome.output
+    assert "expected a table to read in mode xmin, got a view or a foreign table" in outcome.output
 
 
 @pytest.mark.parametrize("ranges", ["1", "201", "-3", "x"])

@@ -56,6 +56,21 @@ def test_doctor_finds_a_truncated_file_that_opens(world: World) -> None:
     assert not found["ok"]
 
 
+def test_a_file_from_which_much_was_deleted_is_whole(world: World) -> None:
+    """DuckDB cuts free blocks off the end of the file and still counts them."""
+    assert world.run().code == 0
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("create table t as select hash(i)::varchar as s from range(300000) as r(i)")
+    with duckdb.connect(str(world.warehouse)) as connection:
+        connection.execute("drop table t")
+    blocks = "select block_size * total_blocks from pragma_database_size()"
+    assert world.warehouse.stat().st_size < world.query(blocks)[0][0]
+
+    assert world.run().code == 0
+    (found,) = [line for line in world.main(["doctor"]).lines if line["check"] == "warehouse"]
+    assert found["ok"]
+
+
 def truncate(file: Path, share: float) -> None:
     """Cuts the end of a file off."""
     with file.open("r+b") as opened:
