@@ -46,7 +46,7 @@ class Project:
         self.changed[path] = text or None
 
     def add_item(self, path: str, place: tuple[Step, ...], block: str, before: tuple[str, ...] = ()) -> None:
-        """Notes an item of a list. All items of a list are added at once: one by one takes minutes in a large file."""
+        """Notes an item of a list. All items of a list are added at once: one by one would take minutes."""
         self.items.setdefault((path, place, before), []).append(block)
 
     def write(self) -> Iterator[str]:
