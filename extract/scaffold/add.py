@@ -15,7 +15,7 @@ from extract.scaffold.found import FILES, FoundColumn, FoundTable
 from extract.scaffold.parquet import read_file
 from extract.scaffold.postgres import find_tables
 from extract.scaffold.project import Project
-from extract.scaffold.yaml_text import Step, add_item, find, remove_item, replace_scalar, value_of
+from extract.scaffold.yaml_text import Step, add_items, find, remove_item, replace_scalar, value_of
 from extract.settings import PostgresSettings, read_settings
 
 PREFIXES = {"postgres": "SOURCE_POSTGRES"}  # of settings, where it is not the source's name
@@ -197,7 +197,7 @@ def declare(project: Project, source: Source, table: FoundTable) -> None:
     for file, _ in project.entries("sources", source.dataset):
         text = project.read(file) or ""
         if find(text, tables) is not None:
-            project.change(file, add_item(text, tables, block, before=("_dlt_loads",)))
+            project.add_item(file, tables, block, before=("_dlt_loads",))
             return
     file = f"models/bronze/_{source.dataset}__sources.yml"
     if project.read(file) is not None:
@@ -226,9 +226,7 @@ def write_models(project: Project, source: Source, table: FoundTable) -> None:
         if text is None or find(text, ("models",)) is None:
             project.change(file, f"{text or ''}models:\n{indented}")
         else:
-            gap = "\n" if text.count("\n  - name:") == 1 else ""
-            added = add_item(text, ("models",), block)
-            project.change(file, added.replace(indented, gap + indented) if gap else added)
+            project.add_item(file, ("models",), block)
 
 
 def free_suffix(project: Project, source: Source, name: str) -> str:
@@ -325,9 +323,8 @@ class Update:
             place = (*path, "columns", ("name", name), "data_type")
             if find(text, place) is not None:
                 text = replace_scalar(text, place, templates.scalar_type(data_type))
-        for block in new:
-            last = ("_deleted", "_dlt_load_id", "excluida_em", "carregado_em")
-            text = add_item(text, (*path, "columns"), block, before=last)
+        last = ("_deleted", "_dlt_load_id", "excluida_em", "carregado_em")
+        text = add_items(text, (*path, "columns"), [*new], before=last)
         self.project.change(file, text)
 
     def change_sql(

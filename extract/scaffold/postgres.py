@@ -35,6 +35,7 @@ class Relation:
     name: str
     kind: str
     comment: str
+    is_populated: bool
 
     @property
     def sql(self) -> str:
@@ -69,7 +70,7 @@ def read_relations(cursor: Cursor) -> list[Relation]:
     """Returns all tables and views but the system's, those of extensions, and single partitions."""
     cursor.execute(
         "select c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,"
-        " coalesce(obj_description(c.oid, 'pg_class'), '')"
+        " coalesce(obj_description(c.oid, 'pg_class'), ''), c.relispopulated"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         f" where c.relkind in ({', '.join(map(literal, KINDS))}) and not c.relispartition"
         " and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'"
@@ -135,8 +136,10 @@ def read_table(
     """Returns what the catalogue says of a table.
 
     Raises:
-        ExtractError: if the user may not read it.
+        ExtractError: if it cannot be read.
     """
+    if not relation.is_populated:
+        raise ExtractError(f"it has never been populated; refresh materialized view {relation.sql}, then add it")
     cursor.execute(
         "select a.attname::text, t.typname::text, case when d.typtype = 'd' then d.typtypmod else a.atttypmod end,"
         " t.typtype::text = 'e', a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), ''),"

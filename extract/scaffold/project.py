@@ -9,7 +9,7 @@ import yaml
 
 from extract.declarations import Table
 from extract.errors import ExtractError
-from extract.scaffold.yaml_text import Step, names, remove_item
+from extract.scaffold.yaml_text import Step, add_items, names, parse, remove_item
 
 
 class Project:
@@ -18,6 +18,9 @@ class Project:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or Path(os.environ.get("DBT_PROJECT_DIR") or ".")
         self.changed: dict[str, str | None] = {}  # a path: its new text, or None if it goes
+        self.items: dict[
+            tuple[str, tuple[Step, ...], tuple[str, ...]], list[str]
+        ] = {}  # to add to lists of YAML files
 
     def read(self, path: str) -> str | None:
         """Returns the text of a file, as it will be; None if it does not exist."""
@@ -34,7 +37,7 @@ class Project:
         """
         if text is not None and path.endswith((".yml", ".yaml")):
             try:
-                yaml.safe_load(text)
+                parse(text)
             except yaml.YAMLError as error:
                 problem = " ".join(str(error).split())
                 raise ExtractError(
@@ -42,8 +45,14 @@ class Project:
                 ) from error
         self.changed[path] = text or None
 
+    def add_item(self, path: str, place: tuple[Step, ...], block: str, before: tuple[str, ...] = ()) -> None:
+        """Notes an item of a list. All items of a list are added at once: one by one would take minutes."""
+        self.items.setdefault((path, place, before), []).append(block)
+
     def write(self) -> Iterator[str]:
         """Writes the changes; yields what was done to each file."""
+        for (path, place, before), blocks in self.items.items():
+            self.change(path, add_items(self.read(path) or "", place, blocks, before))
         for path, text in self.changed.items():
             file = self.root / path
             if text is None:
@@ -98,7 +107,7 @@ class Project:
     def remove(self, file: str, path: Sequence[Step]) -> None:
         """Removes an item from a YAML file, and the file if nothing is left in it."""
         text = remove_item(self.read(file) or "", path)
-        self.change(file, text if yaml.safe_load(text) else None)
+        self.change(file, text if parse(text) else None)
 
     def undeclare(self, table: Table) -> None:
         """Notes that a declaration goes, and its source with the last one."""

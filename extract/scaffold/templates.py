@@ -15,7 +15,7 @@ _WORDS = """
     between binary blanksasnull both bytedict bzip2 case cast check collate column constraint create
     credentials cross current_date current_time current_timestamp current_user current_user_id default
     deferrable deflate defrag delta delta32k desc describe disable distinct do else emptyasnull enable encode
-    encrypt encryption end except explicit false for foreign freeze from full globaldict256 globaldict64k
+    encrypt encryption end except explicit false fetch for foreign freeze from full globaldict256 globaldict64k
     grant group gzip having identity ignore ilike in initially inner intersect interval into is isnull join
     lambda language lateral leading left like limit localtime localtimestamp lun luns lzo lzop minus mostly16
     mostly32 mostly8 natural new not notnull null nulls off offline offset oid old on only open or order outer

@@ -79,7 +79,7 @@ def comparable(rows: list[tuple[object, ...]]) -> list[list[str]]:
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat()
         if isinstance(value, float):
-            return repr(round(value, 5))
+            return f"{value:.6g}"  # the digits of a real
         if isinstance(value, str):
             return repr("NaN" if value == "nan" else value)
         return repr(value.normalize() if isinstance(value, Decimal) else value)
