@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from s3fs import S3FileSystem
 
 from extract.checks import doctor
 from sandbox.aws.s3 import LANDING
+from tests.python.helpers.declared import DEMO
 from tests.python.helpers.redshift_target import RedshiftTarget
 
 SYSTEM_VIEWS = ("stv_db_isolation_level", "svv_roles", "svv_user_grants")
@@ -23,7 +25,8 @@ def examine(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monkey
 
     def look(**settings: str) -> dict[str, doctor.Check]:
         redshift.set(monkeypatch, EXTRACT_WORK=str(tmp_path), **settings)
-        return {check.what: check for check in doctor.looked_at("warehouse", [], doctor.os.environ, doctor.warehouse)}
+        warehouse = partial(doctor.warehouse, declarations=DEMO)
+        return {check.what: check for check in doctor.looked_at("warehouse", [], doctor.os.environ, warehouse)}
 
     return look
 

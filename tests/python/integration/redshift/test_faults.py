@@ -236,7 +236,7 @@ def test_a_landing_without_free_space(shop: Shop) -> None:
         outcome = shop.run(AWS_ENDPOINT_URL_S3=s3.url)
         S3FileSystem.clear_instance_cache()
 
-    shop.check_failed(outcome, "postgres.venda: ", "No space left", "make room, then run again")
+    shop.check_failed(outcome, "postgres.venda: ", "No space left", "free some space, then run again")
     shop.check_whole(shop.run())
 
 
@@ -245,7 +245,9 @@ def test_a_raw_table_that_somebody_altered(shop: Shop) -> None:
     outcome = shop.run()
     shop.redshift.execute("alter table raw_postgres.venda drop column nota")
 
-    shop.check_failed(outcome, "Unmatched number of columns between table and file", "undo what was altered in it")
+    shop.check_failed(
+        outcome, "Unmatched number of columns between table and file", "the raw table was altered: undo the change"
+    )
     shop.check_whole(shop.run())
 
 
