@@ -22,8 +22,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Passing faults are retried for a while. Tests that are not about retries do not wait for that.
 os.environ["RETRY_SECONDS"] = "0"
 
-# dlt reads its log level once in a process, whichever test is the first to use it. A log that it opens during one test
-# would write to the closed output of that test in all others.
+# dlt reads its log level once in a process, whichever test is the first to use it. A log that it opens during one
+# test would write to the closed output of that test in all others.
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 
 hypothesis.settings.register_profile("untimed", deadline=None)
