@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from extract import interrupt, logs, report
 from extract.checks import doctor
@@ -14,7 +15,7 @@ from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
 from extract.load.fan_out import PlanRead, find_due_range
 from extract.load.replay import NEXT_STEP, replay
-from extract.load.runner import Progress, TableRun, extract, read_state, reconcile_table, record
+from extract.load.runner import Progress, TableRun, extract, read_state, reconcile
 from extract.reading import Read
 from extract.scaffold.add import add
 from extract.scaffold.listing import list_tables
@@ -91,16 +92,7 @@ def reconcile_tables(options: argparse.Namespace) -> int:
     tables = [t for t in read_declarations().tables if isinstance(t, PostgresTable) and not t.replaces]
     sources = tuple(dict.fromkeys(table.source for table in tables))
 
-    def reconcile(settings: Settings, warehouse: Warehouse, progress: Progress) -> list[TableRun]:
-        runs: list[TableRun] = []
-        try:
-            for table in tables:
-                runs += reconcile_table(table, settings, warehouse, progress)
-        finally:
-            record(runs, settings.run_id, warehouse)
-        return runs
-
-    return exit_code(load(options, sources, reconcile))
+    return exit_code(load(options, sources, partial(reconcile, tables)))
 
 
 def backfill_table(options: argparse.Namespace) -> int:

@@ -96,6 +96,11 @@ class Table:
         return f"{self.name}_dead_letter"
 
     @property
+    def source_keys(self) -> str:
+        """The name of the raw table of the keys that the source has, if they are compared in the warehouse."""
+        return f"{self.name}_source_keys"
+
+    @property
     def replaces(self) -> bool:
         """True if a read is the whole table and replaces what was loaded before."""
         return self.mode in self.REPLACING
@@ -260,7 +265,7 @@ class _Reader:
         """Refuses a table whose name another one needs for a table that the loaders make."""
         names = {table.full_name for table in self.tables}
         for table in self.tables:
-            for made in (table.dead_letters, f"{table.name}_source_keys"):
+            for made in (table.dead_letters, table.source_keys):
                 if f"{table.source.name}.{made}" in names:
                     place = self._places[f"{table.source.name}.{made}"]
                     self.problems.append(f"{place}: the loaders need this name for {table.full_name}; choose another")

@@ -9,7 +9,7 @@ from typing import Any
 
 from extract.declarations import Table
 from extract.errors import ExtractError
-from extract.reading import Limits, Read, Reading
+from extract.reading import Limits, Reading
 from extract.types import BYTES_PER_CHARACTER
 from extract.warehouse.targets import Warehouse
 
@@ -78,14 +78,13 @@ def type_name(column: Any) -> str:
             return {"double": "double precision", "bool": "boolean", "binary": "bytea"}.get(kind, str(kind))
 
 
-def check_share(read: Read, reading: Reading, minimum_share: float, warehouse: Warehouse) -> None:
+def check_share(table: Table, reading: Reading, minimum_share: float, warehouse: Warehouse) -> None:
     """Refuses a read that would replace a table much larger than itself.
 
     Raises:
         ExtractError: with both counts and the command that accepts it.
     """
-    table = read.table
-    if not read.replaces or (table.dataset, table.name) not in warehouse.tables():
+    if not table.replaces or (table.dataset, table.name) not in warehouse.tables():
         return
     ((loaded,),) = warehouse.query(f"select count(*) from {table.relation}")
     arriving = reading.rows_source - reading.rows_dead_letter

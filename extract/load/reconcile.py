@@ -47,7 +47,7 @@ class SourceKeys:
         """The raw table of the keys."""
         table = self.table_of_keys
         return replace(
-            table, name=f"{table.name}_source_keys", mode="full", relation_name=table.relation_name or table.name,
+            table, name=table.source_keys, mode="full", relation_name=table.relation_name or table.name,
             columns=(), cursor=None, lag=None, dist=None, sort=None,
         )  # fmt: skip
 

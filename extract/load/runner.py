@@ -8,6 +8,7 @@ same load as its rows.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -98,20 +99,45 @@ def extract(
     Raises:
         NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
     """
-    runs: list[TableRun] = []
-    try:
+    with recorded(settings, warehouse) as runs:
         for read in reads:
             name = read.table.full_name
             if any(run.status == "failed" and run.name == name for run in runs):
                 continue
             runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted))
             runs += reconcile_if_due(read, runs[-1], settings, warehouse, progress)
-    finally:  # what is loaded is recorded, also when Ctrl-C ends the rest
+    return runs
+
+
+def reconcile(
+    tables: Sequence[PostgresTable], settings: Settings, warehouse: Warehouse, progress: Progress
+) -> list[TableRun]:
+    """Reconciles the tables, however many of their keys are gone, and records each; returns the results.
+
+    Raises:
+        NotRecordedError: as `extract`.
+    """
+    with recorded(settings, warehouse) as runs:
+        for table in tables:
+            runs += reconcile_table(table, settings, warehouse, progress)
+    return runs
+
+
+@contextmanager
+def recorded(settings: Settings, warehouse: Warehouse) -> Iterator[list[TableRun]]:
+    """Yields a list of runs and records what it contains at the end, also if Ctrl-C ends the rest.
+
+    Raises:
+        NotRecordedError: if the record could not be written.
+    """
+    runs: list[TableRun] = []
+    try:
+        yield runs
+    finally:
         try:
             record(runs, settings.run_id, warehouse)
         except Exception as error:
             raise NotRecordedError(reason(f"{OPS_DATASET}.{OPS_TABLE}", error, settings.secrets)) from error
-    return runs
 
 
 def reconcile_if_due(
@@ -200,7 +226,8 @@ def load(
                 pipeline = warehouse.pipeline(table.dataset, table.name)
             else:
                 check_columns(table, reading, pipeline, warehouse.limits)
-                check_share(read, reading, settings.minimum_share, warehouse)
+                if isinstance(read, OwnRead):  # of the source's keys alone, any number may be gone
+                    check_share(table, reading, settings.minimum_share, warehouse)
                 check_clock(table, warehouse)
             landed = Count()
             source = dlt_source(read, reading, landed, progress, warehouse.limits)
@@ -311,9 +338,16 @@ def restart_table(table: Table, warehouse: Warehouse) -> None:
     renamed = [name for name in (table.name, table.dead_letters) if (table.dataset, name) in existing]
     warehouse.execute(
         *(f'alter table {table.dataset}."{name}" rename to "{name}_{suffix}"' for name in renamed),
-        f"delete from {table.dataset}._dlt_version where schema_name = {literal(table.name)}",
-        f"delete from {table.dataset}._dlt_pipeline_state"
-        f" where pipeline_name = {literal(f'{table.dataset}_{table.name}')}",
+        f'drop table if exists {table.dataset}."{table.source_keys}"',  # the key may have other types now
+        *(
+            statement
+            for name in (table.name, table.source_keys)
+            for statement in (
+                f"delete from {table.dataset}._dlt_version where schema_name = {literal(name)}",
+                f"delete from {table.dataset}._dlt_pipeline_state"
+                f" where pipeline_name = {literal(f'{table.dataset}_{name}')}",
+            )
+        ),
     )
     log.warning(
         "%s: loaded from the beginning; its old rows are kept as %s.%s_%s. Build its models with --full-refresh",
