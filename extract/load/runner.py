@@ -335,19 +335,18 @@ def restart_table(table: Table, warehouse: Warehouse) -> None:
     if (table.dataset, table.name) not in existing:
         return
     suffix = f"until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
-    renamed = [name for name in (table.name, table.dead_letters) if (table.dataset, name) in existing]
+    names = (table.name, table.dead_letters, table.source_keys)
+    renamed = [name for name in names[:2] if (table.dataset, name) in existing]
+    # Columns may have other types now: of the list of keys, and where dlt stages a table that is replaced.
+    staging = f"{table.dataset}_staging"
+    stale = [(table.dataset, table.source_keys), *((staging, name) for name in names)]
+    forgotten = ", ".join(literal(name) for name in (table.name, table.source_keys))
+    pipelines = ", ".join(literal(f"{table.dataset}_{name}") for name in (table.name, table.source_keys))
     warehouse.execute(
         *(f'alter table {table.dataset}."{name}" rename to "{name}_{suffix}"' for name in renamed),
-        f'drop table if exists {table.dataset}."{table.source_keys}"',  # the key may have other types now
-        *(
-            statement
-            for name in (table.name, table.source_keys)
-            for statement in (
-                f"delete from {table.dataset}._dlt_version where schema_name = {literal(name)}",
-                f"delete from {table.dataset}._dlt_pipeline_state"
-                f" where pipeline_name = {literal(f'{table.dataset}_{name}')}",
-            )
-        ),
+        *(f'drop table {schema}."{name}"' for schema, name in stale if (schema, name) in existing),
+        f"delete from {table.dataset}._dlt_version where schema_name in ({forgotten})",
+        f"delete from {table.dataset}._dlt_pipeline_state where pipeline_name in ({pipelines})",
     )
     log.warning(
         "%s: loaded from the beginning; its old rows are kept as %s.%s_%s. Build its models with --full-refresh",

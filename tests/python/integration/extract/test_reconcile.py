@@ -150,6 +150,38 @@ def test_deletions_and_missed_rows_of_a_key_of_any_type_are_found(
     assert_agreed(world.run("postgres"))
 
 
+def test_a_table_with_a_text_key_that_was_emptied_is_reconciled_on_demand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute("create table public.item (codigo text, valor integer); insert into item values ('a', 1), ('b', 2)")
+    declare(monkeypatch, postgres_table("item", "codigo", "xmin"))
+    world.run("postgres")
+    world.execute("delete from public.item where codigo = 'b'")
+    assert_agreed(world.run("postgres"))  # the list of keys exists now
+    world.execute("delete from public.item")
+    refused = world.run("postgres")
+    assert refused.code == 1
+    assert "1 are gone; none of them was deleted. If that is right: python -m extract reconcile" in refused.output
+
+    assert world.main(["reconcile"]).code == 0
+    assert_agreed(world.run("postgres"))
+
+
+def test_a_key_that_is_accepted_with_another_type_is_reconciled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute("create table public.item (codigo date, valor integer); insert into item select '2024-01-01', 1")
+    world.execute("insert into item select '2024-01-02', 1")
+    declare(monkeypatch, postgres_table("item", "codigo", "xmin"))
+    world.run("postgres")
+    world.execute("delete from public.item where codigo = '2024-01-02'")
+    assert_agreed(world.run("postgres"))
+    world.execute("alter table item alter codigo type text; insert into item values ('a', 2), ('b', 3)")
+    assert world.main(["run", "--accept", "postgres.item"]).code == 0
+    world.execute("delete from public.item where codigo = 'b'")
+    assert_agreed(world.run("postgres"))
+
+
 def test_a_repeated_key_that_is_corrected_at_the_source_is_reported_no_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
