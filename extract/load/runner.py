@@ -345,7 +345,11 @@ def restart_table(table: Table, warehouse: Warehouse) -> None:
     warehouse.execute(
         *(f'alter table {table.dataset}."{name}" rename to "{name}_{suffix}"' for name in renamed),
         *(f'drop table {schema}."{name}"' for schema, name in stale if (schema, name) in existing),
-        f"delete from {table.dataset}._dlt_version where schema_name in ({forgotten})",
+        *(
+            f"delete from {schema}._dlt_version where schema_name in ({forgotten})"
+            for schema in (table.dataset, staging)
+            if (schema, "_dlt_version") in existing
+        ),
         f"delete from {table.dataset}._dlt_pipeline_state where pipeline_name in ({pipelines})",
     )
     log.warning(

@@ -102,3 +102,17 @@ def test_the_share_is_a_setting(world: World, monkeypatch: pytest.MonkeyPatch) -
     world.names = {1: "Ana"}
     monkeypatch.setenv("MINIMUM_SHARE", "0.1")
     assert world.run("api").code == 0
+
+
+def test_a_replaced_table_is_accepted_with_a_type_that_does_not_convert(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.execute("create table public.item (dia date); insert into item values ('2024-01-01')")
+    declare(monkeypatch, postgres_table("item", (), "full"))
+    assert world.run("postgres").code == 0
+    assert world.run("postgres").code == 0
+    world.execute("alter table item alter dia type text; insert into item values ('ontem')")
+    refused = world.run("postgres")
+    assert "column dia was date as loaded before and is text at the source" in refused.output
+    assert world.main(["run", "--source", "postgres", "--accept", "postgres.item"]).code == 0
+    assert world.query("select dia from raw_postgres.item order by 1") == [("2024-01-01",), ("ontem",)]
