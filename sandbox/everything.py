@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from redshift_standin.postgres import PostgresServer
+from redshift_standin.postgres import ConnectionSettings, PostgresServer
 from sandbox.settings import Settings
 from sandbox.sources import api, drop, venda
 
@@ -35,19 +35,25 @@ def demo_sources(server: PostgresServer, settings: Settings) -> Iterator[dict[st
     today = settings.today or venda.last_date(server) or datetime.now().astimezone().date()
     business = venda.bring_forward(server, settings.sales, today)
     drop.bring_forward(settings.folder / "drop", business.category_lists(today))
-    postgres = venda.loader_settings(server)
     with api.serve(api.names(business.employees(today))) as url:
         yield {
             "EMPLOYEES_API_URL": url,
-            "SOURCE_POSTGRES_HOST": postgres.host,
-            "SOURCE_POSTGRES_PORT": str(postgres.port),
-            "SOURCE_POSTGRES_DATABASE": postgres.dbname,
-            "SOURCE_POSTGRES_USER": postgres.user,
-            "SOURCE_POSTGRES_PASSWORD": postgres.password,
-            "SOURCE_POSTGRES_SSLMODE": postgres.sslmode,
+            **source_settings(venda.loader_settings(server)),
             "PARQUET_DROP": str(settings.folder / "drop"),
             "TODAY": today.isoformat(),
         }
+
+
+def source_settings(postgres: ConnectionSettings) -> dict[str, str]:
+    """Returns the settings with which the loaders connect to a Postgres source."""
+    return {
+        "SOURCE_POSTGRES_HOST": postgres.host,
+        "SOURCE_POSTGRES_PORT": str(postgres.port),
+        "SOURCE_POSTGRES_DATABASE": postgres.dbname,
+        "SOURCE_POSTGRES_USER": postgres.user,
+        "SOURCE_POSTGRES_PASSWORD": postgres.password,
+        "SOURCE_POSTGRES_SSLMODE": postgres.sslmode,
+    }
 
 
 @contextmanager

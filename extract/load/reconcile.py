@@ -20,6 +20,7 @@ from extract.declarations import PostgresTable
 from extract.errors import ExtractError
 from extract.reading import Limits, Reading, State
 from extract.settings import Settings
+from extract.sources.postgres.columns import SourceColumn
 from extract.sources.postgres.read import FurtherRead
 from extract.sources.postgres.snapshot import Snapshot, open_snapshot
 from extract.sql import literal, quote
@@ -174,15 +175,18 @@ def keys_condition(snapshot: Snapshot, keys: Sequence[Key]) -> str:
     if not keys:
         return "false"
     columns = ", ".join(column.sql for column in snapshot.key)
-    values = ", ".join(f"({', '.join(literal(key_literal(value)) for value in key)})" for key in keys)
-    return f"({columns}) in ({values})"
+    rows = (", ".join(map(key_literal, snapshot.key, key)) for key in keys)
+    return f"({columns}) in ({', '.join(f'({row})' for row in rows)})"
 
 
-def key_literal(value: Any) -> str:
-    """Returns a value of a key as PostgreSQL reads it."""
-    if isinstance(value, bytes | memoryview):
-        return f"\\x{bytes(value).hex()}"
-    return str(value)
+def key_literal(column: SourceColumn, value: Any) -> str:
+    """Returns a value of a key, as the warehouse returned it, as a literal of PostgreSQL."""
+    return literal(f"\\x{to_bytes(value).hex()}" if column.kind == "bytea" else str(value))
+
+
+def to_bytes(value: bytes | str) -> bytes:
+    """Returns a binary value; Redshift's clients return VARBYTE as hexadecimal text."""
+    return bytes.fromhex(value.removeprefix("\\x")) if isinstance(value, str) else value
 
 
 def arrow_keys(snapshot: Snapshot, keys: Sequence[Key]) -> pa.Table:
@@ -192,7 +196,5 @@ def arrow_keys(snapshot: Snapshot, keys: Sequence[Key]) -> pa.Table:
     columns = []
     for number, field in enumerate(fields):
         values = [key[number] for key in keys]
-        if pa.types.is_binary(field.type):  # Redshift's clients return VARBYTE as hexadecimal text
-            values = [bytes.fromhex(value) if isinstance(value, str) else bytes(value) for value in values]
-        columns.append(pa.array(values, field.type))
+        columns.append(pa.array(map(to_bytes, values) if pa.types.is_binary(field.type) else values, field.type))
     return pa.table(columns, schema=pa.schema(fields))

@@ -12,6 +12,7 @@ from redshift_connector.iam_helper import IamHelper
 
 from extract.__main__ import main
 from redshift_standin.postgres import PostgresServer
+from sandbox.everything import source_settings
 from sandbox.sources.api import serve
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 from tests.python.helpers.world import VENDA, Outcome, World
@@ -77,19 +78,13 @@ def world(
         out, err = capfd.readouterr()
         return Outcome(code, out + err)
 
-    login = postgres_server.settings(database)
     with serve(lambda employee: world.answer(employee)) as url:
         world = World(
             environment={
                 "EMPLOYEES_API_URL": url,
                 "EMPLOYEES_API_ATTEMPTS": "2",
                 "EMPLOYEES_API_TIMEOUT": "60",
-                "SOURCE_POSTGRES_HOST": login.host,
-                "SOURCE_POSTGRES_PORT": str(login.port),
-                "SOURCE_POSTGRES_DATABASE": login.dbname,
-                "SOURCE_POSTGRES_USER": login.user,
-                "SOURCE_POSTGRES_PASSWORD": login.password,
-                "SOURCE_POSTGRES_SSLMODE": "disable",
+                **source_settings(postgres_server.settings(database)),
                 "PARQUET_DROP": str(tmp_path / "drop"),
                 "WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
                 "EXTRACT_WORK": str(tmp_path / "work"),

@@ -35,6 +35,10 @@ log = logging.getLogger("extract")
 # PostgreSQL's transaction ids on rows have 32 bits; those of snapshots are extended to 64 (xid8).
 XID_RANGE = 2**32
 
+# The types of a cursor from which a lag can be subtracted.
+TIMES = ("date", "timestamp without time zone", "timestamp with time zone")
+NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
+
 
 @dataclass(frozen=True)
 class PostgresRead(OwnRead):
@@ -129,9 +133,9 @@ def rows_since_cursor(snapshot: Snapshot, state: State) -> tuple[str, State, str
         f"select (max({column}) filter (where {snapshot.is_loadable}))::text, pg_typeof(max({column}))::text"
         f" {snapshot.from_rows}",
     )
-    is_time = kind in ("date", "timestamp without time zone", "timestamp with time zone")
-    if is_time != isinstance(table.lag, timedelta) and table.lag != 0:
-        expected = "a time such as 1 day" if is_time else "a whole number"
+    fitting = kind in TIMES if isinstance(table.lag, timedelta) else kind in NUMBERS or table.lag == 0
+    if not fitting:
+        expected = "a time such as 1 day" if kind in TIMES else "a whole number" if kind in NUMBERS else "0"
         raise ExtractError(f"{table.full_name}: lag: expected {expected}: cursor {table.cursor} is a {kind}")
     if last is None:
         return "true", {"cursor": greatest} if greatest is not None else {}, greatest

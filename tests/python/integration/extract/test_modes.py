@@ -351,3 +351,17 @@ def test_a_text_length_known_to_the_source_stays_known(world: World) -> None:
     columns = json.loads(schema)["tables"]["venda"]["columns"]
     assert columns["loja"]["precision"] == 200  # bytes: a character of UTF-8 has up to four
     assert "precision" not in columns["obs"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lag", "expected"),
+    [("date", 3, "a time such as 1 day"), ("integer", timedelta(days=3), "a whole number"), ("text", 3, "0")],
+)
+def test_a_lag_that_does_not_fit_the_cursor_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, lag: int | timedelta, expected: str
+) -> None:
+    world.execute(f"create table public.item (id integer, mudou {kind})")
+    declare(monkeypatch, postgres_table("item", "id", "cursor", cursor="mudou", lag=lag))
+    outcome = world.run("postgres")
+    assert outcome.code == 1
+    assert f"postgres.item: lag: expected {expected}: cursor mudou is a {kind}" in outcome.output

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from extract.load.reconcile import Reconciliation
+from extract.load.reconcile import Reconciliation, key_literal, to_bytes
 from extract.reading import Limits
 from extract.settings import read_settings
+from extract.sources.postgres.columns import SourceColumn
 from extract.sources.postgres.snapshot import open_snapshot
 from extract.warehouse.raw_tables import RawTable
 from tests.python.helpers import SOAK
@@ -148,6 +149,12 @@ def test_deletions_and_missed_rows_of_a_key_of_any_type_are_found(
     # A key that comes back exists again.
     world.execute(f"insert into public.item values ({one}, 'x', 9)")
     assert_agreed(world.run("postgres"))
+
+
+@given(st.binary(max_size=20))
+def test_a_binary_key_is_the_same_however_the_warehouse_returns_it(value: bytes) -> None:
+    assert {to_bytes(value), to_bytes(value.hex()), to_bytes(f"\\x{value.hex()}")} == {value}
+    assert key_literal(SourceColumn("k", "k", "bytea", -1), value.hex()) == f"'\\x{value.hex()}'"
 
 
 def test_a_table_with_a_text_key_that_was_emptied_is_reconciled_on_demand(

@@ -11,6 +11,7 @@ import pytest
 from s3fs import S3FileSystem
 
 from extract.__main__ import main
+from sandbox.everything import source_settings
 from sandbox.sources import api
 from tests.python.helpers.faulty_proxy import Answer, faulty_proxy
 from tests.python.helpers.redshift_target import RedshiftTarget
@@ -144,12 +145,7 @@ def shop(
         with monkeypatch.context() as patch:
             redshift.set(
                 patch,
-                SOURCE_POSTGRES_HOST=sales.host,
-                SOURCE_POSTGRES_PORT=str(sales.port),
-                SOURCE_POSTGRES_DATABASE=sales.dbname,
-                SOURCE_POSTGRES_USER=sales.user,
-                SOURCE_POSTGRES_PASSWORD=sales.password,
-                SOURCE_POSTGRES_SSLMODE="disable",
+                **source_settings(sales),
                 EXTRACT_WORK=str(tmp_path),
                 LOAD__RAISE_ON_MAX_RETRIES="2",  # dlt's default is 5, with a second between them
                 **settings,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from extract.__main__ import main
+from sandbox.everything import source_settings
 from tests.python.helpers import ROOT
 from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.redshift_target import RedshiftTarget
@@ -76,15 +77,9 @@ def shop(
     capfd: pytest.CaptureFixture[str],
 ) -> Shop:
     """A shop with a hundred loaded sales."""
-    sales = redshift.server.settings(source)
     redshift.set(
         monkeypatch,
-        SOURCE_POSTGRES_HOST=sales.host,
-        SOURCE_POSTGRES_PORT=str(sales.port),
-        SOURCE_POSTGRES_DATABASE=sales.dbname,
-        SOURCE_POSTGRES_USER=sales.user,
-        SOURCE_POSTGRES_PASSWORD=sales.password,
-        SOURCE_POSTGRES_SSLMODE="disable",
+        **source_settings(redshift.server.settings(source)),
         EXTRACT_WORK=str(tmp_path),
     )
 

@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from redshift_standin.postgres import PostgresServer
+from sandbox.everything import source_settings
 from tests.python.helpers import PATIENCE, ROOT
 
 FILES = ("dbt_project.yml", "profiles.yml", ".sqlfluff", "models", "macros", "seeds", "snapshots", "tests/data")
@@ -80,17 +81,11 @@ def team(tmp_path: Path, postgres_server: PostgresServer, database: str) -> Iter
         elif (ROOT / name).exists():
             project.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, project / name)
-    login = postgres_server.settings(database)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     connection = postgres_server.connect(database)
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
-        "SOURCE_POSTGRES_HOST": login.host,
-        "SOURCE_POSTGRES_PORT": str(login.port),
-        "SOURCE_POSTGRES_DATABASE": login.dbname,
-        "SOURCE_POSTGRES_USER": login.user,
-        "SOURCE_POSTGRES_PASSWORD": login.password,
-        "SOURCE_POSTGRES_SSLMODE": "disable",
+        **source_settings(postgres_server.settings(database)),
         "PARQUET_DROP": str(tmp_path / "drop"),
         "WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
         "EXTRACT_WORK": str(tmp_path / "work"),

@@ -12,7 +12,7 @@ import boto3
 import psycopg2
 
 from redshift_standin.postgres import PostgresServer
-from sandbox.everything import everything_up
+from sandbox.everything import everything_up, source_settings
 from sandbox.settings import Settings
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.redshift_target import redshift_up
@@ -73,9 +73,7 @@ def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(
         target.server.create_database("source")
         login = target.server.settings("source")
         settings = {
-            "SOURCE_POSTGRES_HOST": login.host, "SOURCE_POSTGRES_PORT": str(login.port),
-            "SOURCE_POSTGRES_DATABASE": login.dbname, "SOURCE_POSTGRES_USER": login.user,
-            "SOURCE_POSTGRES_PASSWORD": login.password, "SOURCE_POSTGRES_SSLMODE": "disable",
+            **source_settings(login),
             "DBT_TARGET": "sandbox", "EXTRACT_WORK": str(tmp_path / "work"), "RUN_ID": "all-the-same",
         }  # fmt: skip
 
