@@ -36,6 +36,16 @@
 {% endmacro %}
 
 
+{#- The last load of the CTE `loads`. -#}
+{% macro last_of_loads() -%}
+    select
+        load_id as load__id,
+        carregado_em as loaded__at
+    from loads
+    where load_id = (select max(newest.load_id) from loads as newest)
+{%- endmacro %}
+
+
 {#- The modes that read the whole table: each load is all of it, so only the last one counts. -#}
 {% macro rows_of_the_last_load(raw, loads, table) -%}
     with loads as (
@@ -46,11 +56,7 @@
 
     last_load as (
 
-        select
-            load_id as load__id,
-            carregado_em as loaded__at
-        from loads
-        where load_id = (select max(newest.load_id) from loads as newest)
+        {{ last_of_loads() }}
 
     ),
 
@@ -131,11 +137,7 @@
 
     last_load as (
 
-        select
-            load_id as load__id,
-            carregado_em as loaded__at
-        from loads
-        where load_id = (select max(newest.load_id) from loads as newest)
+        {{ last_of_loads() }}
 
     ),
 
