@@ -27,6 +27,10 @@ os.environ["RETRY_SECONDS"] = "0"
 # test would write to the closed output of that test in all others.
 os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 
+# `make` runs the tests, and is run by some of them as a person would run it.
+for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+    os.environ.pop(name, None)
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 

@@ -33,7 +33,7 @@ def clone(tmp_path: Path) -> Path:
 
 def make(clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Runs make as if nothing of it had to be installed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("TODAY", "MAKEFLAGS")}
+    environment = {name: value for name, value in os.environ.items() if name != "TODAY"}
     return subprocess.run(
         ["make", "-o", ".venv/.ready", *arguments],  # noqa: S607  as a person calls it
         cwd=clone, env=environment, capture_output=True, text=True, check=False,

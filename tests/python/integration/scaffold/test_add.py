@@ -1,5 +1,7 @@
 """`extract add` on tables of every kind: what it writes loads, builds and passes, and every value is the source's."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -101,7 +103,7 @@ def test_names_that_are_taken_are_not_overwritten_and_remove_leaves_nothing(team
     assert "raw_postgres" in team.read("models/bronze/bronze_cliente.sql")
     team.extract("run", "--build")
 
-    assert "expected one of postgres.cliente, crm.cliente" in team.extract("remove", "cliente", code=2)
+    assert "expected one of crm.cliente, postgres.cliente" in team.extract("remove", "cliente", code=2)
     own = team.project / "models/silver/silver_nosso.sql"
     own.write_text("select id from {{ ref('silver_crm_cliente') }}\n")
     assert "silver_nosso.sql" in team.extract("remove", "crm.cliente", code=2)
@@ -120,6 +122,7 @@ def test_a_parquet_file_is_added(team: Team) -> None:
     table = pa.table({"id": [1, 2], "nome": ["a", "b"], "preco": pa.array([1.5, 2.5], pa.float32())})
     pq.write_table(table, file)
     assert "parquet.produtos: mode files, key id." in team.extract("add", "parquet", str(file))
+    Path(team.environment["PARQUET_DROP"]).mkdir()
     team.extract("drop", str(file))
     team.extract("run", "--build")
     assert sorted(team.loaded("select id, nome, preco from silver.produtos")) == [(1, "a", 1.5), (2, "b", 2.5)]

@@ -191,7 +191,7 @@ def test_a_stopped_execution_stops_its_tasks_and_starts_no_other(tmp_path: Path)
     script = 'case "$*" in *postgres) trap "touch stopped; exit 0" TERM; touch begun; sleep 600 & wait $!;; esac'
     with machine(tasks_of(script, tmp_path)) as pipeline:
         arn = pipeline.start()
-        pipeline.until((tmp_path / "begun").exists)
+        pipeline.until(lambda: (tmp_path / "begun").exists() and len(pipeline.commands) == 3)
         pipeline.client.stop_execution(executionArn=arn)
         ended = pipeline.ended(arn)
         pipeline.until((tmp_path / "stopped").exists)
