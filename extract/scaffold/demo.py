@@ -25,7 +25,7 @@ FILES = (
     "macros/round_to_cents.sql", "macros/sale_rules.sql", "macros/unit_test_rows.sql",
     "models/silver/_silver__docs.md", "seeds/feriado.csv",
     "tests/data/calendar_knows_its_days.sql", "tests/data/every_sale_is_in_silver_or_rejected.sql",
-    "tests/data/each_layer_has_unique_keys.sql", "tests/data/last_extract_matches_raw.sql",
+    "tests/data/no_sale_is_valid_and_rejected.sql",
     "tests/python/integration/dbt/test_build.py", "tests/python/integration/dbt/test_data_tests.py",
     "tests/python/integration/dbt/test_incremental.py", "tests/python/integration/dbt/test_new_loads_only.py",
     "tests/python/integration/dbt/test_sale_rules.py", "tests/python/unit/test_feriado.py",
@@ -33,7 +33,7 @@ FILES = (
 
 MACROS = ("round_to_cents", "sale_rules", "unit_test_rows")
 DOCS = ("id_venda", "id_funcionario_fk", "id_categoria_fk", "data_venda", "venda", "nome_pii", "nome_categoria")
-VARIABLES = ("primeiro_dia", "tables")
+VARIABLES = ("primeiro_dia",)
 
 OVERVIEW = """\
 {% docs __overview__ %}

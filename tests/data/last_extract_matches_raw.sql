@@ -1,5 +1,5 @@
 -- For the last extract of each table that did not fail, raw has as many rows as it recorded as loaded and, if it read
--- the whole table, as many as the source had. The tables are those of dbt_project.yml.
+-- the whole table, as many as the source had.
 with extracts as (
 
     select
@@ -17,17 +17,21 @@ with extracts as (
 
 raw_loads as (
 
-    {% for table in var('tables') %}
+    select
+        cast('' as varchar(127)) as source,
+        cast('' as varchar(127)) as table_name,
+        cast('' as varchar(128)) as load_id,
+        cast(0 as bigint) as rows_in_raw
+    where false
+    {% for table in loaded_tables() %}
+        union all
         select
-            cast('{{ table.source }}' as varchar(40)) as source,
-            cast('{{ table.name }}' as varchar(40)) as table_name,
+            cast('{{ table.source }}' as varchar(127)) as source,
+            cast('{{ table.name }}' as varchar(127)) as table_name,
             _dlt_load_id as load_id,
             count(*) as rows_in_raw
-        from {{ source('raw_' ~ table.source, table.name) }}
+        from {{ table.relation }}
         group by _dlt_load_id
-        {% if not loop.last %}
-            union all
-        {% endif %}
     {% endfor %}
 
 ),

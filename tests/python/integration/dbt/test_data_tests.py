@@ -35,7 +35,7 @@ def project(new_project: Callable[[], Project]) -> Project:
         pytest.param(
             "update silver.venda_avaliada set id_venda = 3 where id_venda = 4",
             "update silver.venda_avaliada set id_venda = 4 where motivo is not null",
-            "each_layer_has_unique_keys",
+            "no_sale_is_valid_and_rejected",
             id="sale both valid and rejected",
         ),
         pytest.param(
