@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -99,9 +100,18 @@ def walk(table: ApiTable, api: ApiSettings) -> dict[int, str]:
                 answer.cancel()
     raise ExtractError(
         f"{table.full_name}: the end of the list is not proved: id {last_known} is known and the walk stops at "
-        f"{table.source.settings}_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; raise it. "
-        "The last snapshot stays"
+        f"{table.source.settings}_MAX_ID={api.max_id}, before {api.misses} consecutive unknown ids; "
+        f"{repeated_text(names) or 'raise it'}. The last snapshot stays"
     )
+
+
+def repeated_text(names: dict[int, str]) -> str | None:
+    """Returns what is wrong if the last ids have one text, which is then the API's own for an unknown id."""
+    last = next(reversed(names.values()), "")
+    times = len(list(takewhile(last.__eq__, reversed(names.values()))))
+    if times < 2:
+        return None
+    return f"the last {times} ids have one text, {last!r}; for an unknown id the API must answer {UNKNOWN_ID!r}"
 
 
 def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: int) -> str | None:

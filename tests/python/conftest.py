@@ -14,6 +14,7 @@ from extract.__main__ import main
 from redshift_standin.postgres import PostgresServer
 from sandbox.everything import source_settings
 from sandbox.sources.api import serve
+from tests.python.helpers.declared import TABLES
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 from tests.python.helpers.world import VENDA, Outcome, World
 
@@ -93,6 +94,7 @@ def world(
                 "WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
                 "EXTRACT_WORK": str(tmp_path / "work"),
                 "DBT_TARGET": "local",
+                "DBT_PROJECT_DIR": str(TABLES),
                 "TODAY": "",
             },
             drop=tmp_path / "drop",

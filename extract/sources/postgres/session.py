@@ -9,8 +9,9 @@ import adbc_driver_postgresql.dbapi as adbc
 from adbc_driver_manager.dbapi import Connection, Cursor
 from adbc_driver_manager.dbapi import Error as AdbcError
 
-from extract.errors import ExtractError, PassingError, causes
+from extract.errors import causes
 from extract.settings import PostgresSettings
+from extract.sources.postgres.refusal import refusal
 from extract.sql import literal
 
 # A text must not depend on how a user or a database likes its dates; idle is the session that holds the snapshot.
@@ -39,11 +40,7 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
     try:
         connection = adbc.connect(" ".join(f"{k}='{v}'" for k, v in escaped.items()))
     except AdbcError as error:
-        kind = ExtractError if "authentication failed" in str(error) else PassingError
-        raise kind(
-            f"postgres: cannot sign in to database {settings.database} at {settings.host}:{settings.port} as "
-            f"{settings.user}: {error}. Check that the server is up and the {settings.prefix}_… settings"
-        ) from error
+        raise refusal(settings, error) from error
     with connection:
         try:
             yield connection

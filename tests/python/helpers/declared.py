@@ -1,18 +1,20 @@
-"""Declarations for tests: those of the demo, and tables of a test's own."""
+"""Declarations for tests: the tables of the sandbox, and tables of a test's own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from extract import declarations
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, Source, Table
-from tests.python.helpers import ROOT
+
+TABLES = Path(__file__).parent / "tables"  # for DBT_PROJECT_DIR
 
 API = Source("api", "api", "EMPLOYEES_API")
 POSTGRES = Source("postgres", "postgres", "SOURCE_POSTGRES")
 PARQUET = Source("parquet", "parquet", "PARQUET")
 
-DEMO = declarations.read_declarations(ROOT)
+DEMO = declarations.read_declarations(TABLES)
 FUNCIONARIO, CATEGORIA, VENDA = DEMO.tables
 assert isinstance(FUNCIONARIO, ApiTable)
 assert isinstance(CATEGORIA, ParquetTable)

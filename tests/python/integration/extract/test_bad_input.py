@@ -110,6 +110,16 @@ def test_a_snapshot_without_a_proven_end_fails(world: World, monkeypatch: pytest
     )
 
 
+def test_another_text_for_an_unknown_id_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPLOYEES_API_MAX_ID", "40")
+    world.names.update(dict.fromkeys(range(3, 41), "Argument is not correct"))
+    outcome = world.run("api")
+    assert outcome.code == 1
+    assert "the last 38 ids have one text, 'Argument is not correct'; for an unknown id the API must answer" in (
+        outcome.output
+    )
+
+
 def test_no_employee_at_all_fails(world: World) -> None:
     world.run("api")
     world.names.clear()
