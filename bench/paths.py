@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from extract.declarations import PostgresTable, Source
+from extract.declarations import PostgresTable, read_declarations
 from extract.settings import PostgresSettings, read_settings
 
-SOURCE = Source("postgres", "postgres", "SOURCE_POSTGRES")
-VENDA = PostgresTable("venda", "xmin", SOURCE, ("id_venda",), date="data_venda")
+TABLES = Path(__file__).parent / "tables"  # for DBT_PROJECT_DIR
+(VENDA,) = (table for table in read_declarations(TABLES).tables if isinstance(table, PostgresTable))
 
 
 def floor(postgres: PostgresSettings) -> None:
@@ -62,7 +62,7 @@ def parquet(_: PostgresSettings) -> None:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        PostgresRead(VENDA).open(read_settings([SOURCE]), {}, Limits()) as reading,
+        PostgresRead(VENDA).open(read_settings([VENDA.source]), {}, Limits()) as reading,
         pq.ParquetWriter(Path(folder, "venda.parquet"), reading.schema) as writer,
     ):
         for batch in reading.batches:
@@ -72,5 +72,5 @@ def parquet(_: PostgresSettings) -> None:
 PATHS: dict[str, Callable[[PostgresSettings], None]] = {"floor": floor, "parquet": parquet, "csv": csv}
 
 if __name__ == "__main__":
-    settings = read_settings([SOURCE]).of(SOURCE, PostgresSettings)
+    settings = read_settings([VENDA.source]).of(VENDA.source, PostgresSettings)
     PATHS[sys.argv[1]](settings)

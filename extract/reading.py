@@ -15,10 +15,11 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """The most bytes that one value may have in the warehouse; None where it sets no limit."""
+    """The most bytes of one value and the most columns of a table in the warehouse; None where it sets no limit."""
 
     text: int | None = None
     binary: int | None = None
+    columns: int | None = None
 
 
 # A dead letter: its key for people, the row as JSON, and what was expected instead. Its key in the types of the raw

@@ -25,10 +25,16 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
 
     Raises:
         ExtractError: naming each column that is missing, has another type, or longer texts than the warehouse's
-            column.
+            column; or if the warehouse takes no table of so many columns.
     """
     from dlt.common.libs.pyarrow import py_arrow_to_table_schema_columns
 
+    columns = len(reading.schema) + 1  # dlt adds the id of the load
+    if limits.columns and columns > limits.columns:
+        raise ExtractError(
+            f"{table.full_name}: expected at most {limits.columns} columns with those of the loaders, which the "
+            f"warehouse takes, got {columns}. Leave some out in the declaration: columns: {{exclude: [...]}}"
+        )
     arrived = py_arrow_to_table_schema_columns(reading.schema)
     if table.name in pipeline.schemas and table.name in pipeline.schemas[table.name].tables:
         columns = pipeline.schemas[table.name].get_table_columns(table.name)

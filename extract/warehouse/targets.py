@@ -27,8 +27,9 @@ DLT = {
     "LOAD__PARALLELISM_STRATEGY": "table-sequential",  # Redshift serialises COPYs into one table anyway
 }
 
-# https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html and r_VARBYTE_type.html (without a length)
-REDSHIFT_LIMITS = Limits(text=65_535, binary=64_000)
+# https://docs.aws.amazon.com/redshift/latest/dg/: r_Character_types.html, r_VARBYTE_type.html (without a length), and
+# r_CREATE_TABLE_usage.html
+REDSHIFT_LIMITS = Limits(text=65_535, binary=64_000, columns=1_600)
 
 # Memory for counting the keys of a large table, before DuckDB uses the disk.
 DUCKDB_QUERY_MEMORY = "200MB"

@@ -11,12 +11,15 @@ REMEDIES = (
     ('database ".*" does not exist', "check {prefix}_DATABASE"),
     ('role ".*" does not exist', "check {prefix}_USER"),
     ("not permitted to log in", "let the role sign in (alter role … login), or check {prefix}_USER"),
-    ("permission denied for database", "grant connect on database {database} to the user, or check {prefix}_DATABASE"),
+    ("permission denied for database", "grant connect on {database} to the user, or check {prefix}_DATABASE"),
     (
         "server does not support SSL",
-        "turn TLS on at the server, or set {prefix}_SSLMODE='disable': the password and all rows then travel unencrypted",
+        "turn TLS on there, or set {prefix}_SSLMODE='disable': the password and all rows then travel unencrypted",
     ),
-    ("no pg_hba.conf entry", "allow the user from this machine in the server's pg_hba.conf, or check {prefix}_SSLMODE"),
+    (
+        "no pg_hba.conf entry",
+        "let the user in from this machine, in that file of the server, or check {prefix}_SSLMODE",
+    ),
     ("certificate", "check {prefix}_CA_BUNDLE and {prefix}_SSLMODE"),
     ("Name or service not known|No address associated", "check {prefix}_HOST"),
 )
@@ -25,7 +28,7 @@ REMEDIES = (
 def refusal(settings: PostgresSettings, error: Exception) -> ExtractError:
     """Returns the error of a sign-in that failed: its reason in one line, and the remedy."""
     said = re.sub(r".*\[libpq\] Failed to connect: ", "", " ".join(str(error).split()))
-    said = re.sub(r'connection to server .* failed: (FATAL: +)?|FATAL: +', "", said)
+    said = re.sub(r"connection to server .* failed: (FATAL: +)?|FATAL: +", "", said)
     kind: type[ExtractError]
     for pattern, remedy in REMEDIES:
         if re.search(pattern, said):

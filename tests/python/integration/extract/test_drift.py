@@ -2,6 +2,8 @@
 
 import pytest
 
+from extract.reading import Limits
+from extract.warehouse import targets
 from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import World
 
@@ -75,6 +77,15 @@ def test_a_new_column_can_be_refused(world: World, monkeypatch: pytest.MonkeyPat
     assert outcome.code == 1
     assert "column loja integer is new, and the declaration refuses new columns" in outcome.output
     assert COMMAND in outcome.output
+
+
+def test_more_columns_than_the_warehouse_takes_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = targets.Warehouse
+    monkeypatch.setattr(targets, "Warehouse", lambda *a, **b: real(*a, **b | {"limits": Limits(columns=6)}))
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert "postgres.venda: expected at most 6 columns with those of the loaders, which the war" in outcome.output
 
 
 def test_a_list_that_lost_most_of_its_rows_is_refused_until_it_is_accepted(world: World) -> None:

@@ -44,7 +44,7 @@ def settings(postgres_server: PostgresServer) -> Iterator[PostgresSettings]:
         ({"password": ""}, "no password supplied; check CRM_USER and CRM_PASSWORD"),
         ({"user": "ninguém"}, 'failed for user "ninguém"; check CRM_USER and CRM_PASSWORD'),
         ({"user": "recusa_fechada"}, "is not permitted to log in; let the role sign in"),
-        ({"user": "recusa_sem_connect"}, "User does not have CONNECT privilege.; grant connect on database recusa"),
+        ({"user": "recusa_sem_connect"}, "User does not have CONNECT privilege.; grant connect on recusa"),
         ({"database": "nenhum"}, 'database "nenhum" does not exist; check CRM_DATABASE'),
         ({"sslmode": "require"}, "or set CRM_SSLMODE='disable': the password and all rows then travel unencrypted"),
         ({"host": "nowhere.invalid"}, "; check CRM_HOST"),
