@@ -76,13 +76,14 @@ def versions() -> str:
 
 def api(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
     """Checks that the API answers the first id of every table with a name, or as it answers an unknown id."""
-    from extract.sources.api import ask, make_client
+    from extract.sources.api import ask, open_client
 
     address = settings.of(source, ApiSettings)
     for table in declarations.tables:
         assert isinstance(table, ApiTable)  # noqa: S101  of its kind
         try:
-            value = ask(make_client(address, attempts=1), table, address, 1)
+            with open_client(address, attempts=1) as client:
+                value = ask(client, table, address, 1)
         except ExtractError as error:
             interrupt.check(error)
             yield Check(table.full_name, ok=False, found=str(error))

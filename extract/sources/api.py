@@ -50,20 +50,24 @@ class ApiRead(OwnRead):
         yield Reading(schema, iter([batch]), rows_source=len(values), text_lengths={table.column: table.length})
 
 
-def make_client(api: ApiSettings, attempts: int) -> "requests.Client":
-    """Returns a client; each attempt ends within `api.timeout`, whatever arrives in that time."""
+@contextmanager
+def open_client(api: ApiSettings, attempts: int) -> Iterator["requests.Client"]:
+    """Gives a client; each attempt ends within `api.timeout`, whatever arrives in that time, and all at the end."""
     from dlt.sources.helpers import requests  # with dlt, which takes its time
 
     from extract.sources.deadline import DeadlineAdapter
 
     adapter = DeadlineAdapter(api.timeout, api.concurrency)
-    return requests.Client(
-        request_timeout=api.timeout,
-        raise_for_status=False,
-        request_max_attempts=attempts,
-        request_max_retry_delay=30,
-        session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
-    )
+    try:
+        yield requests.Client(
+            request_timeout=api.timeout,
+            raise_for_status=False,
+            request_max_attempts=attempts,
+            request_max_retry_delay=30,
+            session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
+        )
+    finally:
+        adapter.stop()
 
 
 def walk(table: ApiTable, api: ApiSettings) -> dict[int, str]:
@@ -72,12 +76,12 @@ def walk(table: ApiTable, api: ApiSettings) -> dict[int, str]:
     The end is proved by `api.misses` consecutive unknown ids. `api.concurrency` requests are in flight at once: each
     answer lets the next id be asked for, over a connection that stays open; a `Retry-After` is waited for.
     """
-    asking = make_client(api, api.attempts)
     url = urljoin(api.url, table.path)
     names: dict[int, str] = {}
     last_known = 0
     asked: deque[tuple[int, Future[str | None]]] = deque()
-    with ThreadPoolExecutor(api.concurrency) as pool:
+    # What is still asked at the end, or at a Ctrl-C, ends before the pool waits for it.
+    with ThreadPoolExecutor(api.concurrency) as pool, open_client(api, api.attempts) as asking:
         try:
             for ahead in range(1, api.max_id + 2 * api.concurrency):
                 if ahead <= api.max_id:

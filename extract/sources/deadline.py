@@ -1,10 +1,12 @@
 """HTTP answers that are whole within a time, however slowly their bytes come.
 
 A timeout of requests lies between two bytes: a server that sends one now and then would be waited for without an end.
-So a timer shuts the connection of a request that is not over, in its headers as well as in its body.
+So a timer shuts the connection of a request that is not over, in its headers as well as in its body. In the same way
+the requests that are on their way end when nobody needs their answers any more.
 """
 
 import socket
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Timer, local
@@ -16,7 +18,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-@dataclass
+@dataclass(eq=False)
 class _Request:
     """A request on its way: the connection that its answer comes by, and whether its time is over."""
 
@@ -65,6 +67,8 @@ class DeadlineAdapter(HTTPAdapter):
 
     def __init__(self, seconds: float, connections: int) -> None:
         self._seconds = seconds
+        self._on_their_way: set[_Request] = set()
+        self._stopped = False
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -78,26 +82,39 @@ class DeadlineAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         return manager
 
+    def stop(self) -> None:
+        """Ends the requests that are on their way, and refuses others."""
+        self._stopped = True
+        for request in list(self._on_their_way):
+            request.cut()
+
     def send(self, *arguments: Any, **options: Any) -> Response:
         """Returns the answer with all of its body.
 
         Raises:
+            CancelledError: if no answer is needed any more; it is not retried.
             ReadTimeout: if it is not whole in time.
             RequestException: as requests has it.
         """
         request = _this_thread.request = _Request()
+        self._on_their_way.add(request)  # before it is asked whether all are stopped
         timer = Timer(self._seconds, request.cut)
         timer.daemon = True
         timer.start()
         try:
+            if self._stopped:
+                raise CancelledError
             response: Response = super().send(*arguments, **options)
             _ = response.content
         except Exception as error:
+            if self._stopped:
+                raise CancelledError from error
             if request.over:
                 raise ReadTimeout(f"no whole answer in {self._seconds:g} s") from error
             raise
         finally:
             timer.cancel()
+            self._on_their_way.discard(request)
         if request.over:  # an end that was ours looks like the answer's, where that has no length
             raise ReadTimeout(f"no whole answer in {self._seconds:g} s")
         return response

@@ -59,6 +59,7 @@ def nothing_left(world: World) -> bool:
 def test_stopped_while_it_waits_for_the_api(
     world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
 ) -> None:
+    monkeypatch.setenv("EMPLOYEES_API_TIMEOUT", "3000")  # seconds, for which nothing must wait now
     asked = threading.Event()
 
     def answer(_employee: int) -> Answer:
