@@ -40,6 +40,7 @@ def dbt(redshift: Redshift, project: Path, *arguments: str) -> dict[str, str]:
     return {result["unique_id"].split(".")[2]: result["status"] for result in results}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["catalogue", "show"])
 def test_everything_is_built_and_built_again(users: Redshift, tmp_path: Path, target: str) -> None:
     project = tmp_path / "projeto"

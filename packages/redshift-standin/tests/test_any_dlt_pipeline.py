@@ -27,6 +27,7 @@ def rows(count: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "insert_values"])
 def test_two_loads_of_each_write_disposition(
     redshift: Redshift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str

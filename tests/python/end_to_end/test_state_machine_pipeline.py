@@ -23,6 +23,8 @@ from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.faulty_proxy import faulty_proxy
 from tests.python.helpers.machine_run import Ended, machine
 
+pytestmark = pytest.mark.slow
+
 COUNTS = """
     select (select count(*) from silver.venda), (select count(*) from silver.venda_rejeitada),
         (select count(*) from silver.funcionario), (select count(*) from silver.categoria)

@@ -124,6 +124,7 @@ def test_log_has_statements_and_results_and_no_secret(folder: Path) -> None:
     assert SECRET not in log
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("attempts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_next_attempt_completes_a_stopped_build(folder: Path, tmp_path: Path, number: signal.Signals) -> None:

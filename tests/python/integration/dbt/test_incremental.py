@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,7 @@ def test_incremental_builds_equal_a_full_refresh(
     assert silver(project) == expected(history)
 
 
+@pytest.mark.slow
 def test_changed_rules_require_a_full_refresh(new_project: Callable[[], Project]) -> None:
     project = new_project()
     project.raw.sales(0, [Sale(1, date(2018, 1, 1)), Sale(2)])

@@ -170,6 +170,7 @@ def test_a_range_whose_load_was_not_completed_is_read_again(world: World, monkey
     assert visible(world) == list(range(1, 10))
 
 
+@pytest.mark.slow
 def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     assert visible(world) == list(range(1, 31))
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_while_it_closes_the_plan_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)

@@ -125,7 +125,9 @@ KEY_TYPES = {
 }
 
 
-@pytest.mark.parametrize("kind", KEY_TYPES)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in ("uuid", "text") else pytest.mark.slow) for kind in KEY_TYPES]
+)
 def test_deletions_and_missed_rows_of_a_key_of_any_type_are_found(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_binary_key_is_the_same_however_the_warehouse_returns_it(value: bytes)
     assert key_literal(SourceColumn("k", "k", "bytea", -1), value.hex()) == f"'\\x{value.hex()}'"
 
 
+@pytest.mark.slow
 def test_a_table_with_a_text_key_that_was_emptied_is_reconciled_on_demand(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +177,7 @@ def test_a_table_with_a_text_key_that_was_emptied_is_reconciled_on_demand(
     assert_agreed(world.run("postgres"))
 
 
+@pytest.mark.slow
 def test_a_key_that_is_accepted_with_another_type_is_reconciled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_range_that_is_read_is_logged(world: World) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_by_key_with_changes_that_the_loader_could_not_see(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     table = postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0)
     declare(monkeypatch, table)
@@ -77,6 +78,7 @@ def test_by_key_with_changes_that_the_loader_could_not_see(world: World, monkeyp
     assert world.query("select venda from raw_postgres.venda order by _dlt_load_id desc, id_venda limit 1") == [(11,)]
 
 
+@pytest.mark.slow
 def test_each_range_contains_every_row_without_a_key(world: World) -> None:
     world.execute("insert into public.venda (venda) values (5)")
     world.run("postgres")

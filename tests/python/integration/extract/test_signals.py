@@ -20,6 +20,7 @@ from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
 STOPPED = (130, "stopped; run again to continue\n")
+SIGNALS = [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def nothing_left(world: World) -> bool:
     return list((world.warehouse.parent / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("by", SIGNALS)
 def test_stopped_while_it_waits_for_the_api(
     world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
 ) -> None:
@@ -77,7 +78,7 @@ def test_stopped_while_it_waits_for_the_api(
     assert world.query("select count(*) from raw_api.funcionario") == [(2,)]
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("by", SIGNALS)
 def test_stopped_in_the_middle_of_a_query(world: World, by: signal.Signals) -> None:
     watcher = world.server.connect(world.sales.info.dbname)
     watcher.autocommit = True
@@ -116,19 +117,21 @@ def test_a_stop_in_the_last_part_of_a_load_is_not_forgotten(world: World, monkey
 
 
 # Functions at whose n-th call the signal arrives, from the first read to the last query of the audit.
-POINTS = [
+QUICK = [
+    ("extract.warehouse.targets.Warehouse._answer", 4),
+    ("dlt.pipeline.pipeline.Pipeline.load", 3),
+    ("extract.load.runner.record", 1),
+]
+OTHERS = [
     ("extract.warehouse.targets.Warehouse.pipeline", 1),
     ("extract.warehouse.targets.Warehouse._answer", 1),
-    ("extract.warehouse.targets.Warehouse._answer", 4),
     ("extract.sources.postgres.read.PostgresRead.open", 1),
     ("extract.report.LogProgress.advanced", 1),
     ("dlt.pipeline.pipeline.Pipeline.extract", 1),
     ("dlt.pipeline.pipeline.Pipeline.normalize", 2),
-    ("dlt.pipeline.pipeline.Pipeline.load", 3),
     ("dlt.load.load.Load.complete_package", 2),
     ("extract.load.runner.compare_counts", 1),
     ("extract.load.runner.reconcile_if_due", 2),
-    ("extract.load.runner.record", 1),
     ("extract.report.print_summary", 1),
     ("extract.checks.audit.compare", 1),
     ("extract.report.print_comparisons", 1),
@@ -136,7 +139,11 @@ POINTS = [
 
 
 @pytest.mark.parametrize("becomes", ["an error", "nothing"])
-@pytest.mark.parametrize(("name", "call"), POINTS, ids=lambda value: str(value).rsplit(".", 1)[-1])
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [*QUICK, *(pytest.param(*point, marks=pytest.mark.slow) for point in OTHERS)],
+    ids=lambda value: str(value).rsplit(".", 1)[-1],
+)
 def test_a_stop_at_any_point_ends_the_run(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, call: int, becomes: str
 ) -> None:
@@ -180,6 +187,7 @@ def find_owner(name: str) -> tuple[Any, str]:
         return getattr(import_module(module), of_class), attribute
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["audit", "doctor", "reconcile"])
 def test_a_lost_stop_is_not_lost_in_other_commands(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str
@@ -200,7 +208,7 @@ def test_a_lost_stop_is_not_lost_in_other_commands(
     assert (outcome.code, outcome.output.splitlines()[-1]) == (130, "stopped; run again to continue")
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("by", SIGNALS)
 def test_stopped_while_dbt_builds(world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
     reported: list[str] = []
 

@@ -105,6 +105,7 @@ def environment_of_the_dockerfile(scratch: Path) -> dict[str, str]:
 EXTRACT = [sys.executable, "-m", "extract", "run", "--build"]
 
 
+@pytest.mark.slow
 def test_these_files_run_the_pipeline_without_privileges_and_write_only_to_scratch(image: Path) -> None:
     scratch = image / "scratch"
     own = environment_of_the_dockerfile(scratch) | {

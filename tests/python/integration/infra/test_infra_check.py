@@ -120,6 +120,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy(tmp_path_factory.mktemp("pristine") / "infra")
 
 
+@pytest.mark.slow
 def test_the_tests_of_terraform_find_each_mistake(pristine: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(pristine, tmp_path / "infra")
     merge_runs(folder / "tests")
@@ -151,6 +152,7 @@ def test_invalid_terraform_is_refused(pristine: Path, tmp_path: Path) -> None:
     assert "==> terraform test" not in done.stdout
 
 
+@pytest.mark.slow
 def test_checkov_finds_what_no_test_covers(tmp_path: Path) -> None:
     if not CHECKOV.exists():
         missing.infra_tool("no .venv-infra: make infra-check creates it")

@@ -206,6 +206,7 @@ def test_a_load_from_before_the_table_was_reloaded_is_not_replayed(shop: Shop) -
     assert f"no completed load of the table as it is now is called {before}; ops.extract_runs lists all" in output
 
 
+@pytest.mark.slow
 def test_no_command_shows_the_password_of_the_warehouse(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     password = "s3gr3d0-do-armazem'#"  # noqa: S105  made up, and not the right one
     monkeypatch.chdir(ROOT)

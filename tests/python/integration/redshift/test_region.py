@@ -25,6 +25,7 @@ def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monk
     return monkeypatch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_both_clients_sign_in_by_either_name(
     redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, name: str

@@ -27,6 +27,7 @@ def can_sign_in(redshift: RedshiftTarget) -> bool:
     return redshift.dbt("show", "--inline", "select 1 as one").success
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
     assert not can_sign_in(redshift)

@@ -171,6 +171,7 @@ def test_run_forwards_a_signal_and_waits_for_the_command(environment: dict[str, 
     assert sandbox(environment, "run", "--", "true").stderr == ""
 
 
+@pytest.mark.slow
 def test_a_stop_while_the_table_is_filled_leaves_nothing_half_done(own_environment: dict[str, str]) -> None:
     large = own_environment | {"SANDBOX_SALES": "5000000", "TODAY": "2027-01-01"}
     process = start(large, "run", "--", "true")
@@ -196,6 +197,7 @@ def test_days_pass_from_one_run_to_the_next(own_environment: dict[str, str]) -> 
     )
 
 
+@pytest.mark.slow
 def test_without_today_the_demo_stays_at_its_last_date(own_environment: dict[str, str]) -> None:
     sandbox(own_environment, "run", "--", "true")
     for today in ("2017-04-15", ""):
@@ -242,6 +244,7 @@ def test_a_folder_that_cannot_be_written_to(environment: dict[str, str]) -> None
     assert "set SANDBOX_DIR to a folder with room that can be written to" in result.stderr
 
 
+@pytest.mark.slow
 def test_clean_removes_the_data_and_nothing_else(own_environment: dict[str, str]) -> None:
     folder = Path(own_environment["SANDBOX_DIR"])
     sandbox(own_environment, "run", "--", "true")

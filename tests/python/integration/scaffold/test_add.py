@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.python.integration.scaffold.conftest import Team
 from tests.python.integration.scaffold.tables import SAME, TABLES, comparable
@@ -15,6 +16,7 @@ def check_values(team: Team) -> None:
         assert comparable(team.loaded(f"select {loaded} from silver.{table}")) == expected, table
 
 
+@pytest.mark.slow
 def test_every_table_of_two_schemas_is_added_and_every_value_is_the_sources(team: Team) -> None:
     team.execute(TABLES)
     team.dbt("parse")
@@ -87,6 +89,7 @@ def test_a_second_add_says_what_differs_and_changes_only_what_it_is_asked_to(tea
     assert team.loaded("select id, nome, saldo, novo from silver.cliente") == [(1, "ANA", 2, True)]
 
 
+@pytest.mark.slow
 def test_names_that_are_taken_are_not_overwritten_and_remove_leaves_nothing(team: Team) -> None:
     team.execute(ONE)
     bare = team.read("dbt_project.yml"), sorted(str(path) for path in (team.project / "models").rglob("*.*"))

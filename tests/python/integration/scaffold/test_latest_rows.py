@@ -61,6 +61,7 @@ def load(team: Team, number: int, rows: list[tuple[object, ...]], *, completed: 
             connection.execute("insert into raw_postgres._dlt_loads values (?, 'par', 0, ?, 'x')", entry)
 
 
+@pytest.mark.slow
 def test_incremental_builds_have_what_the_history_says(pairs: Team) -> None:
     draw = random.Random(11)  # noqa: S311  a history, no secret
     latest: dict[Key, tuple[int, int, int | None]] = {}  # value, its load, and that of its deletion

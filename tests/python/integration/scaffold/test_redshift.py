@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from redshift_standin.postgres import PostgresServer
 from tests.python.helpers.redshift_target import RedshiftTarget, redshift_up
 from tests.python.integration.scaffold.conftest import Team
@@ -18,6 +20,7 @@ def check_values(team: Team, redshift: RedshiftTarget) -> None:
         assert comparable(found) == expected, table
 
 
+@pytest.mark.slow
 def test_every_value_is_the_sources_on_redshift_too(
     team: Team, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

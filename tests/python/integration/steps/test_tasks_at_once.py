@@ -10,6 +10,7 @@ from time import monotonic, sleep
 
 import boto3
 import psycopg2
+import pytest
 
 from redshift_standin.postgres import PostgresServer
 from sandbox.everything import everything_up, source_settings
@@ -24,6 +25,7 @@ LOADS = """create table ops._dlt_loads (
 )"""
 
 
+@pytest.mark.slow
 def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path: Path) -> None:
     with everything_up(Settings(tmp_path / "sandbox", 500, date(2026, 1, 10), redshift=True)) as environment:
         client = boto3.client(
@@ -65,6 +67,7 @@ def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path:
             assert cursor.fetchall() == [("categoria", "ok")]
 
 
+@pytest.mark.slow
 def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -1,0 +1,1 @@
+select * from ({{ latest_rows('raw_postgres', 'venda') }}) as latest
