@@ -26,9 +26,13 @@ FILES = (
     "models/silver/_silver__docs.md", "seeds/feriado.csv",
     "tests/data/calendar_knows_its_days.sql", "tests/data/every_sale_is_in_silver_or_rejected.sql",
     "tests/data/no_sale_is_valid_and_rejected.sql",
-    "tests/python/integration/dbt/test_build.py", "tests/python/integration/dbt/test_data_tests.py",
-    "tests/python/integration/dbt/test_incremental.py", "tests/python/integration/dbt/test_new_loads_only.py",
-    "tests/python/integration/dbt/test_sale_rules.py", "tests/python/unit/test_feriado.py",
+    "tests/python/end_to_end/test_source_changes.py", "tests/python/end_to_end/test_state_machine_pipeline.py",
+    "tests/python/end_to_end/test_whole_pipeline.py",
+    "tests/python/integration/dbt/test_build.py", "tests/python/integration/dbt/test_build_command.py",
+    "tests/python/integration/dbt/test_data_tests.py", "tests/python/integration/dbt/test_incremental.py",
+    "tests/python/integration/dbt/test_new_loads_only.py", "tests/python/integration/dbt/test_project.py",
+    "tests/python/integration/dbt/test_sale_rules.py", "tests/python/integration/dbt/test_schema_names.py",
+    "tests/python/unit/test_feriado.py",
 )  # fmt: skip
 
 MACROS = ("round_to_cents", "sale_rules", "unit_test_rows")

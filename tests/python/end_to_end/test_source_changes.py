@@ -52,6 +52,7 @@ def written(key: int) -> str:
 def build(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function that builds the models of the sales; the project is parsed once."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(ROOT))  # the demo, with all its rules
     monkeypatch.setenv("WAREHOUSE_PATH", str(world.warehouse))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     quiet = ("--quiet", "--log-level-file", "none", "--log-path", str(tmp_path))

@@ -21,7 +21,7 @@ def test_all_checks_pass(world: World) -> None:
     assert checks(outcome).keys() == {
         "versions", "api.funcionario", "parquet.categoria", "postgres", "postgres.venda", "warehouse", "dbt schemas",
     }  # fmt: skip
-    assert checks(outcome)["dbt schemas"] == (True, "a build writes to bronze")
+    assert checks(outcome)["dbt schemas"] == (True, "a build writes to bronze, silver")
 
 
 def test_it_changes_nothing(world: World) -> None:

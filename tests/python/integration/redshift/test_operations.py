@@ -52,9 +52,7 @@ class Shop:
 
     def dbt(self, *command: str) -> None:
         """Builds the sales' models."""
-        assert self.redshift.dbt(
-            *command, "--select", "bronze_venda", "silver_venda_avaliada", "silver_venda"
-        ).success
+        assert self.redshift.dbt(*command, "--select", "bronze_venda", "silver_venda").success
 
     def silver(self) -> list[tuple[Any, ...]]:
         """Returns the number of sales in silver with the amount of the source."""

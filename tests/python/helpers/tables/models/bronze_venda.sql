@@ -1,1 +1,0 @@
-select * from ({{ latest_rows('raw_postgres', 'venda') }}) as latest

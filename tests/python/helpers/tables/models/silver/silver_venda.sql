@@ -1,0 +1,1 @@
+select * from {{ ref('bronze_venda') }} where excluida_em is null
