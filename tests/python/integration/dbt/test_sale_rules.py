@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.python.helpers import ROOT
 from tests.python.helpers.project import Project
 from tests.python.integration.dbt.test_incremental import RULES
 
@@ -45,7 +46,10 @@ def test_model_and_accepted_values_are_generated_from_the_rules(project: Project
 def test_docs_list_every_reason_in_order(manifest: dict[str, Any], reasons: list[str]) -> None:
     text = manifest["docs"]["doc.plataforma_vendas.motivo"]["block_contents"]
 
-    assert re.findall(r"^\| `(\w+)` \| \S", text, re.MULTILINE) == reasons, "models/silver/_silver__docs.md"
+    row = r"^\| `(\w+)` \| \S"
+    assert re.findall(row, text, re.MULTILINE) == reasons, "models/silver/_silver__docs.md"
+    reference = (ROOT / "docs/reference/reasons.md").read_text(encoding="utf-8")
+    assert re.findall(row, reference, re.MULTILINE) == reasons, "docs/reference/reasons.md"
 
 
 def test_every_reason_has_a_row_in_the_unit_test(manifest: dict[str, Any], reasons: list[str]) -> None:
