@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from extract.scaffold import demo
+
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
     [
