@@ -51,7 +51,7 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
     ("change", "expected"),
     [
         (mistake("Build.Next", "Publish"), "Publish: no such state"),
-        (mistake("Did everything succeed?.Choices.0.Next", "Report the failures"), "Succeeded: never reached"),
+        (mistake("Retry the build?.Default", "Report the failures"), "Wait to retry the build: never reached"),
         (mistake("Did everything succeed?.Default", ...), "Did everything succeed?: expected a Default"),
         (mistake("Extract.Next", ...), "Extract: expected either Next or End"),
         (mistake("Extract.ItemProcessor.States.Build", {"Type": "Succeed"}), "Build: twice"),

@@ -242,7 +242,7 @@ RUN = ("run", "--source")
 @pytest.mark.parametrize(
     ("sources", "given", "commands"),
     [
-        ((), "{}", [BUILD]),
+        ((), "{}", []),
         (("crm",), "{}", [(*RUN, "crm"), BUILD]),
         (("postgres", "crm"), "{}", [(*RUN, "crm"), (*RUN, "postgres"), BUILD]),
         (
