@@ -60,9 +60,9 @@ locals {
       { Sid = "ListLanding", Action = ["s3:ListBucket"], Resource = [local.bucket_arns.landing] },
       { Sid = "WriteLanding", Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], Resource = ["${local.bucket_arns.landing}/landing/*"] },
       { Sid = "DeleteLocksAndProbes", Action = ["s3:DeleteObject"], Resource = ["${local.bucket_arns.landing}/landing/_locks/raw_*", "${local.bucket_arns.landing}/landing/_doctor/*"] },
-      { Sid = "ListDrop", Action = ["s3:ListBucket"], Resource = length(local.drop_urls) > 0 ? [local.bucket_arns.drop] : [] },
-      { Sid = "ReadDrop", Action = ["s3:GetObject"], Resource = [for name in keys(local.drop_urls) : "${local.bucket_arns.drop}/${name}/*"] },
-      { Sid = "WriteRejected", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = [for name in keys(local.drop_urls) : "${local.bucket_arns.drop}/${name}/_rejected/*"] },
+      { Sid = "ListDrop", Action = ["s3:ListBucket"], Resource = length(local.drop_folders) > 0 ? [local.bucket_arns.drop] : [] },
+      { Sid = "ReadDrop", Action = ["s3:GetObject"], Resource = [for folder in distinct(values(local.drop_folders)) : "${local.bucket_arns.drop}/${folder}/*"] },
+      { Sid = "WriteRejected", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = [for folder in distinct(values(local.drop_folders)) : "${local.bucket_arns.drop}/${folder}/_rejected/*"] },
       local.use_key.s3,
       local.sign_in,
     ]

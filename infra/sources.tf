@@ -1,5 +1,5 @@
-# What the declared sources need: settings, secrets, and a way through the network. Only this file reads var.sources and
-# var.connections; all other files use these values.
+# What the declared sources need: settings, secrets, and a way through the network. All other files use these values, and
+# of var.sources only the names.
 
 locals {
   connections = {
@@ -11,10 +11,9 @@ locals {
     }
   }
 
-  # A source with a DROP reads files that people drop: each one below a prefix of its own.
-  drop_urls = {
-    for name, source in var.sources : name => "s3://${aws_s3_bucket.this["drop"].id}/${name}" if contains(keys(source.settings), "DROP")
-  }
+  # A source with a DROP reads files that people drop, in a folder of its own. Sources with the same settings share one.
+  drop_folders = { for name, source in var.sources : name => lower(source.prefix) if contains(keys(source.settings), "DROP") }
+  drop_urls    = { for name, folder in local.drop_folders : name => "s3://${aws_s3_bucket.this["drop"].id}/${folder}" }
 
   source_environment = merge([
     for name, source in var.sources : {
