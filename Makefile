@@ -36,7 +36,7 @@ run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary; wit
 	@$(RUN) $(BIN)/python -m extract run --build
 
 run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT='{"sources": ["postgres"]}'
-	@$(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
+	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
 
 test: $(READY)  ## Unit and integration tests and one whole pipeline per target: about five minutes
 	$(PYTEST) -m "not slow"

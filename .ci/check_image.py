@@ -18,6 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # Python has put this script's own folder there
+
+from extract.declarations import read_declarations  # noqa: E402
+from extract.settings import settings_of  # noqa: E402
+
 IMAGE = "plataforma-vendas:check"
 COMMANDS = (["--help"], ["doctor"], ["run", "--build"])
 USER = "10001"  # as in the Dockerfile
@@ -119,12 +124,14 @@ def find_engine() -> Engine | None:
 def settings() -> dict[str, str]:
     """Returns the environment's settings that the program in the image reads."""
     known = re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    sources = read_declarations(ROOT).sources
+    known += [f"{source.settings}_{setting.name}" for source in sources for setting in settings_of(source)]
     return {n: v for n, v in os.environ.items() if n in known or n.startswith(("AWS_", "SSL_CERT_"))}
 
 
 def volumes() -> list[str]:
     """Returns the options that mount the local files and folders that the settings name."""
-    paths = (settings().get(name, "") for name in ("PARQUET_DROP", "REDSHIFT_CA_BUNDLE"))
+    paths = [value for name, value in settings().items() if name.endswith(("_DROP", "_CA_BUNDLE"))]
     local = [str(Path(path).absolute()) for path in paths if path and "://" not in path]
     return [f"--volume={path}:{path}:ro" for path in local]
 

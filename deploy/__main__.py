@@ -13,6 +13,7 @@ from rich.console import Console
 from deploy import execution, image, logs, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
+from deploy.sources import declared_sources, read_secrets
 
 DESCRIPTION = """\
 Deploys the pipeline to AWS and works with the deployment. docs/guide/aws.md starts at an empty account."""
@@ -70,35 +71,52 @@ def initialise(*, create: bool = False) -> Settings:
     return settings
 
 
+def read_release() -> terraform.Release:
+    """Returns the release of the commit that is checked out; prints its sources and their secrets.
+
+    Raises:
+        DeployError: the declarations are wrong.
+    """
+    release = terraform.Release(image.commit(), declared_sources(image.ROOT))
+    names = ", ".join(source.name for source in release.sources) or "(none)"
+    secrets = ", ".join(read_secrets(release.sources, os.environ)) or "(none)"
+    console.print(f"sources: {names}", markup=False)
+    console.print(f"secrets in the environment, each stored only if its version is new: {secrets}", markup=False)
+    return release
+
+
 def plan(_options: argparse.Namespace) -> int:
     """Shows what would change."""
-    terraform.plan(initialise(create=True), image.commit())
+    release = read_release()
+    terraform.plan(initialise(create=True), release)
     return 0
 
 
 def up(options: argparse.Namespace) -> int:
     """Deploys the commit that is checked out."""
     image.refuse_uncommitted()
-    tag = image.commit()
+    release = read_release()
+    tag = release.image_tag
     settings = initialise(create=True)
     repository = terraform.repository_url()
     if repository is None:
         console.print("creating the image repository first: the image must be in it before a task can start")
-        terraform.apply(settings, tag, target=terraform.REPOSITORY, approve=options.yes)
+        terraform.apply(settings, release, target=terraform.REPOSITORY, approve=options.yes)
         repository = terraform.repository_url()
     if repository is None:
         raise DeployError(f"infra: {terraform.REPOSITORY} was applied, but output ecr_repository_url is missing")
     pushed = image.push(repository, settings.region, tag)
     console.print(f"image {tag}: {'pushed' if pushed else 'already pushed'}", markup=False)
-    terraform.apply(settings, tag, approve=options.yes)
+    terraform.apply(settings, release, approve=options.yes)
     console.print("deployed; make run-aws starts a run, make logs shows its logs")
     return 0
 
 
 def destroy(_options: argparse.Namespace) -> int:
     """Removes the deployment."""
+    release = read_release()
     settings = initialise()
-    terraform.destroy(settings, image.commit())
+    terraform.destroy(settings, release)
     console.print(
         f"removed, except for the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
         "task definitions; docs/guide/aws.md describes how to remove them",

@@ -1,15 +1,27 @@
 """Terraform on `infra/`, with its state in S3."""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.programs import output, run
 from deploy.settings import Settings
+from deploy.sources import describe, read_secrets, terraform_text
+from extract.declarations import Source
 
 FOLDER = Path(__file__).parents[1] / "infra"
 REPOSITORY = "aws_ecr_repository.this"  # must exist before an image can be pushed
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is deployed: the image of a commit, for the sources that the commit declares."""
+
+    image_tag: str
+    sources: Sequence[Source]
 
 
 @dataclass(frozen=True)
@@ -34,29 +46,35 @@ def init(settings: Settings) -> None:
     output("terraform", f"-chdir={FOLDER}", "init", "-input=false", "-reconfigure", *options)
 
 
-def plan(settings: Settings, tag: str) -> None:
+def plan(settings: Settings, release: Release) -> None:
     """Shows what an apply would change."""
-    change("plan", settings, tag)
+    change("plan", settings, release)
 
 
-def apply(settings: Settings, tag: str, *, target: str | None = None, approve: bool = False) -> None:
+def apply(settings: Settings, release: Release, *, target: str | None = None, approve: bool = False) -> None:
     """Shows the changes, asks for approval unless `approve` is set, and applies them.
 
     `target` limits the changes to one resource and what it depends on.
     """
     options = [f"-target={target}"] if target else []
-    change("apply", settings, tag, *options, *(["-auto-approve"] if approve else []))
+    change("apply", settings, release, *options, *(["-auto-approve"] if approve else []))
 
 
-def destroy(settings: Settings, tag: str) -> None:
+def destroy(settings: Settings, release: Release) -> None:
     """Shows what would be removed, asks for approval, and removes it."""
-    change("destroy", settings, tag)
+    change("destroy", settings, release)
 
 
-def change(command: str, settings: Settings, tag: str, *options: str) -> None:
+def change(command: str, settings: Settings, release: Release, *options: str) -> None:
     """Runs a command with the variables that are not in infra/terraform.tfvars."""
-    variables = [f"-var=image_tag={tag}", f"-var=state_bucket={settings.state_bucket}"]
-    run("terraform", f"-chdir={FOLDER}", command, *variables, *options)
+    variables = {
+        "image_tag": release.image_tag,
+        "state_bucket": settings.state_bucket,
+        "sources": terraform_text(describe(release.sources)),
+    }
+    secrets = {"TF_VAR_source_secrets": terraform_text(read_secrets(release.sources, os.environ))}
+    arguments = [f"-var={name}={value}" for name, value in variables.items()]
+    run("terraform", f"-chdir={FOLDER}", command, *arguments, *options, environment=secrets)
 
 
 def read_outputs() -> dict[str, str]:

@@ -7,7 +7,7 @@ settings under a prefix of its own. `.env.example` lists names and defaults.
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,6 +81,15 @@ class RedshiftSettings:
 
 
 @dataclass(frozen=True)
+class SourceSetting:
+    """A setting that the sources of a kind have, by its name without the source's prefix."""
+
+    name: str
+    default: str | None  # None: it must be set
+    secret: bool
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one run."""
 
@@ -113,11 +122,12 @@ class Settings:
 
 
 class _Environment:
-    """Reads settings one by one and collects what is wrong."""
+    """Reads settings one by one; collects what is wrong, and which settings there are."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
         self.problems: list[str] = []
+        self.known: list[SourceSetting] = []
 
     def read(
         self,
@@ -127,7 +137,9 @@ class _Environment:
         default: str | None = None,
         *,
         secret: bool = False,
+        hidden: bool = False,  # no secret, but a wrong value may contain one
     ) -> T:
+        self.known.append(SourceSetting(name, default, secret))
         text = self.values.get(name, "") or default
         if text is None:
             self.problems.append(f"{name} is not set: expected {expected}")
@@ -135,7 +147,7 @@ class _Environment:
             try:
                 return parse(text)
             except ValueError:
-                shown = "the value given" if secret else repr(text)
+                shown = "the value given" if secret or hidden else repr(text)
                 self.problems.append(f"{name}: expected {expected}, got {shown}")
         return None  # type: ignore[return-value]  # never used: read_settings raises when there are problems
 
@@ -270,7 +282,7 @@ def _api(env: _Environment, prefix: str) -> ApiSettings:
             f"{prefix}_URL",
             _url,
             "the http(s) address of the API, without a user, a password or ?id=",
-            secret=True,  # a wrong value may contain a key
+            hidden=True,
         ),
         concurrency=env.read(f"{prefix}_CONCURRENCY", _positive, "a number from 1", "4"),
         misses=env.read(f"{prefix}_MISSES", _positive, "a number from 1", "10"),
@@ -286,7 +298,7 @@ def _postgres(env: _Environment, prefix: str) -> PostgresSettings:
     readers = str(min(os.cpu_count() or 1, 4))
     return PostgresSettings(
         prefix=prefix,
-        host=env.read(f"{prefix}_HOST", _host, "the host of the source database, without port or user", secret=True),
+        host=env.read(f"{prefix}_HOST", _host, "the host of the source database, without port or user", hidden=True),
         port=env.read(f"{prefix}_PORT", _port, "a port", "5432"),
         database=env.read(f"{prefix}_DATABASE", str, "the name of the source database"),
         user=env.read(f"{prefix}_USER", str, "a user who may read the tables"),
@@ -303,6 +315,13 @@ def _drop(env: _Environment, prefix: str) -> DropSettings:
 
 
 _KINDS: Mapping[str, Callable[[_Environment, str], Any]] = {"api": _api, "postgres": _postgres, "parquet": _drop}
+
+
+def settings_of(source: Source) -> tuple[SourceSetting, ...]:
+    """Returns the settings that a source has."""
+    env = _Environment({})
+    _KINDS[source.kind](env, source.settings)
+    return tuple(replace(one, name=one.name.removeprefix(f"{source.settings}_")) for one in env.known)
 
 
 def read_settings(sources: Collection[Source] = (), environment: Mapping[str, str] = os.environ) -> Settings:

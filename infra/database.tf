@@ -4,6 +4,7 @@ locals {
   # The Data API accepts one statement at a time: the first creates a procedure, the second calls it.
   access_procedure = templatefile("${path.module}/sql/grant_access.sql", {
     database         = var.database
+    raw_schemas      = [for name in keys(var.sources) : "raw_${name}"]
     loader_user      = local.database_users.loader
     transformer_user = local.database_users.transformer
   })

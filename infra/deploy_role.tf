@@ -145,6 +145,6 @@ resource "aws_iam_role_policy" "deploy" {
   role     = aws_iam_role.deploy[0].id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [for statement in local.deploy_policies[each.key] : merge({ Effect = "Allow" }, statement)]
+    Statement = [for statement in local.deploy_policies[each.key] : merge({ Effect = "Allow" }, statement) if length(statement.Resource) > 0]
   })
 }

@@ -4,7 +4,6 @@ locals {
   container_name = "pipeline"
   urls = {
     landing   = "s3://${aws_s3_bucket.this["landing"].id}/landing"
-    drop      = "s3://${aws_s3_bucket.this["drop"].id}"
     artifacts = "s3://${aws_s3_bucket.this["artifacts"].id}"
     docs      = "s3://${aws_s3_bucket.this["artifacts"].id}/docs/index.html"
   }
@@ -28,20 +27,8 @@ locals {
   }
   tasks = {
     loader = {
-      environment = {
-        REDSHIFT_USER            = local.database_users.loader
-        EMPLOYEES_API_URL        = var.employees_api_url
-        PARQUET_DROP             = local.urls.drop
-        SOURCE_POSTGRES_HOST     = var.source_postgres.host
-        SOURCE_POSTGRES_PORT     = tostring(var.source_postgres.port)
-        SOURCE_POSTGRES_DATABASE = var.source_postgres.database
-        SOURCE_POSTGRES_USER     = var.source_postgres.user
-        SOURCE_POSTGRES_SSLMODE  = var.source_postgres.sslmode
-      }
-      secrets = merge(
-        { SOURCE_POSTGRES_PASSWORD = aws_secretsmanager_secret.source_postgres_password.arn },
-        { for secret in aws_secretsmanager_secret.employees_api_key : "EMPLOYEES_API_KEY" => secret.arn },
-      )
+      environment = merge(local.source_environment, { REDSHIFT_USER = local.database_users.loader })
+      secrets     = { for name, secret in aws_secretsmanager_secret.source : name => secret.arn }
     }
     transformer = {
       environment = {

@@ -42,7 +42,7 @@ locals {
     }
   }
 
-  secret_arns = concat([aws_secretsmanager_secret.source_postgres_password.arn], aws_secretsmanager_secret.employees_api_key[*].arn)
+  secret_arns = [for secret in aws_secretsmanager_secret.source : secret.arn]
   bucket_arns = { for name, bucket in aws_s3_bucket.this : name => bucket.arn }
   # The key is usable only through the service that encrypts with it.
   use_key = {
@@ -57,11 +57,12 @@ locals {
 
   policies = {
     loader = [
-      { Sid = "ListLandingAndDrop", Action = ["s3:ListBucket"], Resource = [local.bucket_arns.landing, local.bucket_arns.drop] },
+      { Sid = "ListLanding", Action = ["s3:ListBucket"], Resource = [local.bucket_arns.landing] },
       { Sid = "WriteLanding", Action = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], Resource = ["${local.bucket_arns.landing}/landing/*"] },
       { Sid = "DeleteLocksAndProbes", Action = ["s3:DeleteObject"], Resource = ["${local.bucket_arns.landing}/landing/_locks/raw_*", "${local.bucket_arns.landing}/landing/_doctor/*"] },
-      { Sid = "ReadDrop", Action = ["s3:GetObject"], Resource = ["${local.bucket_arns.drop}/*"] },
-      { Sid = "WriteRejected", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = ["${local.bucket_arns.drop}/_rejected/*"] },
+      { Sid = "ListDrop", Action = ["s3:ListBucket"], Resource = length(local.drop_folders) > 0 ? [local.bucket_arns.drop] : [] },
+      { Sid = "ReadDrop", Action = ["s3:GetObject"], Resource = [for folder in distinct(values(local.drop_folders)) : "${local.bucket_arns.drop}/${folder}/*"] },
+      { Sid = "WriteRejected", Action = ["s3:AbortMultipartUpload", "s3:PutObject"], Resource = [for folder in distinct(values(local.drop_folders)) : "${local.bucket_arns.drop}/${folder}/_rejected/*"] },
       local.use_key.s3,
       local.sign_in,
     ]
@@ -172,7 +173,8 @@ resource "aws_iam_role_policy" "this" {
   name     = "permissions"
   role     = aws_iam_role.this[each.key].id
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for statement in each.value : merge({ Effect = "Allow" }, statement)]
+    Version = "2012-10-17"
+    # IAM refuses a statement without resources, such as that of the drop if no source reads it.
+    Statement = [for statement in each.value : merge({ Effect = "Allow" }, statement) if length(statement.Resource) > 0]
   })
 }

@@ -60,18 +60,18 @@ resource "aws_vpc_endpoint" "s3" {
 }
 
 resource "aws_route" "source" {
-  count                     = local.own_network == 1 && var.source_route != null ? 1 : 0
+  for_each                  = local.source_routes
   route_table_id            = aws_route_table.private[0].id
-  destination_cidr_block    = var.source_postgres.cidr
-  transit_gateway_id        = var.source_route.transit_gateway_id
-  vpc_peering_connection_id = var.source_route.vpc_peering_connection_id
+  destination_cidr_block    = each.key
+  transit_gateway_id        = each.value[0].transit_gateway_id
+  vpc_peering_connection_id = each.value[0].vpc_peering_connection_id
 
   depends_on = [aws_ec2_transit_gateway_vpc_attachment.source]
 }
 
 resource "aws_ec2_transit_gateway_vpc_attachment" "source" {
-  count              = local.own_network == 1 && try(var.source_route.transit_gateway_id, null) != null ? 1 : 0
-  transit_gateway_id = var.source_route.transit_gateway_id
+  for_each           = local.transit_gateway_ids
+  transit_gateway_id = each.key
   vpc_id             = aws_vpc.this[0].id
   subnet_ids         = aws_subnet.private[*].id
   tags               = { Name = var.name }
@@ -83,19 +83,32 @@ resource "aws_security_group" "task" {
   name        = "${var.name}-task"
   description = "Tasks of the pipeline: outbound connections only"
   vpc_id      = local.vpc_id
+
+  lifecycle {
+    precondition {
+      condition     = alltrue([for name, port in local.source_ports : port == 443 || local.connections[name].cidr != null])
+      error_message = "connections: cidr is not set for ${join(", ", [for name, port in local.source_ports : "${name} (port ${port})" if port != 443 && local.connections[name].cidr == null])}: expected the source's network, because tasks may use only HTTPS on port 443 everywhere."
+    }
+  }
 }
 
-resource "aws_vpc_security_group_egress_rule" "task" {
-  for_each = {
-    "AWS and the employees API" = { port = 443, cidr = "0.0.0.0/0" }
-    "Sales database"            = { port = var.source_postgres.port, cidr = var.source_postgres.cidr }
-  }
+resource "aws_vpc_security_group_egress_rule" "task_https" {
   security_group_id = aws_security_group.task.id
-  description       = each.key
+  description       = "AWS, and sources with HTTPS"
   ip_protocol       = "tcp"
-  from_port         = each.value.port
-  to_port           = each.value.port
-  cidr_ipv4         = each.value.cidr
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "task_source" {
+  for_each          = local.source_networks
+  security_group_id = aws_security_group.task.id
+  description       = "Sources: ${join(", ", each.value)}"
+  ip_protocol       = "tcp"
+  from_port         = local.source_ports[each.value[0]]
+  to_port           = local.source_ports[each.value[0]]
+  cidr_ipv4         = local.connections[each.value[0]].cidr
 }
 
 resource "aws_vpc_security_group_egress_rule" "task_redshift" {

@@ -23,9 +23,9 @@ output "topic_arn" {
   value       = aws_sns_topic.alerts.arn
 }
 
-output "drop_url" {
-  description = "The drop for Parquet files: make drop FILE=categoria.parquet."
-  value       = local.urls.drop
+output "drop_urls" {
+  description = "The drop of each source that reads one: make drop FILE=<table>.parquet."
+  value       = local.drop_urls
 }
 
 output "artifacts_url" {
@@ -60,7 +60,9 @@ output "next_steps" {
       "Each of ${join(", ", var.alert_emails)} confirms the subscription with the link in an email.",
     ],
     [
-      "In .env set PARQUET_DROP=${local.urls.drop}; then run make drop FILE=categoria.parquet.",
+      for name, url in local.drop_urls : "In .env set ${var.sources[name].prefix}_DROP=${url}; then run make drop FILE=<table>.parquet."
+    ],
+    [
       "make run-aws runs the pipeline and follows it. The alarm ${var.name}-not-run is on until the first run has succeeded.",
       "The docs after that: aws s3 cp ${local.urls.docs} .",
     ],

@@ -14,6 +14,7 @@ resource "aws_sfn_state_machine" "this" {
     loader_task_definition_arn      = aws_ecs_task_definition.this["loader"].arn
     transformer_task_definition_arn = aws_ecs_task_definition.this["transformer"].arn
     container_name                  = local.container_name
+    sources                         = keys(var.sources)
     subnets                         = local.subnet_ids
     security_groups                 = [aws_security_group.task.id]
     topic_arn                       = aws_sns_topic.alerts.arn

@@ -48,7 +48,7 @@ locals {
   # days: objects are deleted after so many days; null: they are kept
   buckets = {
     landing   = { days = null } # what was read from the sources; can be replayed at any time
-    drop      = { days = null } # Parquet files that people drop
+    drop      = { days = null } # files that people drop; kept if no source reads them any more
     artifacts = { days = 400 }  # the results of each run, and the docs
   }
 }

@@ -44,7 +44,7 @@ variable "protect_data" {
 # --- Network ---
 
 variable "existing_network" {
-  description = "An existing VPC with private subnets in three availability zones that reach S3, the employees API and the source database. Null: a new VPC."
+  description = "An existing VPC with private subnets in three availability zones that reach S3 and the sources. Null: a new VPC."
   type = object({
     vpc_id     = string
     subnet_ids = list(string)
@@ -62,7 +62,7 @@ variable "existing_network" {
 }
 
 variable "vpc_cidr" {
-  description = "Addresses of the new VPC: a /16 to /20 that does not overlap the source database's network."
+  description = "Addresses of the new VPC: a /16 to /20 that does not overlap the networks of the sources."
   type        = string
   default     = "10.80.0.0/20"
 
@@ -73,33 +73,13 @@ variable "vpc_cidr" {
 }
 
 variable "egress" {
-  description = "How tasks in the new VPC reach AWS and the employees API: nat (one NAT gateway, with Internet access) or endpoints (interface endpoints to AWS only; the API must be inside the network)."
+  description = "How tasks in the new VPC reach AWS and the sources on the Internet: nat (one NAT gateway, with Internet access) or endpoints (interface endpoints to AWS only; all sources must be inside the network)."
   type        = string
   default     = "nat"
 
   validation {
     condition     = contains(["nat", "endpoints"], var.egress)
     error_message = "egress: expected nat or endpoints."
-  }
-}
-
-variable "source_route" {
-  description = "The route from the new VPC to the source database's network, through a transit gateway or a VPC peering connection. Null: only egress."
-  type = object({
-    transit_gateway_id        = optional(string)
-    vpc_peering_connection_id = optional(string)
-  })
-  default = null
-
-  validation {
-    condition = var.source_route == null ? true : (
-      length(compact([var.source_route.transit_gateway_id, var.source_route.vpc_peering_connection_id])) == 1
-    )
-    error_message = "source_route: expected either transit_gateway_id or vpc_peering_connection_id."
-  }
-  validation {
-    condition     = var.source_route == null || var.existing_network == null
-    error_message = "source_route: cannot be combined with existing_network, which has its own routes."
   }
 }
 
@@ -117,93 +97,142 @@ variable "reader_cidrs" {
 
 # --- Sources ---
 
-variable "source_postgres" {
-  description = "The sales database: its address and the user to sign in as. Tasks may connect to its network, cidr."
-  type = object({
-    host     = string
-    port     = optional(number, 5432)
-    database = string
-    user     = string
-    sslmode  = optional(string, "require")
-    cidr     = string
-  })
+variable "sources" {
+  description = "The declared sources by name: kind, prefix of their settings, default port, and the names of their settings without the prefix. make plan and make deploy read them from the declarations in models/."
+  type = map(object({
+    kind     = string
+    prefix   = string
+    port     = optional(number)
+    settings = map(object({ required = bool, secret = bool }))
+  }))
+  nullable = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9.-]*$", var.source_postgres.host))
-    error_message = "source_postgres.host: expected a host name or an address, without a port."
-  }
-  validation {
-    condition     = alltrue([for value in [var.source_postgres.database, var.source_postgres.user] : trimspace(value) != ""])
-    error_message = "source_postgres: expected a database and a user, got an empty value."
-  }
-  validation {
-    condition     = can(cidrhost(var.source_postgres.cidr, 0)) && !endswith(var.source_postgres.cidr, "/0")
-    error_message = "source_postgres.cidr: expected the database's network, such as 10.1.0.0/24 or 192.0.2.7/32."
-  }
-  validation {
-    condition     = var.source_postgres.port > 0 && var.source_postgres.port < 65536
-    error_message = "source_postgres.port: expected 1 to 65535."
-  }
-  validation {
-    condition     = contains(["require", "verify-ca", "verify-full"], var.source_postgres.sslmode)
-    error_message = "source_postgres.sslmode: expected require, verify-ca or verify-full."
+    condition     = alltrue([for name, source in var.sources : can(regex("^[a-z][a-z0-9_]*$", name)) && can(regex("^[A-Z][A-Z0-9_]*$", source.prefix))])
+    error_message = "sources: expected names such as crm, and prefixes such as CRM."
   }
 }
 
-variable "source_postgres_password" {
-  description = "Password of source_postgres.user; never in the state. Set TF_VAR_source_postgres_password, only when source_postgres_password_version is new."
-  type        = string
-  default     = null
+variable "connections" {
+  description = <<-EOT
+    How to reach each source of this account, by the source's name:
+    settings: its settings without the prefix and without secrets, such as HOST, DATABASE and USER, or URL.
+    cidr: its network, to which tasks may connect. Not needed for HTTPS on port 443, which they may use everywhere.
+    route: from the new VPC to that network, through a transit gateway or a VPC peering connection. Null: only egress.
+    secret_versions: increase by one to store a new value. A required secret starts at 1; an optional one, such as the
+    key of an API, exists from 1 on.
+  EOT
+  type = map(object({
+    settings = optional(map(string), {})
+    cidr     = optional(string)
+    route = optional(object({
+      transit_gateway_id        = optional(string)
+      vpc_peering_connection_id = optional(string)
+    }))
+    secret_versions = optional(map(number), {})
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.connections), keys(var.sources))) == 0
+    error_message = "connections: not declared as sources: ${join(", ", setsubtract(keys(var.connections), keys(var.sources)))}; declared: ${length(var.sources) == 0 ? "(none)" : join(", ", keys(var.sources))}."
+  }
+  validation {
+    # Terraform itself sets DROP: the bucket for dropped files is a part of the deployment.
+    condition = alltrue([
+      for name, source in var.sources : alltrue([
+        for setting, known in source.settings :
+        try(trimspace(var.connections[name].settings[setting]), "") != "" || !known.required || known.secret || setting == "DROP"
+      ])
+    ])
+    error_message = "connections: not set or empty: ${join(", ", flatten([
+      for name, source in var.sources : [
+        for setting, known in source.settings : "${name}.settings.${setting}"
+        if try(trimspace(var.connections[name].settings[setting]), "") == "" && known.required && !known.secret && setting != "DROP"
+      ]
+    ]))}."
+  }
+  validation {
+    condition = alltrue([
+      for name, connection in var.connections : alltrue([
+        for setting in keys(connection.settings) : try(!var.sources[name].settings[setting].secret && setting != "DROP", !contains(keys(var.sources), name))
+      ])
+    ])
+    error_message = "connections: no such setting, or a secret, or DROP, which Terraform sets: ${join(", ", flatten([
+      for name, connection in var.connections : [
+        for setting in keys(connection.settings) : "${name}.settings.${setting}"
+        if !try(!var.sources[name].settings[setting].secret && setting != "DROP", !contains(keys(var.sources), name))
+      ]
+    ]))}."
+  }
+  validation {
+    condition = alltrue([
+      for name, connection in var.connections : alltrue([
+        for setting, version in connection.secret_versions :
+        try(var.sources[name].settings[setting].secret, false) && version >= 1 && floor(version) == version
+      ])
+    ])
+    error_message = "connections: secret_versions: expected a whole number from 1 for each secret setting, such as { PASSWORD = 2 }."
+  }
+  validation {
+    condition     = alltrue([for connection in var.connections : can(regex("^[A-Za-z0-9][A-Za-z0-9.-]*$", lookup(connection.settings, "HOST", "host")))])
+    error_message = "connections: settings.HOST: expected a host name or an address, without a port."
+  }
+  validation {
+    condition     = alltrue([for connection in var.connections : can(regex("^[0-9]+$", lookup(connection.settings, "PORT", "1"))) && try(tonumber(lookup(connection.settings, "PORT", "1")) > 0 && tonumber(lookup(connection.settings, "PORT", "1")) < 65536, false)])
+    error_message = "connections: settings.PORT: expected 1 to 65535."
+  }
+  validation {
+    condition     = alltrue([for connection in var.connections : contains(["require", "verify-ca", "verify-full"], lookup(connection.settings, "SSLMODE", "require"))])
+    error_message = "connections: settings.SSLMODE: expected require, verify-ca or verify-full."
+  }
+  validation {
+    condition     = alltrue([for connection in var.connections : can(regex("^https://[^/@?#[:space:]]+(/[^@?#[:space:]]*)?$", lookup(connection.settings, "URL", "https://host")))])
+    error_message = "connections: settings.URL: expected an https URL without user, query and fragment."
+  }
+  validation {
+    condition     = alltrue([for connection in var.connections : connection.cidr == null ? true : can(cidrhost(connection.cidr, 0)) && !endswith(connection.cidr, "/0")])
+    error_message = "connections: cidr: expected the source's network, such as 10.1.0.0/24 or 192.0.2.7/32."
+  }
+  validation {
+    condition = alltrue([
+      for connection in var.connections : connection.route == null ? true : (
+        length(compact([connection.route.transit_gateway_id, connection.route.vpc_peering_connection_id])) == 1 && connection.cidr != null
+      )
+    ])
+    error_message = "connections: route: expected either transit_gateway_id or vpc_peering_connection_id, and cidr, the network that it leads to."
+  }
+  validation {
+    condition     = var.existing_network == null || alltrue([for connection in var.connections : connection.route == null])
+    error_message = "connections: route: cannot be combined with existing_network, which has its own routes."
+  }
+  validation {
+    condition = alltrue([
+      for cidr in distinct([for connection in var.connections : connection.cidr if connection.route != null]) :
+      length(distinct([for connection in var.connections : jsonencode(connection.route) if connection.route != null && connection.cidr == cidr])) == 1
+    ])
+    error_message = "connections: route: two sources in the same network need the same route."
+  }
+  validation {
+    condition = alltrue([
+      for prefix in distinct([for source in var.sources : source.prefix]) :
+      length(distinct([for name, source in var.sources : jsonencode(try(var.connections[name], {})) if source.prefix == prefix])) == 1
+    ])
+    error_message = "connections: two sources with the same prefix have the same settings, so they need the same connection."
+  }
+}
+
+variable "source_secrets" {
+  description = "The secrets of the sources by their whole names, such as CRM_PASSWORD; never in the state, and needed only when a version is new. make plan and make deploy take them from the environment."
+  type        = map(string)
+  default     = {}
+  nullable    = false
   ephemeral   = true
   sensitive   = true
 
   validation {
-    condition     = var.source_postgres_password == null ? true : length(var.source_postgres_password) > 0
-    error_message = "source_postgres_password: expected a value or null, got an empty value."
-  }
-}
-
-variable "source_postgres_password_version" {
-  description = "Increase by one to store a new source_postgres_password."
-  type        = number
-  default     = 1
-
-  validation {
-    condition     = var.source_postgres_password_version >= 1 && floor(var.source_postgres_password_version) == var.source_postgres_password_version
-    error_message = "source_postgres_password_version: expected a whole number from 1."
-  }
-}
-
-variable "employees_api_url" {
-  description = "URL of the employees API, without ?id=."
-  type        = string
-
-  validation {
-    condition     = can(regex("^https://[^/@?#[:space:]]+(/[^@?#[:space:]]*)?$", var.employees_api_url))
-    error_message = "employees_api_url: expected an https URL without user, query and fragment."
-  }
-}
-
-variable "employees_api_key" {
-  description = "Key of the employees API, if it needs one; never in the state. Set TF_VAR_employees_api_key, only when employees_api_key_version is new."
-  type        = string
-  default     = null
-  ephemeral   = true
-  sensitive   = true
-
-  validation {
-    condition     = var.employees_api_key == null ? true : length(var.employees_api_key) > 0
-    error_message = "employees_api_key: expected a value or null, got an empty value."
-  }
-}
-
-variable "employees_api_key_version" {
-  description = "0: the employees API needs no key. Otherwise increase by one to store a new employees_api_key."
-  type        = number
-  default     = 0
-
-  validation {
-    condition     = var.employees_api_key_version >= 0 && floor(var.employees_api_key_version) == var.employees_api_key_version
-    error_message = "employees_api_key_version: expected a whole number from 0."
+    condition     = alltrue([for value in values(var.source_secrets) : length(value) > 0])
+    error_message = "source_secrets: expected values that are not empty."
   }
 }

@@ -32,10 +32,9 @@ begin
 
     -- The writer of a schema owns it. Nobody creates tables in the schema public.
     revoke create on schema public from public;
-    create schema if not exists raw_api authorization "${loader_user}";
-    create schema if not exists raw_postgres authorization "${loader_user}";
-    create schema if not exists raw_parquet authorization "${loader_user}";
-    create schema if not exists ops authorization "${loader_user}";
+%{ for schema in concat(raw_schemas, ["ops"]) ~}
+    create schema if not exists ${schema} authorization "${loader_user}";
+%{ endfor ~}
     create schema if not exists bronze authorization "${transformer_user}";
     create schema if not exists silver authorization "${transformer_user}";
 
@@ -43,10 +42,11 @@ begin
     grant create on database ${database} to role loader;
 
     -- The transformer reads the raw tables, existing and future ones, and cannot change them.
-    grant usage on schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
-    grant select on all tables in schema raw_api, raw_postgres, raw_parquet, ops to role transformer;
-    alter default privileges for user "${loader_user}" in schema raw_api, raw_postgres, raw_parquet, ops
-        grant select on tables to role transformer;
+%{ for schema in concat(raw_schemas, ["ops"]) ~}
+    grant usage on schema ${schema} to role transformer;
+    grant select on all tables in schema ${schema} to role transformer;
+    alter default privileges for user "${loader_user}" in schema ${schema} grant select on tables to role transformer;
+%{ endfor ~}
 
     -- Readers read only silver, where every column has a contract.
     grant usage on schema silver to role reader;

@@ -33,13 +33,18 @@ mock_resource "aws_kms_key" {
 }
 
 override_resource {
-  target = aws_secretsmanager_secret.source_postgres_password
-  values = { arn = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:vendas/source-postgres-password-AbCdEf" }
+  target = aws_secretsmanager_secret.source["SOURCE_POSTGRES_PASSWORD"]
+  values = { arn = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:vendas/SOURCE_POSTGRES_PASSWORD-AbCdEf" }
 }
 
 override_resource {
-  target = aws_secretsmanager_secret.employees_api_key
-  values = { arn = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:vendas/employees-api-key-AbCdEf" }
+  target = aws_secretsmanager_secret.source["EMPLOYEES_API_KEY"]
+  values = { arn = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:vendas/EMPLOYEES_API_KEY-AbCdEf" }
+}
+
+override_resource {
+  target = aws_secretsmanager_secret.source["CRM_PASSWORD"]
+  values = { arn = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:vendas/CRM_PASSWORD-AbCdEf" }
 }
 
 mock_resource "aws_ecr_repository" {

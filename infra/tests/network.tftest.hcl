@@ -28,8 +28,8 @@ run "nat" {
     error_message = "egress = nat creates one NAT gateway and no interface endpoints."
   }
   assert {
-    condition     = { for name, rule in aws_vpc_security_group_egress_rule.task : name => [rule.from_port, rule.to_port, rule.cidr_ipv4] } == { "AWS and the employees API" = [443, 443, "0.0.0.0/0"], "Sales database" = [5432, 5432, "10.1.0.0/24"] }
-    error_message = "A task may connect to HTTPS and to the source database in its own network."
+    condition     = [for rule in concat([aws_vpc_security_group_egress_rule.task_https], values(aws_vpc_security_group_egress_rule.task_source)) : [rule.description, rule.from_port, rule.to_port, rule.cidr_ipv4]] == [["AWS, and sources with HTTPS", 443, 443, "0.0.0.0/0"], ["Sources: postgres", 5432, 5432, "10.1.0.0/24"]]
+    error_message = "A task may connect to HTTPS, and to a source at another port in its own network."
   }
   assert {
     condition     = aws_vpc_security_group_ingress_rule.redshift_task.referenced_security_group_id == aws_security_group.task.id && length(aws_vpc_security_group_ingress_rule.redshift_reader) == 0
@@ -46,8 +46,19 @@ run "endpoints" {
 
   variables {
     egress       = "endpoints"
-    source_route = { transit_gateway_id = "tgw-0123456789abcdef0" }
     reader_cidrs = ["10.20.0.0/16"]
+    connections = {
+      api = {
+        settings = { URL = "https://api.example.com:8443/employees" }
+        cidr     = "10.1.0.0/24"
+        route    = { transit_gateway_id = "tgw-0123456789abcdef0" }
+      }
+      postgres = {
+        settings = { HOST = "db.example.com", PORT = "6432", DATABASE = "erp", USER = "leitor" }
+        cidr     = "10.1.0.0/24"
+        route    = { transit_gateway_id = "tgw-0123456789abcdef0" }
+      }
+    }
   }
 
   assert {
@@ -59,8 +70,12 @@ run "endpoints" {
     error_message = "Each service that a task calls has an endpoint."
   }
   assert {
-    condition     = aws_route.source[0].destination_cidr_block == "10.1.0.0/24" && aws_route.source[0].transit_gateway_id == "tgw-0123456789abcdef0" && length(aws_ec2_transit_gateway_vpc_attachment.source) == 1
-    error_message = "The source database is reached through the transit gateway."
+    condition     = [for route in aws_route.source : [route.destination_cidr_block, route.transit_gateway_id]] == [["10.1.0.0/24", "tgw-0123456789abcdef0"]] && keys(aws_ec2_transit_gateway_vpc_attachment.source) == ["tgw-0123456789abcdef0"]
+    error_message = "Two sources in one network share the route through the transit gateway."
+  }
+  assert {
+    condition     = { for rule in aws_vpc_security_group_egress_rule.task_source : rule.description => [rule.from_port, rule.to_port, rule.cidr_ipv4] } == { "Sources: api" = [8443, 8443, "10.1.0.0/24"], "Sources: postgres" = [6432, 6432, "10.1.0.0/24"] }
+    error_message = "The port of a source is the one of its settings or its URL."
   }
   assert {
     condition     = aws_vpc_security_group_ingress_rule.redshift_reader["10.20.0.0/16"].from_port == 5439

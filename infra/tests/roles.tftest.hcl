@@ -13,9 +13,10 @@ run "roles" {
       for role, policy in aws_iam_role_policy.this : role => { for s in jsondecode(policy.policy).Statement : s.Sid => sort(s.Action) }
       }) == jsonencode({
       loader = {
-        ListLandingAndDrop   = ["s3:ListBucket"]
+        ListLanding          = ["s3:ListBucket"]
         WriteLanding         = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
         DeleteLocksAndProbes = ["s3:DeleteObject"]
+        ListDrop             = ["s3:ListBucket"]
         ReadDrop             = ["s3:GetObject"]
         WriteRejected        = ["s3:AbortMultipartUpload", "s3:PutObject"]
         UseKeyForBuckets     = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -75,7 +76,7 @@ run "roles" {
       } == {
       "loader WriteLanding"          = "vendas-landing-123456789012-sa-east-1/landing/*"
       "loader DeleteLocksAndProbes"  = "vendas-landing-123456789012-sa-east-1/landing/_locks/raw_* vendas-landing-123456789012-sa-east-1/landing/_doctor/*"
-      "loader WriteRejected"         = "vendas-drop-123456789012-sa-east-1/_rejected/*"
+      "loader WriteRejected"         = "vendas-drop-123456789012-sa-east-1/parquet/_rejected/*"
       "transformer WriteLock"        = "vendas-landing-123456789012-sa-east-1/landing/_target.json vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
       "transformer DeleteLock"       = "vendas-landing-123456789012-sa-east-1/landing/_locks/build.json"
       "transformer PublishArtifacts" = "vendas-artifacts-123456789012-sa-east-1/runs/* vendas-artifacts-123456789012-sa-east-1/docs/*"

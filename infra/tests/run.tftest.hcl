@@ -65,8 +65,8 @@ run "run" {
       loader = [
         "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EMPLOYEES_API_URL", "EXTRACT_WORK",
         "HOME", "LANDING_URL", "PARQUET_DROP", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT",
-        "REDSHIFT_USER", "REDSHIFT_WORKGROUP", "SOURCE_POSTGRES_DATABASE", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_PORT",
-        "SOURCE_POSTGRES_SSLMODE", "SOURCE_POSTGRES_USER", "TMPDIR",
+        "REDSHIFT_USER", "REDSHIFT_WORKGROUP", "SOURCE_POSTGRES_DATABASE", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_USER",
+        "TMPDIR",
       ]
       transformer = [
         "ARTIFACTS_URL", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH",
@@ -77,7 +77,7 @@ run "run" {
     error_message = "A task has the settings that it needs, without secrets."
   }
   assert {
-    condition     = jsonencode({ for key, task in aws_ecs_task_definition.this : key => jsondecode(task.container_definitions)[0].secrets }) == jsonencode({ loader = [{ name = "SOURCE_POSTGRES_PASSWORD", valueFrom = aws_secretsmanager_secret.source_postgres_password.arn }], transformer = [] })
+    condition     = jsonencode({ for key, task in aws_ecs_task_definition.this : key => jsondecode(task.container_definitions)[0].secrets }) == jsonencode({ loader = [{ name = "SOURCE_POSTGRES_PASSWORD", valueFrom = aws_secretsmanager_secret.source["SOURCE_POSTGRES_PASSWORD"].arn }], transformer = [] })
     error_message = "Only the loader has the source's password, from Secrets Manager."
   }
   assert {
@@ -164,11 +164,11 @@ run "run" {
 
   # --- what `make` reads ---
   assert {
-    condition     = output.drop_url == "s3://vendas-drop-123456789012-sa-east-1" && output.docs_url == "s3://vendas-artifacts-123456789012-sa-east-1/docs/index.html" && output.log_group == "/vendas/tasks" && output.workgroup == "vendas"
+    condition     = output.drop_urls == { parquet = "s3://vendas-drop-123456789012-sa-east-1/parquet" } && output.docs_url == "s3://vendas-artifacts-123456789012-sa-east-1/docs/index.html" && output.log_group == "/vendas/tasks" && output.workgroup == "vendas"
     error_message = "The outputs contain the addresses."
   }
   assert {
-    condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1", "make run-aws", "DEPLOY_ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy"] : strcontains(output.next_steps, text)])
+    condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1/parquet", "make run-aws", "DEPLOY_ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy"] : strcontains(output.next_steps, text)])
     error_message = "The next steps contain this deployment's names."
   }
 }

@@ -77,11 +77,11 @@ run "storage" {
 
   # --- the secret ---
   assert {
-    condition     = aws_secretsmanager_secret.source_postgres_password.kms_key_id == aws_kms_key.this.arn && aws_secretsmanager_secret.source_postgres_password.recovery_window_in_days == 30
+    condition     = keys(aws_secretsmanager_secret.source) == ["SOURCE_POSTGRES_PASSWORD"] && alltrue([for secret in aws_secretsmanager_secret.source : secret.kms_key_id == aws_kms_key.this.arn && secret.recovery_window_in_days == 30])
     error_message = "The secret is encrypted with our key and can be restored for 30 days."
   }
   assert {
-    condition     = aws_secretsmanager_secret_version.source_postgres_password.secret_string == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo == null && aws_secretsmanager_secret_version.source_postgres_password.secret_string_wo_version == 1
+    condition     = alltrue([for version in aws_secretsmanager_secret_version.source : version.secret_string == null && version.secret_string_wo == null && version.secret_string_wo_version == 1])
     error_message = "The password is written and is not in the state."
   }
 
@@ -100,7 +100,7 @@ run "can_be_destroyed" {
   }
 
   assert {
-    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && aws_ecr_repository.this.force_delete && aws_secretsmanager_secret.source_postgres_password.recovery_window_in_days == 0
+    condition     = alltrue([for bucket in aws_s3_bucket.this : bucket.force_destroy]) && aws_ecr_repository.this.force_delete && aws_secretsmanager_secret.source["SOURCE_POSTGRES_PASSWORD"].recovery_window_in_days == 0
     error_message = "With protect_data = false, everything can be destroyed."
   }
 }
@@ -109,40 +109,48 @@ run "secrets_that_are_already_stored" {
   command = plan
 
   variables {
-    source_postgres_password  = null
-    employees_api_key         = null
-    employees_api_key_version = 1
+    source_secrets = {}
   }
 
   assert {
-    condition     = nonsensitive(local.secret_values.source_postgres_password) == "" && nonsensitive(local.secret_values.employees_api_key) == ""
+    condition     = nonsensitive(local.secret_values["SOURCE_POSTGRES_PASSWORD"]) == ""
     error_message = "A missing secret is empty, because the provider refuses null with a version."
   }
 }
 
-run "api_key" {
+run "optional_secret" {
   command = apply
 
   variables {
-    employees_api_key_version = 2
+    connections = {
+      api = {
+        settings        = { URL = "https://api.example.com/employees" }
+        secret_versions = { KEY = 2 }
+      }
+      postgres = {
+        settings        = { HOST = "db.example.com", DATABASE = "erp", USER = "leitor" }
+        cidr            = "10.1.0.0/24"
+        secret_versions = { PASSWORD = 3 }
+      }
+    }
   }
 
   assert {
-    condition     = aws_secretsmanager_secret_version.employees_api_key[0].secret_string == null && aws_secretsmanager_secret_version.employees_api_key[0].secret_string_wo_version == 2 && aws_secretsmanager_secret.employees_api_key[0].kms_key_id == aws_kms_key.this.arn
-    error_message = "The API's key is encrypted with our key, written, and not in the state."
+    condition     = { for name, version in aws_secretsmanager_secret_version.source : name => version.secret_string_wo_version if version.secret_string == null } == { EMPLOYEES_API_KEY = 2, SOURCE_POSTGRES_PASSWORD = 3 }
+    error_message = "The API's key exists with its version, and is not in the state."
   }
   assert {
     condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => { for secret in jsondecode(task.container_definitions)[0].secrets : secret.name => secret.valueFrom } }) == jsonencode({
       loader = {
-        EMPLOYEES_API_KEY        = aws_secretsmanager_secret.employees_api_key[0].arn
-        SOURCE_POSTGRES_PASSWORD = aws_secretsmanager_secret.source_postgres_password.arn
+        EMPLOYEES_API_KEY        = aws_secretsmanager_secret.source["EMPLOYEES_API_KEY"].arn
+        SOURCE_POSTGRES_PASSWORD = aws_secretsmanager_secret.source["SOURCE_POSTGRES_PASSWORD"].arn
       }
       transformer = {}
     })
     error_message = "Only the loader has the API's key."
   }
   assert {
-    condition     = anytrue([for s in jsondecode(aws_iam_role_policy.this["task_execution"].policy).Statement : contains(s.Action, "secretsmanager:GetSecretValue") && contains(s.Resource, aws_secretsmanager_secret.employees_api_key[0].arn)])
+    condition     = anytrue([for s in jsondecode(aws_iam_role_policy.this["task_execution"].policy).Statement : contains(s.Action, "secretsmanager:GetSecretValue") && contains(s.Resource, aws_secretsmanager_secret.source["EMPLOYEES_API_KEY"].arn)])
     error_message = "ECS may read the API's key."
   }
 }

@@ -1,8 +1,12 @@
-image_tag                = "0123abc"
-employees_api_url        = "https://api.example.com/employees"
-source_postgres          = { host = "db.example.com", database = "erp", user = "leitor", cidr = "10.1.0.0/24" }
-source_postgres_password = "segredo"
-alert_emails             = ["dados@example.com"]
-github                   = { repository = "empresa/plataforma-vendas" }
-state_bucket             = "empresa-terraform"
-employees_api_key        = "chave"
+image_tag      = "0123abc"
+alert_emails   = ["dados@example.com"]
+github         = { repository = "empresa/plataforma-vendas" }
+state_bucket   = "empresa-terraform"
+source_secrets = { SOURCE_POSTGRES_PASSWORD = "segredo", EMPLOYEES_API_KEY = "chave" }
+connections = {
+  api = { settings = { URL = "https://api.example.com/employees" } }
+  postgres = {
+    settings = { HOST = "db.example.com", DATABASE = "erp", USER = "leitor" }
+    cidr     = "10.1.0.0/24"
+  }
+}

@@ -25,47 +25,37 @@ run "networks" {
   command = plan
 
   variables {
-    existing_network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-2"] }
-    vpc_cidr          = "10.80.0.0/24"
-    egress            = "internet"
-    reader_cidrs      = ["0.0.0.0/0"]
-    source_postgres   = { host = "db.example.com", port = 0, database = "erp", user = "leitor", sslmode = "prefer", cidr = "0.0.0.0/0" }
-    employees_api_url = "http://api.example.com?id=1"
-
-    source_postgres_password = ""
-    employees_api_key        = ""
+    existing_network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-2"] }
+    vpc_cidr         = "10.80.0.0/24"
+    egress           = "internet"
+    reader_cidrs     = ["0.0.0.0/0"]
+    source_secrets   = { SOURCE_POSTGRES_PASSWORD = "" }
   }
 
-  expect_failures = [
-    var.existing_network, var.vpc_cidr, var.egress, var.reader_cidrs, var.source_postgres, var.employees_api_url,
-    var.source_postgres_password, var.employees_api_key,
-  ]
+  expect_failures = [var.existing_network, var.vpc_cidr, var.egress, var.reader_cidrs, var.source_secrets]
 }
 
 run "sizes" {
   command = plan
 
   variables {
-    redshift_base_capacity           = 12
-    redshift_daily_rpu_hours         = 0
-    redshift_limit_action            = "stop"
-    snapshot_retention_days          = 1
-    task_cpu                         = 1000
-    task_scratch_gib                 = 20
-    task_architecture                = "x86"
-    fan_out_tasks                    = 41
-    slow_after_minutes               = 0
-    silent_after_hours               = 169
-    log_retention_days               = 10
-    source_postgres_password_version = 0
-    employees_api_key_version        = -1
+    redshift_base_capacity   = 12
+    redshift_daily_rpu_hours = 0
+    redshift_limit_action    = "stop"
+    snapshot_retention_days  = 1
+    task_cpu                 = 1000
+    task_scratch_gib         = 20
+    task_architecture        = "x86"
+    fan_out_tasks            = 41
+    slow_after_minutes       = 0
+    silent_after_hours       = 169
+    log_retention_days       = 10
   }
 
   expect_failures = [
     var.redshift_base_capacity, var.redshift_daily_rpu_hours, var.redshift_limit_action,
     var.snapshot_retention_days, var.task_cpu, var.task_scratch_gib, var.task_architecture,
     var.fan_out_tasks, var.slow_after_minutes, var.silent_after_hours, var.log_retention_days,
-    var.source_postgres_password_version, var.employees_api_key_version,
   ]
 }
 
@@ -110,25 +100,23 @@ run "time_zone_abbreviation" {
   expect_failures = [var.schedule]
 }
 
-run "empty_values_and_wildcards" {
+run "wildcards" {
   command = plan
 
   variables {
-    source_postgres = { host = "db.example.com:5432", database = "", user = " ", cidr = "10.1.0.0/24" }
-    source_route    = {}
-    github          = { repository = "empresa/plataforma-vendas", environment = "*", oidc_provider_arn = "github" }
+    github = { repository = "empresa/plataforma-vendas", environment = "*", oidc_provider_arn = "github" }
   }
 
-  expect_failures = [var.source_postgres, var.source_route, var.github]
+  expect_failures = [var.github]
 }
 
-run "route_in_an_existing_network" {
+# tests/python/integration/infra/test_connections.py has each mistake and its message.
+run "connections" {
   command = plan
 
   variables {
-    existing_network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
-    source_route     = { transit_gateway_id = "tgw-0123456789abcdef0" }
+    connections = { erp = {} }
   }
 
-  expect_failures = [var.source_route]
+  expect_failures = [var.connections]
 }

@@ -18,6 +18,7 @@ import boto3
 
 from deploy.errors import DeployError
 from deploy.execution import Step, follow, start
+from deploy.sources import declared_sources
 from sandbox.aws.ecs import Cluster, TaskDefinition
 from sandbox.aws.state_machine import CONTAINER, LOADER, REGION, TOPIC, TRANSFORMER, definition
 from sandbox.aws.step_functions import interpreter
@@ -34,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     pipeline = TaskDefinition(CONTAINER, (sys.executable, "-m", "extract"), os.environ)
     cluster = Cluster({LOADER: pipeline, TRANSFORMER: pipeline}, options.logs)
-    with deployed(cluster, definition()) as (client, machine):
+    try:
+        states = definition(source.name for source in declared_sources())
+    except DeployError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    with deployed(cluster, states) as (client, machine):
         started = datetime.now(UTC)
         try:
             execution = start(client, machine, options.input, prefix="sandbox")

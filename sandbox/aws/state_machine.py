@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "state_machine.asl.json"
@@ -27,9 +27,9 @@ VALUES: Mapping[str, object] = {
 }
 
 
-def definition() -> str:
-    """Returns the state machine in Amazon States Language, with the sandbox's values."""
-    return render(TEMPLATE.read_text(), VALUES)
+def definition(sources: Iterable[str]) -> str:
+    """Returns the state machine of these sources in Amazon States Language, with the sandbox's values."""
+    return render(TEMPLATE.read_text(), {**VALUES, "sources": sorted(sources)})
 
 
 def render(template: str, values: Mapping[str, object]) -> str:

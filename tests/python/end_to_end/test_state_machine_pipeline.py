@@ -87,7 +87,9 @@ class First:
 
 @pytest.fixture(scope="module")
 def first(folder: Path) -> First:
-    done = execution(folder, '{"fan_out": {"table": "venda", "ranges": 2}}', {"TODAY": "2026-01-10"})
+    done = execution(
+        folder, '{"fan_out": {"source": "postgres", "table": "venda", "ranges": 2}}', {"TODAY": "2026-01-10"}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return First(done, counts(folder))
 

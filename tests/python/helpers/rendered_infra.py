@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from extract.declarations import Source
 from tests.python.helpers import ROOT, missing
 
 TERRAFORM = os.environ.get("TERRAFORM") or "terraform"
-RENDERED_BY = "tests/run.tftest.hcl"
+RENDERED_BY = "tests/second_database.tftest.hcl"
+
+# The sources of infra's own tests, as the variable `sources` has them, and the second database that it adds
+DESCRIBED = json.loads((ROOT / "infra" / "tests" / "demo.auto.tfvars.json").read_text())["sources"]
+DEMO = tuple(Source(name, described["kind"], described["prefix"]) for name, described in DESCRIBED.items())
+SOURCES = (*DEMO, Source("crm", "postgres", "CRM"))
 
 # Redshift's syntax in the setup of the database, and PostgreSQL's; the rest of the procedure is the same in both.
 POSTGRES = (
@@ -77,8 +83,17 @@ class Infra:
 
     def environment(self, task: str) -> dict[str, str]:
         """Returns the environment of a task's container, without the secrets."""
-        (container,) = json.loads(self.resources[f'aws_ecs_task_definition.this["{task}"]']["container_definitions"])
-        return {variable["name"]: variable["value"] for variable in container["environment"]}
+        return {variable["name"]: variable["value"] for variable in self.container(task)["environment"]}
+
+    def secrets(self, task: str) -> set[str]:
+        """Returns the names of the secrets of a task's container."""
+        return {secret["name"] for secret in self.container(task)["secrets"]}
+
+    def container(self, task: str) -> dict[str, Any]:
+        """Returns the definition of a task's container."""
+        address = f'aws_ecs_task_definition.this["{task}"]'
+        (container,) = json.loads(self.resources[address]["container_definitions"])
+        return dict(container)
 
 
 def render(folder: Path) -> Infra:

@@ -37,11 +37,12 @@ def prepare(plan: dict[str, Any]) -> None:
     for bucket in plan["buckets"]:
         s3.Bucket(bucket).create()
     folder = Path(os.environ["PARQUET_DROP"])
-    drop = s3.Bucket(plan["drop"])
+    bucket, _, prefix = plan["drop"].partition("/")
+    drop = s3.Bucket(bucket)
     for file in folder.rglob("*"):
         if file.is_file():
-            drop.upload_file(str(file), file.relative_to(folder).as_posix())
-    drop.put_object(Key="2026-01-09/categoria.parquet", Body=b"not Parquet")
+            drop.upload_file(str(file), f"{prefix}/{file.relative_to(folder).as_posix()}")
+    drop.put_object(Key=f"{prefix}/2026-01-09/categoria.parquet", Body=b"not Parquet")
 
 
 def admin() -> extensions.connection:

@@ -70,11 +70,12 @@ def test_the_options_of_add_are_passed_on_as_they_were_typed(clone: Path, monkey
     ]  # fmt: skip
 
 
-def test_the_command_line_goes_before_the_env_file(clone: Path) -> None:
+@pytest.mark.parametrize("target", ["run", "run-stepfunctions"])
+def test_the_command_line_goes_before_the_env_file(clone: Path, target: str) -> None:
     (clone / ".env").write_text("TODAY=2026-01-01\n")
 
-    assert make(clone, "run").stdout.splitlines()[-1] == "TODAY=2026-01-01"
-    assert make(clone, "run", "TODAY=2027-01-31").stdout.splitlines()[-1] == "TODAY=2027-01-31"
+    assert make(clone, target).stdout.splitlines()[-1] == "TODAY=2026-01-01"
+    assert make(clone, target, "TODAY=2027-01-31").stdout.splitlines()[-1] == "TODAY=2027-01-31"
 
 
 def test_an_env_file_that_a_shell_would_misread_stops_everything(clone: Path) -> None:

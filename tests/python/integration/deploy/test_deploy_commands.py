@@ -17,6 +17,8 @@ from moto.server import ThreadedMotoServer
 
 from deploy import image, terraform
 from deploy.__main__ import main
+from deploy.sources import describe
+from extract.declarations import Source
 from tests.python.helpers import ROOT
 
 REGION = "sa-east-1"
@@ -30,14 +32,26 @@ text = sys.stdin.read() if "--password-stdin" in sys.argv else ""
 call = [pathlib.Path(__file__).name, *sys.argv[1:], *([text] if text else [])]
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(call) + "\\n")
-(here / "platform").write_text(os.environ.get("DOCKER_DEFAULT_PLATFORM", ""))
-for word in sys.argv[1:]:
+for name, variable in {{"platform": "DOCKER_DEFAULT_PLATFORM", "secrets": "TF_VAR_source_secrets"}}.items():
+    (here / name).write_text(os.environ.get(variable, ""))
+for word in (word for word in sys.argv[1:] if not word.startswith("-")):
     if (answer := here / f"{{call[0]}}.{{word}}").exists():
         print(answer.read_text())
     if (then := here / f"{{call[0]}}.{{word}}.then").exists():
         then.rename(here / f"{{call[0]}}.output")
     if (here / f"{{call[0]}}.{{word}}.fails").exists():
         sys.exit(1)
+"""
+
+
+# A project with one declared source
+CRM = """
+sources:
+  - name: raw_crm
+    config: {meta: {extract: {kind: postgres, settings: CRM}}}
+    tables:
+      - name: conta
+        config: {meta: {extract: {mode: full}}}
 """
 
 
@@ -91,6 +105,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Machin
     programs.mkdir()
     root = tmp_path / "clone"
     (root / "infra").mkdir(parents=True)
+    (root / "models").mkdir()
+    (root / "models" / "_raw_crm__sources.yml").write_text(CRM)
     (root / "Dockerfile").write_text("FROM scratch\n")
     git = ["git", "-C", str(root), "-c", "user.name=Ana", "-c", "user.email=ana@empresa.example"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "First"]):
@@ -119,6 +135,17 @@ def deployed(machine: Machine) -> str:
     return url
 
 
+def variables(tag: str) -> list[str]:
+    """Returns the variables that Terraform gets."""
+    sources = describe([Source("crm", "postgres", "CRM")])
+    assert sources["crm"]["settings"]["PASSWORD"] == {"required": True, "secret": True}
+    return [
+        f"-var=image_tag={tag}",
+        f"-var=state_bucket={BUCKET}",
+        f"-var=sources={json.dumps(sources, separators=(',', ':'))}",
+    ]
+
+
 def test_up_pushes_the_image_of_the_commit_and_then_applies(machine: Machine) -> None:
     url = deployed(machine)
     tag = image.commit()
@@ -131,11 +158,7 @@ def test_up_pushes_the_image_of_the_commit_and_then_applies(machine: Machine) ->
     (build,) = machine.calls("docker", "build")
     assert build == ["build", "--tag", f"{url}:{tag}", str(image.ROOT)]
     assert machine.calls("docker", "push") == [["push", f"{url}:{tag}"]]
-    assert machine.calls("terraform", "apply")[0][1:] == [
-        "apply",
-        f"-var=image_tag={tag}",
-        f"-var=state_bucket={BUCKET}",
-    ]
+    assert machine.calls("terraform", "apply")[0][1:] == ["apply", *variables(tag)]
     assert len(tag) == 40
 
 
@@ -188,10 +211,10 @@ def test_in_an_empty_account_the_repository_comes_before_the_image(machine: Mach
     assert machine.order() == [
         "terraform init", "terraform apply", "docker build", "docker login", "docker push", "terraform apply",
     ]  # fmt: skip
-    variables = [f"-var=image_tag={image.commit()}", f"-var=state_bucket={BUCKET}"]
+    given = variables(image.commit())
     assert [call[1:] for call in machine.calls("terraform", "apply")] == [
-        ["apply", *variables, f"-target={terraform.REPOSITORY}", "-auto-approve"],
-        ["apply", *variables, "-auto-approve"],
+        ["apply", *given, f"-target={terraform.REPOSITORY}", "-auto-approve"],
+        ["apply", *given, "-auto-approve"],
     ]
 
 
@@ -234,6 +257,43 @@ def test_the_bucket_of_the_state_is_private(machine: Machine) -> None:
     assert main(["plan"]) == 0  # the second one finds it
 
 
+def test_secrets_are_passed_in_the_environment_and_named_but_never_printed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_PASSWORD", "segredo")
+    monkeypatch.setenv("CRM_HOST", "db.example.com")
+    monkeypatch.setenv("OTHER_PASSWORD", "outro")
+
+    assert main(["plan"]) == 0
+
+    assert (machine.folder / "secrets").read_text() == '{"CRM_PASSWORD":"segredo"}'
+    output = capfd.readouterr().out
+    assert "sources: crm\n" in output
+    assert "secrets in the environment, each stored only if its version is new: CRM_PASSWORD\n" in output
+    assert "segredo" not in output + json.dumps(machine.all_calls())
+
+
+def test_wrong_declarations_are_reported_before_anything_is_done(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = image.ROOT / "models" / "_raw_crm__sources.yml"
+    file.write_text(CRM.replace("mode: full", "mode: fast"))
+
+    assert main(["plan"]) == 1
+
+    assert "table conta: mode: expected one of full, cursor, xmin, got 'fast'" in capfd.readouterr().out
+    assert machine.all_calls() == []
+    assert boto3.client("s3", region_name=REGION).list_buckets()["Buckets"] == []
+
+
+def test_a_project_without_sources_is_deployed(machine: Machine) -> None:
+    (image.ROOT / "models" / "_raw_crm__sources.yml").unlink()
+
+    assert main(["plan"]) == 0
+
+    assert machine.calls("terraform", "plan")[0][-1] == "-var=sources={}"
+
+
 def test_plan_applies_nothing(machine: Machine) -> None:
     assert main(["plan"]) == 0
 
@@ -246,7 +306,7 @@ def test_destroy_asks_for_approval(machine: Machine, capfd: pytest.CaptureFixtur
     assert main(["destroy"]) == 0
 
     (destroy,) = machine.calls("terraform", "destroy")
-    assert destroy[1:] == ["destroy", f"-var=image_tag={image.commit()}", f"-var=state_bucket={BUCKET}"]
+    assert destroy[1:] == ["destroy", *variables(image.commit())]
     assert (
         f"removed, except for the bucket of Terraform's state, {BUCKET}, the weekly snapshots"
         in capfd.readouterr().out
@@ -329,7 +389,7 @@ def test_infra_has_the_variables_and_outputs_that_deploy_uses() -> None:
 
     outputs = set(re.findall(r'^output "(\w+)"', infra, re.MULTILINE))
     assert {field.name for field in fields(terraform.Outputs)} | {"ecr_repository_url"} <= outputs
-    assert {"name", "region", "image_tag", "state_bucket"} <= set(
+    assert {"name", "region", "image_tag", "state_bucket", "sources", "source_secrets"} <= set(
         re.findall(r'^variable "(\w+)"', infra, re.MULTILINE)
     )
     kind, name = terraform.REPOSITORY.split(".")

@@ -1,13 +1,16 @@
 """`.ci/check_image.py` with Docker, with a Docker whose daemon is down, and without either."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from extract.declarations import Source
 from tests.python.helpers import ROOT
+from tests.python.helpers.own_project import declare_in
 
 # Writes down its arguments; fails if a file says so.
 PROGRAM = """#!{python}
@@ -27,8 +30,8 @@ def docker(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(docker: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / ".ci" / "check_image.py")]
+def check(docker: Path, project: Path = ROOT, **settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(project / ".ci" / "check_image.py")]
     environment = {"PATH": str(docker), **settings}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
@@ -65,6 +68,18 @@ def test_settings_are_passed_by_name_and_files_are_mounted(docker: Path, tmp_pat
     assert {"--env=SOURCE_POSTGRES_PASSWORD", "--env=AWS_ENDPOINT_URL_S3", "--env=PARQUET_DROP"} <= set(run)
     assert f"--volume={tmp_path}/drop:{tmp_path}/drop:ro" in run
     assert not any("s3cr3t" in word or "SHELL_HISTORY" in word for word in run)
+
+
+def test_the_settings_of_every_declared_source_are_passed(docker: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / ".ci", project / ".ci")
+    shutil.copy(ROOT / ".env.example", project)
+    declare_in(project, Source("crm", "postgres", "CRM"), {"conta": {"mode": "full"}})
+    check(docker, project, PYTHONPATH=str(ROOT), CRM_PASSWORD="s3cr3t", CRM_CA_BUNDLE="/ca.crt", ERP_HOST="h")  # noqa: S106  made up
+
+    run = next(command for command in calls(docker) if command[0] == "run")
+    assert {"--env=CRM_PASSWORD", "--env=CRM_CA_BUNDLE", "--volume=/ca.crt:/ca.crt:ro"} <= set(run)
+    assert not any("s3cr3t" in word or "ERP_HOST" in word for word in run)
 
 
 def test_a_pipeline_that_fails_in_the_image_fails_the_check(docker: Path) -> None:

@@ -90,7 +90,7 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
     ]
     plan = {
         "buckets": buckets,
-        "drop": infra.outputs["drop_url"].removeprefix("s3://"),
+        "drop": infra.outputs["drop_urls"]["parquet"].removeprefix("s3://"),
         "set_up": infra.database_set_up("dev", "sandbox"),
         "password": "sandbox",
         "environments": {task: infra.environment(task) | local for task in ("loader", "transformer")},

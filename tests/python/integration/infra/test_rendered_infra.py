@@ -11,10 +11,14 @@ import pytest
 from croniter import croniter
 from psycopg2 import errors
 
+from deploy.sources import describe
+from extract.settings import read_settings, settings_of
 from redshift_standin.postgres import PostgresServer
 from sandbox.aws import state_machine
 from tests.python.helpers import ROOT
-from tests.python.helpers.rendered_infra import Infra
+from tests.python.helpers.rendered_infra import DEMO, DESCRIBED, SOURCES, Infra
+
+RAW = [source.dataset for source in SOURCES]
 
 # --- the schedule ---
 
@@ -67,9 +71,37 @@ def test_the_alarm_for_missing_runs_waits_for_the_next_run(infra: Infra) -> None
 @pytest.mark.parametrize("task", ["loader", "transformer"])
 def test_the_settings_of_the_tasks_are_those_that_the_code_reads(infra: Infra, task: str) -> None:
     known = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known |= {f"{source.settings}_{setting.name}" for source in SOURCES for setting in settings_of(source)}
     of_the_container = {"HOME", "TMPDIR"}
     of_dbt = {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_LOG_LEVEL_FILE"}
     assert set(infra.environment(task)) - known - of_the_container - of_dbt == {"EXTRACT_WORK"}
+
+
+def test_the_tests_of_infra_have_the_settings_that_the_sources_have() -> None:
+    assert describe(DEMO) == DESCRIBED, (
+        "write the settings of extract/settings.py to infra/tests/demo.auto.tfvars.json"
+    )
+
+
+def test_the_loader_has_everything_that_its_sources_demand(infra: Infra) -> None:
+    environment = infra.environment("loader") | dict.fromkeys(infra.secrets("loader"), "segredo")
+    assert set(read_settings(SOURCES, environment).sources) == {"api", "crm", "parquet", "postgres"}
+
+
+@pytest.mark.parametrize("task", ["loader", "transformer"])
+def test_no_secret_is_in_the_environment_of_a_task(infra: Infra, task: str) -> None:
+    secrets = {
+        f"{source.settings}_{setting.name}" for source in SOURCES for setting in settings_of(source) if setting.secret
+    }
+    assert secrets == {"CRM_PASSWORD", "EMPLOYEES_API_KEY", "SOURCE_POSTGRES_PASSWORD"}
+    assert infra.environment(task).keys() & secrets == set()
+    assert infra.secrets(task) == ({"CRM_PASSWORD", "SOURCE_POSTGRES_PASSWORD"} if task == "loader" else set())
+
+
+def test_no_resource_has_the_value_of_a_secret(infra: Infra) -> None:
+    text = json.dumps([infra.resources, infra.outputs])
+    assert "crm.example.com" in text
+    assert not re.search(r"segredo|chave|outro", text)
 
 
 def test_everything_is_written_to_the_volume(infra: Infra) -> None:
@@ -89,6 +121,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "loader_task_definition_arn": infra.resources['aws_ecs_task_definition.this["loader"]']["arn"],
         "transformer_task_definition_arn": infra.resources['aws_ecs_task_definition.this["transformer"]']["arn"],
         "container_name": "pipeline",
+        "sources": sorted(source.name for source in SOURCES),
         "subnets": next(iter(json.loads(f"[{found}]") for found in re.findall(r'"Subnets": \[([^]]*)\]', network))),
         "security_groups": [infra.resources["aws_security_group.task"]["id"]],
         "topic_arn": infra.outputs["topic_arn"],
@@ -127,11 +160,11 @@ def sign_in(cursor: Any, user: str) -> None:
 
 def test_the_loader_writes_raw_and_the_transformer_reads_it(cursor: Any) -> None:
     sign_in(cursor, "IAMR:vendas-loader")
-    for schema in ("raw_api", "raw_postgres", "raw_parquet", "ops"):
+    for schema in (*RAW, "ops"):
         cursor.execute(f"create table {schema}.t (id int); insert into {schema}.t values (1)")
     cursor.execute("create schema raw_api_staging")
     sign_in(cursor, "IAMR:vendas-transformer")
-    for schema in ("raw_api", "raw_postgres", "raw_parquet", "ops"):
+    for schema in (*RAW, "ops"):
         cursor.execute(f"select id from {schema}.t")
         assert cursor.fetchall() == [(1,)]
         with pytest.raises(errors.InsufficientPrivilege):
@@ -175,9 +208,4 @@ def test_every_schema_of_the_project_has_an_owner(infra: Infra) -> None:
     text = infra.resources["aws_redshiftdata_statement.access_procedure"]["sql"]
     owned = dict(re.findall(r'create schema if not exists (\w+) authorization "IAMR:vendas-(\w+)"', text))
     models = re.findall(r"schema: (\w+)$", (ROOT / "dbt_project.yml").read_text(), re.MULTILINE)
-    sources = [
-        name
-        for file in (ROOT / "models").rglob("*__sources.yml")
-        for name in re.findall(r"^  - name: (\w+)", file.read_text(), re.MULTILINE)
-    ]
-    assert owned == dict.fromkeys(models, "transformer") | dict.fromkeys(sources, "loader")
+    assert owned == dict.fromkeys(models, "transformer") | dict.fromkeys([*RAW, "ops"], "loader")

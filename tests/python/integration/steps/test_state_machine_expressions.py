@@ -12,6 +12,7 @@ from jsonata.jsonata import Jsonata
 
 from sandbox.aws.state_machine import TEMPLATE, definition
 from tests.python.helpers import missing
+from tests.python.helpers.machine_run import SOURCES
 
 REFERENCE = TEMPLATE.parent / "node_modules" / "jsonata"
 
@@ -32,7 +33,7 @@ const cases = JSON.parse(require('fs').readFileSync(0));
 """
 
 BACKFILL = {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}
-FAN_OUT = {"table": "venda", "ranges": 2}
+FAN_OUT = {"source": "postgres", "table": "venda", "ranges": 2}
 ACCEPTED: list[Any] = [
     {}, {"sources": ["api"]}, {"sources": ["api", "postgres", "api"]}, {"full_refresh": True},
     {"full_refresh": False}, {"sources": ["api"], "full_refresh": True}, {"backfill": BACKFILL},
@@ -45,6 +46,8 @@ REFUSED: list[Any] = [
     {"backfill": BACKFILL, "sources": ["api"]}, {"backfill": "venda"}, {"backfill": None},
     {"fan_out": "venda"}, {"fan_out": None}, {"fan_out": {"table": "venda"}}, {"fan_out": FAN_OUT | {"table": 1}},
     {"fan_out": FAN_OUT | {"table": "--debug"}}, {"fan_out": FAN_OUT | {"ranges": 2.5}},
+    {"fan_out": FAN_OUT | {"source": "ftp"}}, {"fan_out": FAN_OUT | {"source": 1}},
+    {"backfill": BACKFILL | {"source": "ftp"}},
     *({"fan_out": FAN_OUT | {"ranges": ranges}} for ranges in (1, 201, "2", None)),
     {"fan_out": FAN_OUT, "sources": ["api"]}, {"fan_out": FAN_OUT, "backfill": BACKFILL},
     {"backfill": BACKFILL | {"from": 1}}, {"backfill": BACKFILL | {"to": "--debug"}}, {"backfill": {"from": "a"}},
@@ -106,6 +109,8 @@ def bindings_of(expression: str) -> list[dict[str, Any]]:
     context = {"Execution": {"Id": "arn:a", "Name": "run-1"}, "StateMachine": {"Id": "arn:m"}}
     given: dict[str, list[Any]] = {
         "states": [{"context": context, "input": None}],
+        "declared": [[], ["postgres"], ["api", "parquet", "postgres"]],
+        "divided": ["", "postgres"],
         "failures": FAILURES,
         "extractError": ENDS,
         "buildError": ENDS,
@@ -146,7 +151,7 @@ def test_every_expression_has_the_same_value_in_the_reference_implementation() -
     node = shutil.which("node")
     if not node or not REFERENCE.exists():
         missing.infra_tool("JSONata's reference implementation is not installed: make infra/node_modules")
-    expressions = sorted({json.loads(f'"{text}"') for text in re.findall(r'"\{% (.*?) %\}"', definition())})
+    expressions = sorted({json.loads(f'"{text}"') for text in re.findall(r'"\{% (.*?) %\}"', definition(SOURCES))})
     cases = [(expression, bindings) for expression in expressions for bindings in bindings_of(expression)]
     done = subprocess.run(
         [node, "-e", PROGRAM, REFERENCE], input=json.dumps(cases), capture_output=True, text=True, check=True
@@ -163,7 +168,9 @@ def test_every_expression_has_the_same_value_in_the_reference_implementation() -
 
 def end_of(kind: str, error: dict[str, str]) -> Any:
     """What a Catch assigns for an error: `kind` is extractError or buildError."""
-    (expression,) = {json.loads(f'"{text}"') for text in re.findall(rf'"{kind}": "\{{% (.*?) %\}}"', definition())}
+    (expression,) = {
+        json.loads(f'"{text}"') for text in re.findall(rf'"{kind}": "\{{% (.*?) %\}}"', definition(SOURCES))
+    }
     return evaluated(expression, {"states": {"errorOutput": error}})
 
 

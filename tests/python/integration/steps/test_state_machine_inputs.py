@@ -56,11 +56,11 @@ def test_the_input_selects_the_tasks(instant: Machine, given: str, commands: lis
         ),
         ("[]", "expected {} or an object"),
         ('"postgres"', "expected {} or an object"),
-        ('{"sources": []}', "sources: expected a list of api, postgres and parquet, got []"),
+        ('{"sources": []}', "sources: expected a list of declared sources (api, parquet, postgres), got []"),
         ('{"sources": "api"}', "sources: expected a list"),
         (
             '{"sources": ["api", "ftp"]}',
-            'sources: expected a list of api, postgres and parquet, got ["api","ftp"]',
+            'sources: expected a list of declared sources (api, parquet, postgres), got ["api","ftp"]',
         ),
         ('{"sources": null}', "sources: expected a list"),
         ('{"full_refresh": "yes"}', "full_refresh: expected true or false, got yes"),
@@ -75,21 +75,19 @@ def test_the_input_selects_the_tasks(instant: Machine, given: str, commands: lis
             "backfill: expected the strings",
         ),
         (
+            '{"backfill": {"source": "ftp", "table": "a", "from": "1", "to": "2"}}',
+            "backfill: source: expected a declared one (api, parquet, postgres), got ftp",
+        ),
+        (
             '{"fan_out": "venda"}',
-            "fan_out: expected table, a name in lowercase letters, and ranges, a whole number from 2 to",
+            "fan_out: expected source, a declared one (api, parquet, postgres), table, a name in lowercase letters, "
+            "and ranges, a whole number from 2 to",
         ),
-        (
-            '{"fan_out": {"table": "--debug", "ranges": 3}}',
-            "fan_out: expected table, a name in lowercase letters",
-        ),
-        (
-            '{"fan_out": {"table": "venda", "ranges": 201}}',
-            "fan_out: expected table, a name in lowercase letters",
-        ),
-        (
-            '{"fan_out": {"table": "venda", "ranges": 2.5}}',
-            "fan_out: expected table, a name in lowercase letters",
-        ),
+        ('{"fan_out": {"table": "venda", "ranges": 3}}', "fan_out: expected source, a declared one"),
+        ('{"fan_out": {"source": "ftp", "table": "venda", "ranges": 3}}', "fan_out: expected source, a declared one"),
+        ('{"fan_out": {"source": "postgres", "table": "--debug", "ranges": 3}}', "fan_out: expected source"),
+        ('{"fan_out": {"source": "postgres", "table": "venda", "ranges": 201}}', "fan_out: expected source"),
+        ('{"fan_out": {"source": "postgres", "table": "venda", "ranges": 2.5}}', "fan_out: expected source"),
         ('{"sources": ["api"], ' + FAN_OUT[1:], 'fan_out: expected postgres among the sources, got ["api"]'),
         (
             '{"backfill": {"source": "api", "table": "a", "from": "1", "to": "2"}, ' + FAN_OUT[1:],

@@ -16,16 +16,16 @@ from extract.options import parser
 from extract.warehouse.lock import EXPIRY
 from sandbox.aws.state_machine import CONTAINER, LOADER, TEMPLATE, TRANSFORMER, VALUES, definition, render
 from tests.python.helpers import missing
-from tests.python.helpers.declared import DEMO
 from tests.python.helpers.machine_rules import faults
+from tests.python.helpers.machine_run import SOURCES
 
-SOURCES = [source.name for source in DEMO.sources]
+DEFINITION = definition(SOURCES)
 CONTAINERS = {LOADER: {CONTAINER}, TRANSFORMER: {CONTAINER}}
 VALIDATOR = TEMPLATE.parent / "node_modules" / ".bin" / "asl-validator"
 
 
 def test_it_breaks_no_rule() -> None:
-    assert list(faults(json.loads(definition()), CONTAINERS)) == []
+    assert list(faults(json.loads(DEFINITION), CONTAINERS)) == []
 
 
 def mistake(path: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -51,7 +51,7 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
     ("change", "expected"),
     [
         (mistake("Build.Next", "Publish"), "Publish: no such state"),
-        (mistake("Did everything succeed?.Choices.0.Next", "Report the failures"), "Succeeded: never reached"),
+        (mistake("Retry the build?.Default", "Report the failures"), "Wait to retry the build: never reached"),
         (mistake("Did everything succeed?.Default", ...), "Did everything succeed?: expected a Default"),
         (mistake("Extract.Next", ...), "Extract: expected either Next or End"),
         (mistake("Extract.ItemProcessor.States.Build", {"Type": "Succeed"}), "Build: twice"),
@@ -72,13 +72,13 @@ LOAD = "Extract.ItemProcessor.States.Load the source"
     ],
 )
 def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], expected: str) -> None:
-    mistaken = deepcopy(json.loads(definition()))
+    mistaken = deepcopy(json.loads(DEFINITION))
     change(mistaken["States"])
     assert any(expected in fault for fault in faults(mistaken, CONTAINERS)), list(faults(mistaken, CONTAINERS))
 
 
 def test_both_kinds_of_tasks_handle_errors_alike() -> None:
-    states = json.loads(definition())["States"]
+    states = json.loads(DEFINITION)["States"]
     extract = states["Extract"]["ItemProcessor"]["States"]["Load the source"]
     assigned = [state["Catch"][0]["Assign"] for state in (extract, states["Build"])]
     assert assigned[0]["extractError"].replace("loader", "transformer") == assigned[1]["buildError"]
@@ -86,7 +86,7 @@ def test_both_kinds_of_tasks_handle_errors_alike() -> None:
 
 
 def test_a_retry_starts_after_the_lock_of_a_killed_attempt_has_expired() -> None:
-    states = json.loads(definition())["States"]
+    states = json.loads(DEFINITION)["States"]
     wait = states["Extract"]["ItemProcessor"]["States"]["Wait to retry the source"]["Seconds"]
     seconds = [Jsonata(wait.strip("{% }")).evaluate(None, {"extractAttempts": attempts}) for attempts in (1, 2)]
     assert EXPIRY.total_seconds() <= states["Wait to retry the build"]["Seconds"]
@@ -108,14 +108,14 @@ def test_its_commands_exist(command: str) -> None:
     assert parser().parse_args(command.split()).command == command.split()[0]
 
 
-def test_its_sources_are_those_of_the_loaders() -> None:
-    lists = re.findall(r"\['api'[^]]*\]", definition())
-    assert len(lists) == 2
-    assert {frozenset(re.findall(r"\w+", text)) for text in lists} == {frozenset(SOURCES)}
+def test_it_names_no_source_but_those_that_it_gets() -> None:
+    text = definition(["crm"])
+    assert [name for name in SOURCES if re.search(rf"\b{name}\b", text)] == []
+    assert json.loads(text)["States"]["Name the sources"]["Assign"] == {"declared": ["crm"]}
 
 
 def test_the_template_uses_every_value() -> None:
-    assert set(re.findall(r"\$\{(?:jsonencode\()?(\w+)", TEMPLATE.read_text())) == set(VALUES)
+    assert set(re.findall(r"\$\{(?:jsonencode\()?(\w+)", TEMPLATE.read_text())) == {*VALUES, "sources"}
 
 
 def test_a_list_is_rendered_as_json_and_a_string_unchanged() -> None:
@@ -149,11 +149,11 @@ def validated(validator: Path, text: str, folder: Path) -> "subprocess.Completed
 
 
 def test_the_validator_accepts_it(validator: Path, tmp_path: Path) -> None:
-    done = validated(validator, definition(), tmp_path)
+    done = validated(validator, DEFINITION, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_validator_refuses_a_broken_expression(validator: Path, tmp_path: Path) -> None:
-    done = validated(validator, definition().replace("$count($failures) = 0", "$count($failures = 0"), tmp_path)
+    done = validated(validator, DEFINITION.replace("$count($failures) = 0", "$count($failures = 0"), tmp_path)
     assert done.returncode == 1
     assert "JSONATA" in (done.stdout + done.stderr).upper()

@@ -232,3 +232,42 @@ def test_an_execution_fails_even_if_it_cannot_publish_the_failure(tmp_path: Path
         pipeline.client.update_state_machine(stateMachineArn=pipeline.arn, definition=json.dumps(definition))
         ended = pipeline.run()
     assert (ended.status, ended.error, ended.messages) == ("FAILED", "BuildFailed", [])
+
+
+# --- other sources ---
+
+RUN = ("run", "--source")
+
+
+@pytest.mark.parametrize(
+    ("sources", "given", "commands"),
+    [
+        ((), "{}", []),
+        (("crm",), "{}", [(*RUN, "crm"), BUILD]),
+        (("postgres", "crm"), "{}", [(*RUN, "crm"), (*RUN, "postgres"), BUILD]),
+        (
+            ("postgres", "crm"),
+            '{"sources": ["crm"], "fan_out": {"source": "crm", "table": "conta", "ranges": 2}}',
+            [
+                ("plan", "--source", "crm", "--table", "conta", "--ranges", "2"),
+                ("range", "--source", "crm", "--table", "conta", "--number", "1"),
+                ("range", "--source", "crm", "--table", "conta", "--number", "2"),
+                (*RUN, "crm"),
+                BUILD,
+            ],
+        ),
+    ],
+)
+def test_the_machine_loads_the_declared_sources(
+    tmp_path: Path, sources: tuple[str, ...], given: str, commands: list[tuple[str, ...]]
+) -> None:
+    with machine(tasks_of("true", tmp_path), sources=sources) as pipeline:
+        ended = pipeline.run(given)
+    assert (ended.status, ended.commands) == ("SUCCEEDED", commands)
+
+
+def test_without_a_source_an_input_that_names_one_is_refused(tmp_path: Path) -> None:
+    with machine(tasks_of("true", tmp_path), sources=()) as pipeline:
+        ended = pipeline.run('{"sources": ["postgres"]}')
+    assert (ended.status, ended.error, ended.commands) == ("FAILED", "BadInput", [])
+    assert 'expected a list of declared sources (), got ["postgres"]' in ended.cause

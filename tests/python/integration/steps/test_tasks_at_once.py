@@ -12,10 +12,12 @@ import boto3
 import psycopg2
 import pytest
 
+from extract.declarations import Source
 from redshift_standin.postgres import PostgresServer
 from sandbox.everything import everything_up, source_settings
 from sandbox.settings import Settings
 from tests.python.helpers import PATIENCE, ROOT
+from tests.python.helpers.own_project import declare_in
 from tests.python.helpers.redshift_target import redshift_up
 
 # As dlt creates it
@@ -27,6 +29,10 @@ LOADS = """create table ops._dlt_loads (
 
 @pytest.mark.slow
 def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path: Path) -> None:
+    declare_in(
+        tmp_path, Source("parquet", "parquet", "PARQUET"), {"categoria": {"mode": "files", "key": ["id"]}},
+        categoria={"id": "bigint", "nome_categoria": "varchar(400)"},
+    )  # fmt: skip
     with everything_up(Settings(tmp_path / "sandbox", 500, date(2026, 1, 10), redshift=True)) as environment:
         client = boto3.client(
             "redshift-serverless", endpoint_url=environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"],
@@ -48,7 +54,9 @@ def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path:
             run = subprocess.Popen(
                 [sys.executable, "-m", "extract", "run", "--source", "parquet"],
                 cwd=ROOT,
-                env=os.environ | environment | {"DBT_TARGET": "sandbox", "EXTRACT_WORK": str(tmp_path / "work")},
+                env=os.environ | environment | {
+                    "DBT_TARGET": "sandbox", "DBT_PROJECT_DIR": str(tmp_path), "EXTRACT_WORK": str(tmp_path / "work"),
+                },
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
             cursor = watching.cursor()
@@ -72,12 +80,15 @@ def test_ranges_of_a_table_load_at_the_same_time_and_nothing_else_does(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     table = ("--source", "postgres", "--table", "venda")
+    words = {"mode": "xmin", "key": ["id_venda"]}
+    declare_in(tmp_path, Source("postgres", "postgres", "SOURCE_POSTGRES"), {"venda": words})
     with redshift_up(postgres_server, tmp_path) as target:
         target.server.create_database("source")
         login = target.server.settings("source")
         settings = {
             **source_settings(login),
-            "DBT_TARGET": "sandbox", "EXTRACT_WORK": str(tmp_path / "work"), "RUN_ID": "all-the-same",
+            "DBT_TARGET": "sandbox", "DBT_PROJECT_DIR": str(tmp_path), "EXTRACT_WORK": str(tmp_path / "work"),
+            "RUN_ID": "all-the-same",
         }  # fmt: skip
 
         def started(*words: str) -> "subprocess.Popen[str]":
