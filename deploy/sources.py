@@ -40,6 +40,11 @@ def describe_source(source: Source) -> dict[str, Any]:
     }
 
 
+def setting_names(sources: Iterable[Source]) -> frozenset[str]:
+    """Returns the names of all settings of the sources, as the environment has them."""
+    return frozenset(f"{source.settings}_{known.name}" for source in sources for known in settings_of(source))
+
+
 def read_secrets(sources: Iterable[Source], environment: Mapping[str, str]) -> dict[str, str]:
     """Returns the secrets of the sources that the environment has, by their names."""
     names = (f"{source.settings}_{known.name}" for source in sources for known in settings_of(source) if known.secret)

@@ -133,17 +133,32 @@ def _run(command: list[str], environment: Mapping[str, str]) -> int:
     loaded into another warehouse nor replace a setting.
     """
     target = environment.get("DBT_TARGET") or "local"
-    own = has_own_sources(environment)
+    names = _declared_settings()
+    own = has_own_sources(environment, names)
     if target not in TARGETS or (own and target == "local"):
         return _run_command(command, environment)
-    if own and environment.get("PARQUET_DROP", "").startswith("s3://"):
+    drops = sorted(name for name in names if name.endswith("_DROP") and environment.get(name, "").startswith("s3://"))
+    if own and drops:
         raise SandboxError(
-            "PARQUET_DROP is on S3, which the target sandbox replaces with a server on this machine: name a folder"
+            f"{drops[0]} is on S3, which the target sandbox replaces with a server on this machine: name a folder"
         )
     from sandbox.everything import everything_up
 
     with everything_up(replace(Settings.from_environment(environment), demo=not own)) as started:
         return _run_command(command, {**environment, **started})
+
+
+def _declared_settings() -> frozenset[str]:
+    """Returns the names of the settings of the declared sources; none if the declarations are wrong.
+
+    The command itself says what is wrong with them.
+    """
+    from deploy.errors import DeployError
+    from deploy.sources import declared_sources, setting_names
+
+    with suppress(DeployError):
+        return setting_names(declared_sources())
+    return frozenset()
 
 
 def _run_command(command: list[str], environment: Mapping[str, str]) -> int:

@@ -1,6 +1,6 @@
 """The settings of the sandbox, read from the environment and checked once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ SOURCE_SETTINGS = (
     "EMPLOYEES_API_URL", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_PORT", "SOURCE_POSTGRES_DATABASE",
     "SOURCE_POSTGRES_USER", "SOURCE_POSTGRES_PASSWORD", "SOURCE_POSTGRES_SSLMODE", "PARQUET_DROP",
 )  # fmt: skip
-"""What the demo sources set. If one of them is set already, the sources are the user's own."""
+"""What the demo sources set."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Settings:
         return cls(folder, sales, today, redshift=environment.get("DBT_TARGET") == "sandbox")
 
 
-def has_own_sources(environment: Mapping[str, str]) -> bool:
-    """Returns whether the environment names sources of the user's own, be it in part."""
-    return any(environment.get(name) for name in SOURCE_SETTINGS)
+def has_own_sources(environment: Mapping[str, str], names: Collection[str]) -> bool:
+    """Returns whether one of the settings of the declared sources, or one that the demo sets, is set already."""
+    return any(environment.get(name) for name in (*SOURCE_SETTINGS, *names))
 
 
 def _sales(text: str, problems: list[str]) -> int | None:

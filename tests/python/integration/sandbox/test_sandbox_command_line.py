@@ -17,7 +17,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from extract.declarations import Source
 from tests.python.helpers import ROOT
+from tests.python.helpers.own_project import declare_in
 
 TODAY = "2017-03-01"
 SANDBOX = [sys.executable, "-m", "sandbox"]
@@ -208,7 +210,7 @@ def test_without_today_the_demo_stays_at_its_last_date(own_environment: dict[str
 @pytest.mark.parametrize(
     ("name", "value"), [("SOURCE_POSTGRES_PASSWORD", "x"), ("EMPLOYEES_API_URL", "http://x"), ("PARQUET_DROP", "/x")]
 )
-@pytest.mark.parametrize("target", ["local", "sandbox"])
+@pytest.mark.parametrize("target", ["local", pytest.param("sandbox", marks=pytest.mark.slow)])
 def test_a_source_of_ones_own_keeps_the_demo_away(
     environment: dict[str, str], target: str, name: str, value: str
 ) -> None:
@@ -218,6 +220,17 @@ def test_a_source_of_ones_own_keeps_the_demo_away(
 
     assert {setting: found[setting] for setting in NAMES if found.get(setting)} == {name: value}
     assert ("REDSHIFT_HOST" in found) == (target == "sandbox")
+
+
+def test_every_declared_source_is_ones_own(environment: dict[str, str], tmp_path: Path) -> None:
+    declare_in(tmp_path, Source("crm", "postgres", "CRM"), {"conta": {"mode": "full"}})
+    declare_in(tmp_path, Source("loja", "parquet", "LOJA"), {"produto": {"mode": "files"}}, produto={"id": "bigint"})
+    given = environment | {"CRM_HOST": "crm", "DBT_PROJECT_DIR": str(tmp_path), "TODAY": ""}
+    result = sandbox(given, "run", "--", sys.executable, "-c", PRINT_ENVIRONMENT)
+    assert {name for name in NAMES if json.loads(result.stdout).get(name)} == set()
+
+    result = sandbox(given | {"LOJA_DROP": "s3://bucket/drop", "DBT_TARGET": "sandbox"}, "run", "--", "true")
+    assert (result.returncode, "LOJA_DROP is on S3, which the target sandbox replaces" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("target", ["dev", "prod"])
