@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from extract.declarations import Column, RestTable, Source
+from extract.errors import ExtractError
 from extract.reading import Limits
 from extract.sources.rest_api.rows import Rows
 from extract.sources.rest_api.values import from_json, to_json
@@ -78,3 +79,18 @@ def test_in_mode_cursor_a_row_without_a_key_is_a_dead_letter_and_one_with_a_key_
     assert letters["key"].to_pylist() == [None, "2, 2026-01-01"]
     (deletion,) = good.to_pylist()
     assert (deletion["id"], deletion["_deleted"], deletion["texto"]) == (2, True, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"Preço": 1, "preco": 2}, "two fields would both be preco in raw, 'preco' is one; rename it"),
+        ({"_deleted": 1}, "field _deleted: the loaders need the name _deleted; rename it"),
+        ({"%": 1}, "field '%': expected a name with letters or digits"),
+        ("a", 'expected a list of objects, got "a" in it; check data_selector'),
+    ],
+)
+def test_what_is_no_row_is_an_error(row: object, said: str) -> None:
+    with pytest.raises(ExtractError) as error:
+        Rows(table(), Limits()).convert([row])
+    assert said in str(error.value)

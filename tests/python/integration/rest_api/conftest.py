@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from extract.__main__ import main
+from extract.declarations import RestTable, read_declarations
+from extract.settings import RestSettings, read_settings
+from extract.sources.rest_api.pages import read_pages
 from tests.python.helpers.orders_api import OrdersAPI, serve_orders
 from tests.python.helpers.world import Outcome
 
@@ -56,6 +59,13 @@ class Team:
     def run(self, *arguments: str) -> Outcome:
         """Runs `python -m extract run`."""
         return self.main(["run", *arguments])
+
+    def read(self) -> list[dict[str, Any]]:
+        """Returns the rows of all pages, which are not loaded."""
+        (table,) = read_declarations(self.folder).tables
+        assert isinstance(table, RestTable)
+        settings = read_settings([table.source]).of(table.source, RestSettings)
+        return [row for page in read_pages(table, settings) for row in page.rows]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query in the warehouse."""

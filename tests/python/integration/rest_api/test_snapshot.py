@@ -137,10 +137,3 @@ def test_a_key_twice_on_one_page_is_reported_and_both_rows_are_loaded(team: Team
     assert outcome.code == 1
     assert "pedidos.pedido: 1 rows have the key of another row; one row of each key is kept" in outcome.output
     assert len(team.loaded()) == 2
-
-
-def test_names_that_collide_are_refused(team: Team) -> None:
-    team.api.rows[0] |= {"Preço": 1, "preco": 2}
-    outcome = team.run()
-    assert outcome.code == 1
-    assert "two fields would both be preco in raw" in outcome.output
