@@ -113,7 +113,7 @@ def find_type_problems(endpoint: Mapping[str, Any]) -> Iterator[str]:
         validate_dict(Endpoint, words, path="endpoint")
         json.dumps(words.get("json"))
     except (DictValidationException, TypeError) as error:
-        yield f"endpoint: {' '.join(str(error).split())}"
+        yield f"endpoint: {describe_error(error)}"
 
 
 def find_params_problems(params: Any) -> Iterator[str]:
@@ -155,8 +155,12 @@ def find_paginator_problems(paginator: Any) -> Iterator[str]:
     try:
         make_paginator(words)
     except Exception as error:  # noqa: BLE001  dlt's own, Python's, or those of a parser of paths
-        text = re.sub(r"^\w+\.__init__\(\) ", "", " ".join(str(error).split()))
-        yield f"endpoint: paginator: {words['type']}: {text}"
+        yield f"endpoint: paginator: {words['type']}: {describe_error(error)}"
+
+
+def describe_error(error: Exception) -> str:
+    """Returns what dlt or Python says of a word, without the names of their own functions and paths."""
+    return re.sub(r"^(Path `[^`]*`: |\w+\.__init__\(\) )", "", " ".join(str(error).split()))
 
 
 def make_paginator(paginator: Any) -> Any:

@@ -121,7 +121,10 @@ class JSONClient(RESTClient):
             case 401 if names:
                 return f"{got}: the API does not accept the sign-in, or no longer; check {' and '.join(names)}"
             case 401:
-                return f"{got}: the API asks for a sign-in; declare it: client: {{auth: …}}"
+                return (
+                    f"{got}: the API asks for a sign-in; set {prefix}_TOKEN, {prefix}_KEY, or {prefix}_USER and "
+                    f"{prefix}_PASSWORD, and declare client: {{auth: …}}, as extract add does"
+                )
             case 403:
                 return (
                     f"{got}: the API does not allow this to {'the one who signs in' if names else 'everybody'}; ask "

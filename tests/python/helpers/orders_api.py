@@ -39,6 +39,11 @@ class Request:
         """The parameter of this name; 0 without it."""
         return int(self.params.get("offset", 0))
 
+    @property
+    def limit(self) -> int:
+        """The parameter of this name; 100 without it."""
+        return int(self.params.get("limit", 100))
+
 
 @dataclass
 class OrdersAPI:
