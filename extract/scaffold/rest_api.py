@@ -268,7 +268,8 @@ def infer_number(values: Sequence[Decimal]) -> str:
 
 def find_key(rows: Rows, name: str) -> tuple[str, ...]:
     """Returns the field that is called like a key and has each value once; none if no field is like that."""
-    for column in ("id", f"id_{name}", f"{name}_id"):
+    names = dict.fromkeys((name, name.removesuffix("s")))
+    for column in ("id", *(found for one in names for found in (f"id_{one}", f"{one}_id"))):
         values = [row.get(column) for row in rows]
         if all(isinstance(value, str | int) for value in values) and len(set(values)) == len(values):
             return (column,)
