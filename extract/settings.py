@@ -219,7 +219,8 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
-_CREDENTIAL = _matching(r"\S|\S[^\x00-\x1f]*\S")
+_TOKEN, _WORDS = _matching("[!-~]+"), _matching(r"\S|\S[^\x00-\x1f]*\S")
+_CREDENTIALS = {"token": _TOKEN, "api_key": _TOKEN, "username": _WORDS, "password": _WORDS}
 _ROLE = _matching("[a-z_][a-z0-9_]{0,126}")
 
 
@@ -346,7 +347,7 @@ def _rest_api(env: _Environment, source: Source) -> RestSettings:
         timeout=env.read(f"{prefix}_TIMEOUT", _seconds, "seconds below 3600", "60"),
         attempts=env.read(f"{prefix}_ATTEMPTS", _positive, "a number from 1", "5"),
         credentials={
-            word: env.read(f"{prefix}_{setting}", _CREDENTIAL, f"the {word} to sign in with", secret=True)
+            word: env.read(f"{prefix}_{setting}", _CREDENTIALS[word], f"the {word} to sign in with", secret=True)
             for word, setting in credentials(source.client).items()
         },
     )

@@ -202,7 +202,7 @@ def read_pages(
                 f"{settings.timeout:g} s ({type(error).__name__}); check that the API is up, and "
                 f"{settings.prefix}_URL. Nothing was loaded"
             ) from error
-        except ValueError as error:  # a paginator's, which shows the whole answer
+        except (ValueError, TypeError, AttributeError) as error:  # a paginator's, which may show the whole answer
             text = " ".join(str(error).replace("`", "").split()).partition(" got ")[0].rstrip(", ")
             raise ExtractError(f"{client.what}: paginator: {text}. Nothing was loaded") from error
         checks.check(number, page)

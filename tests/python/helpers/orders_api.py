@@ -31,7 +31,7 @@ class Request:
     """A request that the API received."""
 
     path: str
-    params: dict[str, str]
+    params: dict[str, Any]  # of the query and of a body of JSON
     headers: dict[str, str]
 
     @property
@@ -76,9 +76,14 @@ def serve_orders() -> Iterator[OrdersAPI]:
         protocol_version = "HTTP/1.1"
         wbufsize = -1
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            answer = api.answer(Request(url.path, dict(parse_qsl(url.query)), dict(self.headers)))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            params = dict(parse_qsl(url.query)) | (json.loads(body) if body else {})
+            answer = api.answer(Request(url.path, params, dict(self.headers)))
             self.send_response(answer.status)
             headers = {"Content-Type": "application/json", "Content-Length": str(len(answer.body))} | answer.headers
             for name, value in headers.items():

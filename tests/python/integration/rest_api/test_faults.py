@@ -14,7 +14,7 @@ TOKEN = "s3gr3do+muito/longo"  # noqa: S105  percent-encoded in a URL
 LINK = {"paginator": {"type": "json_link", "next_url_path": "links.next"}}
 
 
-def page(rows: list[Any], following: str | None = None, **fields: Any) -> Answer:
+def page(rows: list[Any], following: str | int | None = None, **fields: Any) -> Answer:
     """Returns a page with a link to the following one."""
     return Answer({"dados": rows, "links": {"next": following}} | fields)
 
@@ -130,6 +130,7 @@ FAULTS: list[tuple[str, dict[str, Any], Callable[[Request], Answer], str]] = [
      "page 2: expected a total of 6 as before, got 5: the pages shifted while they were read"),
     ("total not reached", {}, lambda request: Answer({"dados": [] if request.offset else LOOP, "total": 6}),
      "expected 6 rows, which is the API's own total, got 2: the pages shifted"),
+    ("link that is none", LINK, lambda _: page(LOOP, 2), "page 1: paginator: "),
     ("no total", {}, lambda _: Answer({"dados": LOOP}), "page 1: paginator: Total items not found in the response"),
     ("total of rows", {"paginator": {"type": "page_number", "base_page": 1}},
      lambda request: numbered(request, [order(n) for n in range(1, 5)], total=4),
@@ -175,6 +176,14 @@ def keyed(request: Request) -> Answer:
         (LINK, linked),
         ({"paginator": "header_link", "data_selector": "$"}, headed),
         ({"paginator": {"type": "cursor", "cursor_path": "apos", "cursor_param": "apos"}}, keyed),
+        (
+            {
+                "method": "POST",
+                "json": {"filtro": {"ativo": True}},
+                "paginator": {"type": "cursor", "cursor_path": "apos", "cursor_body_path": "apos"},
+            },
+            keyed,
+        ),
         (
             {"paginator": {"type": "page_number", "base_page": 1, "total_path": "paginas"}},
             lambda request: numbered(request, [order(n) for n in range(1, 6)], paginas=3),
