@@ -50,7 +50,6 @@ class Page:
 
     number: int  # from 1
     rows: list[Any]
-    size: int  # bytes of the answer
     is_last: bool
 
 
@@ -207,7 +206,7 @@ def read_pages(
             raise ExtractError(f"{client.what}: paginator: {text}. Nothing was loaded") from error
         checks.check(number, page)
         is_last = not (paginator.has_next_page and page.request.url)  # the link to no page may be an empty text
-        yield Page(number, page, len(page.response.content), is_last)
+        yield Page(number, page, is_last)
         if is_last:
             checks.finish(number)
             return
@@ -225,7 +224,7 @@ def make_request(table: RestTable, start: str | None, end: str | None) -> dict[s
         if word in endpoint
     }
     request["method"] = endpoint.get("method", "GET")
-    params = request.setdefault("params", {})
+    params = request["params"] = request.get("params") or {}
     for word, value in (("start_param", start), ("end_param", end)):
         if word in incremental and value is not None:
             params[incremental[word]] = value

@@ -203,6 +203,6 @@ def test_each_paginator_reads_all_pages(
 
 
 def test_one_page_without_a_word_of_the_next_is_doubtful(team: Team) -> None:
-    team.declare({"paginator": {"type": "json_link", "next_url_path": "proxima"}})
+    team.declare({"params": None, "paginator": {"type": "json_link", "next_url_path": "proxima"}})
     team.api.respond = lambda _: Answer(json.dumps({"dados": [order(1)], "next": "/v1/pedidos?p=2"}))
     assert "one page was read, and next_url_path proxima finds nothing in it" in team.run().output
