@@ -10,7 +10,7 @@ from functools import partial
 from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
-from extract.declarations import PostgresTable, Source, Table, read_declarations
+from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
 from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
 from extract.load.fan_out import PlanRead, find_due_range
@@ -23,6 +23,7 @@ from extract.scaffold.remove import remove
 from extract.settings import DropSettings, Settings, read_settings
 from extract.sources import own_read
 from extract.sources.drop import put_file
+from extract.sources.rest_api import read as rest_api
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models, target_folder
 from extract.warehouse import landing
@@ -97,12 +98,16 @@ def reconcile_tables(options: argparse.Namespace) -> int:
 
 def backfill_table(options: argparse.Namespace) -> int:
     """Reads a range of a table again."""
-    table = find_postgres_table(options)
+    table = find_table(options)
+    if isinstance(table, RestTable):
+        reads = rest_api.plan_backfill(table, options.first, options.last)
+        return exit_code(load_due(options, table.source, lambda _warehouse: reads))
+    postgres = find_postgres_table(options)
 
     def due(warehouse: Warehouse) -> Sequence[Read]:
-        return plan_backfill(table, options.first, options.last, read_state(table, warehouse))
+        return plan_backfill(postgres, options.first, options.last, read_state(postgres, warehouse))
 
-    return exit_code(load_due(options, table.source, due))
+    return exit_code(load_due(options, postgres.source, due))
 
 
 def plan_ranges(options: argparse.Namespace) -> int:
@@ -268,7 +273,10 @@ def find_postgres_table(options: argparse.Namespace) -> PostgresTable:
     """
     table = find_table(options)
     if not isinstance(table, PostgresTable):
-        raise ExtractError(f"{table.full_name}: every run reads all of it (mode {table.mode}); run it instead")
+        what = "every run reads all of it; run it instead"
+        if isinstance(table, RestTable) and not table.replaces:
+            what = "its rows cannot be asked for by key; read them again: python -m extract backfill --help"
+        raise ExtractError(f"{table.full_name}: mode {table.mode}: {what}")
     return table
 
 

@@ -24,10 +24,13 @@ import yaml
 
 from extract.errors import ExtractError
 from extract.names import normalize
+from extract.rest_endpoint import find_client_problems, find_endpoint_problems
 from extract.sql import quote
 from extract.types import split_type
 
 DELETED = "_deleted"  # true in a raw row that says that the source no longer has its key
+TIMES = ("date32", "timestamp", "timestamptz")  # the types of a cursor from which a time can be subtracted
+WHOLE_NUMBERS = ("int16", "int32", "int64")
 RESERVED = (DELETED, "_dlt_load_id", "_dlt_id", "_file_path", "_file_date")  # columns that the loaders add
 
 SECRET = re.compile(r"://[^/\s@]*:[^/\s@]*@|\b(password|token|secret|api_?key)\b\s*[=:]", re.IGNORECASE)
@@ -44,6 +47,7 @@ class Source:
     name: str
     kind: str
     settings: str
+    client: Mapping[str, Any] = field(default_factory=dict, hash=False)  # of a JSON API: how it is asked
 
     @property
     def dataset(self) -> str:
@@ -71,6 +75,7 @@ class Table:
     dist: str | None = None  # the columns by which Redshift distributes and sorts the raw table, if it is large
     sort: str | None = None
 
+    SOURCE_WORDS: ClassVar[tuple[str, ...]] = ("kind", "settings")
     WORDS: ClassVar[tuple[str, ...]] = ("mode", "key", "dist", "sort")
     MODES: ClassVar[Mapping[str, bool]] = {}  # each mode, and whether it needs a key
     REPLACING: ClassVar[tuple[str, ...]] = ()  # the modes in which a read is the whole table
@@ -104,6 +109,11 @@ class Table:
     def replaces(self) -> bool:
         """True if a read is the whole table and replaces what was loaded before."""
         return self.mode in self.REPLACING
+
+    @property
+    def counts_source(self) -> bool:
+        """True if a run knows how many rows the source has, those that it does not read included."""
+        return True
 
     def problems(self) -> Iterator[str]:
         """Yields what is wrong with the declaration."""
@@ -182,7 +192,54 @@ class ApiTable(Table):
             yield f"key: expected [id], which the API is asked for, got [{', '.join(self.key)}]"
 
 
-KINDS: Mapping[str, type[Table]] = {"postgres": PostgresTable, "parquet": ParquetTable, "api": ApiTable}
+@dataclass(frozen=True)
+class RestTable(Table):
+    """A list of a JSON API; `columns` are the fields that have a type, every other one is a text."""
+
+    endpoint: Mapping[str, Any] = field(default_factory=dict, hash=False)  # in dlt's words
+    cursor: str | None = None
+    lag: int | timedelta | None = None
+    new_columns: str = "take"
+    exclude: tuple[str, ...] = ()  # fields that are not loaded
+    rename: Mapping[str, str] = field(default_factory=dict, hash=False)  # a field: its name in raw
+
+    SOURCE_WORDS: ClassVar = (*Table.SOURCE_WORDS, "client")
+    WORDS: ClassVar = (*Table.WORDS, "endpoint", "cursor", "lag", "new_columns", "columns")
+    MODES: ClassVar = {"snapshot": False, "cursor": True}
+    REPLACING: ClassVar = ("snapshot",)
+
+    @property
+    def counts_source(self) -> bool:
+        """False in mode cursor: the API says what changed, not how many rows it has."""
+        return self.replaces
+
+    def problems(self) -> Iterator[str]:
+        """Yields what is wrong with the declaration."""
+        yield from super().problems()
+        yield from find_endpoint_problems(self.endpoint, self.source.client, self.mode)
+        types = {column.name: split_type(column.data_type)[0] for column in self.columns}
+        for role, name in (*(("key", name) for name in self.key), ("cursor", self.cursor)):
+            if name and name not in types:
+                yield f"{role}: column {name} needs a data_type under columns"
+        for name, kind in types.items():
+            if kind in ("binary", "time"):
+                yield f"columns: {name}: expected a type that JSON has, got {kind}; declare varchar"
+        if (self.mode == "cursor") != (self.cursor is not None and self.lag is not None):
+            yield "cursor, lag: mode cursor needs both, and no other mode takes them"
+        elif self.cursor in types:
+            kind = types[self.cursor]
+            expected = "a time such as 1 day" if kind in TIMES else "a whole number"
+            if kind not in (*TIMES, *WHOLE_NUMBERS):
+                yield f"cursor: expected a date, a timestamp or a whole number, {self.cursor} is a {kind}"
+            elif isinstance(self.lag, timedelta) != (kind in TIMES) and self.lag != 0:
+                yield f"lag: expected {expected}: cursor {self.cursor} is a {kind}"
+        if self.new_columns not in ("take", "refuse"):
+            yield f"new_columns: expected take or refuse, got {self.new_columns!r}"
+
+
+KINDS: Mapping[str, type[Table]] = {
+    "postgres": PostgresTable, "parquet": ParquetTable, "api": ApiTable, "rest_api": RestTable,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -271,9 +328,10 @@ class _Reader:
                     self.problems.append(f"{place}: the loaders need this name for {table.full_name}; choose another")
 
     def _read_source(self, entry: Mapping[str, Any], words: Any, place: str) -> None:
-        if not self._check_words(words, ("kind", "settings"), place):
+        kind = words.get("kind") if isinstance(words, dict) else None
+        if not self._check_words(words, KINDS.get(str(kind), Table).SOURCE_WORDS, place):
             return
-        kind, settings, schema = words.get("kind"), words.get("settings"), str(entry.get("name"))
+        settings, client, schema = words.get("settings"), words.get("client", {}), str(entry.get("name"))
         if not re.fullmatch(r"raw_[a-z][a-z0-9_]*", schema):
             self.problems.append(f"{place}: expected a name such as raw_crm, the schema that it is loaded into")
         elif kind not in KINDS:
@@ -281,10 +339,12 @@ class _Reader:
         elif not isinstance(settings, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]*", settings):
             self.problems.append(f"{place}: settings: expected a prefix of variables, such as CRM, got {settings!r}")
         else:
-            source = Source(schema.removeprefix("raw_"), kind, settings)
+            problems = [f"{place}: {problem}" for problem in find_client_problems(client, settings)]
+            self.problems += problems
+            source = Source(schema.removeprefix("raw_"), str(kind), settings, {} if problems else client)
             other, declared = self._sources.setdefault(source.name, (source, place))
             if other != source:
-                self.problems.append(f"{place}: expected the same kind and settings as in {declared}")
+                self.problems.append(f"{place}: expected the same {' and '.join(words)} as in {declared}")
             for table in entry.get("tables") or ():
                 words = extract_words(table)
                 if words is not None:
@@ -451,6 +511,7 @@ PARSERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "new_columns": lambda value: {"new_columns": parse_text(value)},
     "columns": parse_columns,
     "filter": lambda value: {"filter": parse_text(value)},
+    "endpoint": lambda value: {"endpoint": value},
     "path": lambda value: {"path": str(value)},
     "column": lambda value: {"column": expect_normalized(parse_text(value))},
     "length": lambda value: {"length": parse_length(value)},

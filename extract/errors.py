@@ -87,9 +87,14 @@ def reason(what: str, error: BaseException, secrets: Iterable[str] = ()) -> str:
     chain = causes(error)
     ours = next((link for link in chain if isinstance(link, ExtractError)), None)
     text = str(ours) if ours else f"{what}: {type(chain[-1]).__name__}: {str(chain[-1]).strip()}{advice(chain)}"
+    return " ".join(redact(text, secrets).split())
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Returns a text without the secrets."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
-    return " ".join(text.split())
+    return text
 
 
 def advice(chain: Iterable[BaseException]) -> str:

@@ -25,8 +25,15 @@ def parser() -> argparse.ArgumentParser:
 
     add = commands.add_parser("add", help="declare tables of a source and write their models")
     add.add_argument("source", metavar="SOURCE", help="a declared source such as postgres, or a new one")
-    add.add_argument("tables", nargs="+", metavar="TABLE", help="venda, vendas.cliente, 'public.*'; a Parquet file")
-    add.add_argument("--kind", help="of a new source: postgres or parquet (default: the one that SOURCE names)")
+    add.add_argument(
+        "tables",
+        nargs="+",
+        metavar="TABLE",
+        help="venda, vendas.cliente, 'public.*'; a Parquet file; a URL of a JSON API",
+    )
+    add.add_argument(
+        "--kind", help="of a new source: postgres, parquet or rest_api (default: the one that SOURCE names)"
+    )
     add.add_argument("--key", metavar="COLUMN,COLUMN", help="the key (default: as the source says)")
     add.add_argument("--mode", help="how it is read (default: xmin for a table with a key, else full)")
     add.add_argument("--name", help="the name in raw (default: the source's, after its schema unless that is public)")

@@ -6,16 +6,19 @@ settings under a prefix of its own. `.env.example` lists names and defaults.
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 from uuid import uuid4
 
 from extract.declarations import Source
 from extract.errors import SettingsError
+from extract.rest_endpoint import credentials
 
 TARGETS = ("local", "sandbox", "dev", "prod")
 REGION_NAMES = ("AWS_REGION", "AWS_DEFAULT_REGION")  # dbt's profile goes by the first, boto3 by the second
@@ -62,6 +65,30 @@ class DropSettings:
 
 
 @dataclass(frozen=True)
+class RestSettings:
+    """How to reach a JSON API and sign in to it."""
+
+    prefix: str  # of these settings in the environment
+    url: str  # the paths of the endpoints are relative to it
+    timeout: float  # seconds, to connect and then for the whole answer
+    attempts: int  # per page, with exponential back-off between them
+    credentials: Mapping[str, str] = field(repr=False)  # in dlt's words
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """The credentials, also as URLs and headers have them."""
+        for word, value in self.credentials.items():
+            if word != "username":
+                yield from dict.fromkeys((value, quote(value, safe=""), quote_plus(value)))
+        if "password" in self.credentials:
+            pair = f"{self.credentials['username']}:{self.credentials['password']}"
+            yield b64encode(pair.encode()).decode()
+
+
+SourceSettings = ApiSettings | PostgresSettings | DropSettings | RestSettings
+
+
+@dataclass(frozen=True)
 class RedshiftSettings:
     """How to reach the Redshift workgroup and its landing.
 
@@ -103,7 +130,7 @@ class Settings:
     minimum_share: float  # of a table's rows that a read must have to replace it
     run_id: str  # of this run in ops.extract_runs and among the artifacts; a further attempt has the same
     today: date
-    sources: Mapping[str, ApiSettings | PostgresSettings | DropSettings]  # of those asked for, by their names
+    sources: Mapping[str, SourceSettings]  # of those asked for, by their names
 
     def of(self, source: Source, kind: type[T]) -> T:
         """Returns the settings of a source, which are of a kind."""
@@ -118,6 +145,7 @@ class Settings:
         for source in self.sources.values():
             known.append(getattr(source, "password", None))
             known.append(getattr(source, "key", None))
+            known += getattr(source, "secrets", ())
         return tuple(filter(None, known))
 
 
@@ -203,6 +231,8 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
+_TOKEN, _WORDS = _matching("[!-~]+"), _matching(r"\S|\S[^\x00-\x1f]*\S")
+_CREDENTIALS = {"token": _TOKEN, "api_key": _TOKEN, "username": _WORDS, "password": _WORDS}
 _ROLE = _matching("[a-z_][a-z0-9_]{0,126}")
 
 
@@ -276,7 +306,8 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _api(env: _Environment, prefix: str) -> ApiSettings:
+def _api(env: _Environment, source: Source) -> ApiSettings:
+    prefix = source.settings
     return ApiSettings(
         url=env.read(
             f"{prefix}_URL",
@@ -293,7 +324,8 @@ def _api(env: _Environment, prefix: str) -> ApiSettings:
     )
 
 
-def _postgres(env: _Environment, prefix: str) -> PostgresSettings:
+def _postgres(env: _Environment, source: Source) -> PostgresSettings:
+    prefix = source.settings
     modes = f"one of {', '.join(SSL_MODES)}"
     readers = str(min(os.cpu_count() or 1, 4))
     return PostgresSettings(
@@ -310,17 +342,38 @@ def _postgres(env: _Environment, prefix: str) -> PostgresSettings:
     )
 
 
-def _drop(env: _Environment, prefix: str) -> DropSettings:
-    return DropSettings(url=env.read(f"{prefix}_DROP", str, "a folder or s3://bucket/prefix"))
+def _drop(env: _Environment, source: Source) -> DropSettings:
+    return DropSettings(url=env.read(f"{source.settings}_DROP", str, "a folder or s3://bucket/prefix"))
 
 
-_KINDS: Mapping[str, Callable[[_Environment, str], Any]] = {"api": _api, "postgres": _postgres, "parquet": _drop}
+def _rest_api(env: _Environment, source: Source) -> RestSettings:
+    prefix = source.settings
+    return RestSettings(
+        prefix=prefix,
+        url=env.read(
+            f"{prefix}_URL",
+            _url,
+            "the http(s) address that the paths of the endpoints follow, without a user, a password or a query",
+            hidden=True,  # a wrong value may contain a key
+        ),
+        timeout=env.read(f"{prefix}_TIMEOUT", _seconds, "seconds below 3600", "60"),
+        attempts=env.read(f"{prefix}_ATTEMPTS", _positive, "a number from 1", "5"),
+        credentials={
+            word: env.read(f"{prefix}_{setting}", _CREDENTIALS[word], f"the {word} to sign in with", secret=True)
+            for word, setting in credentials(source.client).items()
+        },
+    )
+
+
+_KINDS: Mapping[str, Callable[[_Environment, Source], Any]] = {
+    "api": _api, "postgres": _postgres, "parquet": _drop, "rest_api": _rest_api,
+}  # fmt: skip
 
 
 def settings_of(source: Source) -> tuple[SourceSetting, ...]:
     """Returns the settings that a source has."""
     env = _Environment({})
-    _KINDS[source.kind](env, source.settings)
+    _KINDS[source.kind](env, source)
     return tuple(replace(one, name=one.name.removeprefix(f"{source.settings}_")) for one in env.known)
 
 
@@ -331,7 +384,7 @@ def read_settings(sources: Collection[Source] = (), environment: Mapping[str, st
         SettingsError: naming every setting that is missing or wrong.
     """
     env = _Environment(environment)
-    read = {source.name: _KINDS[source.kind](env, source.settings) for source in sources}
+    read = {source.name: _KINDS[source.kind](env, source) for source in sources}
     current_date = datetime.now().astimezone().date().isoformat()
     today = env.read("TODAY", date.fromisoformat, "a date YYYY-MM-DD or nothing", current_date)
     target = env.read("DBT_TARGET", _one_of(*TARGETS), f"one of {', '.join(TARGETS)}", "local")

@@ -18,16 +18,18 @@
 {%- endmacro %}
 
 
-{#- What the declaration says: mode, key, and the columns that bronze takes. -#}
+{#- What the declaration says: mode, key, cursor, and the columns that bronze takes. -#}
 {% macro declared_table(source_name, table_name) %}
-    {%- set found = namespace(table={'mode': none, 'key': [], 'columns': []}) -%}
+    {%- set found = namespace(table={'mode': none, 'key': [], 'cursor': none, 'columns': []}) -%}
     {%- if execute and not graph.sources -%}
         {{ exceptions.raise_compiler_error(model.name ~ ': a unit test has no declarations; override declared_table') }}
     {%- endif -%}
     {%- for node in (graph.sources or {}).values() if node.source_name == source_name and node.name == table_name -%}
         {%- set words = node.config.meta.get('extract', {}) -%}
         {%- set columns = node.columns.values() | map(attribute='name') | reject('in', ['_deleted', '_dlt_load_id']) -%}
-        {%- set found.table = {'mode': words.mode, 'key': words.get('key', []), 'columns': columns | list} -%}
+        {%- set found.table = {
+            'mode': words.mode, 'key': words.get('key', []), 'cursor': words.get('cursor'), 'columns': columns | list
+        } -%}
     {%- endfor -%}
     {%- if execute and not found.table.columns -%}
         {{ exceptions.raise_compiler_error(source_name ~ '.' ~ table_name ~ ': expected its columns in the dbt source') }}
@@ -236,11 +238,15 @@
 {%- endmacro %}
 
 
-{#- 1 for the version of a key that counts: that of the latest load, and of several there always the same one. -#}
+{#-
+    1 for the version of a key that counts: that of the latest load, of several there the one with the greatest cursor,
+    and of several such always the same one.
+-#}
 {% macro number_of_the_version(table, alias) -%}
     row_number() over (
         partition by {{ quoted(table.key, alias, last=true) }}
         order by {{ alias }}.load__id desc
+        {%- if table.cursor in table.columns %}, {{ alias }}.{{ adapter.quote(table.cursor) }} desc nulls last{% endif -%}
         {%- for column in table.columns if column not in table.key -%}
             , {{ alias }}.{{ adapter.quote(column) }} desc nulls last
         {%- endfor %}

@@ -16,9 +16,10 @@ from uuid import uuid4
 
 from extract import interrupt
 from extract.checks.check import Check
-from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, Source
+from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, RestTable, Source
 from extract.errors import ExtractError, SettingsError, reason
-from extract.settings import ApiSettings, DropSettings, PostgresSettings, Settings, read_settings
+from extract.reading import Limits
+from extract.settings import ApiSettings, DropSettings, PostgresSettings, RestSettings, Settings, read_settings
 from extract.warehouse.targets import aws_environment, check_file
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PACKAGES = (
 def examine(declarations: Declarations) -> list[Check]:
     """Returns the results of all checks."""
     checks = [Check("versions", ok=True, found=versions())]
-    looks = {"api": api, "postgres": postgres, "parquet": drop}
+    looks = {"api": api, "postgres": postgres, "parquet": drop, "rest_api": rest_api}
     for source in declarations.sources:
         look = partial(looks[source.kind], source=source, declarations=declarations.select([source.name]))
         # On the target that needs no settings, so that the warehouse's are not reported with each source.
@@ -90,6 +91,29 @@ def api(settings: Settings, source: Source, declarations: Declarations) -> Itera
             continue
         answer = "with a name" if value else "no such id"
         yield Check(table.full_name, ok=True, found=f"{urljoin(address.url, table.path)}?id=1 answers {answer}")
+
+
+def rest_api(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
+    """Checks that the API accepts the sign-in and answers the first page of every list, and that its rows fit."""
+    from extract.sources.rest_api.pages import read_pages
+    from extract.sources.rest_api.rows import Rows
+
+    address = settings.of(source, RestSettings)
+    for table in declarations.tables:
+        assert isinstance(table, RestTable)  # noqa: S101  of its kind
+        try:
+            page = next(read_pages(table, address, attempts=1))
+            rows = Rows(table, Limits())
+            _, letters = rows.convert(page.rows)
+        except ExtractError as error:
+            interrupt.check(error)
+            yield Check(table.full_name, ok=False, found=str(error).removesuffix(". Nothing was loaded"))
+            continue
+        more = "no further page" if page.is_last else "more pages follow"
+        found = f"{len(page.rows)} rows on the first page, {more}; mode {table.mode}"
+        if letters.num_rows:
+            found += f"; {letters.num_rows} rows do not fit, such as: {letters['reason'][0].as_py()}"
+        yield Check(table.full_name, ok=not letters.num_rows, found=found)
 
 
 def postgres(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:

@@ -317,11 +317,15 @@ def waiting_note(read: Read, load_id: str, warehouse: Warehouse) -> Iterator[str
     raw = read_raw_table(table, warehouse)
     ((keys,),) = warehouse.query(f"select count(*) from ({raw.waiting_letters(before=load_id)}) as waiting")
     if keys:
+        command = (
+            f"replay --source {table.source.name} --table {table.name} --dead-letters"
+            if isinstance(table, PostgresTable)
+            else f"backfill --source {table.source.name} --table {table.name} --from … --to …"
+        )
         yield (
             f"{table.full_name}: {keys:,} dead letters of earlier loads wait in "
             f"{table.dataset}.{table.dead_letters}; correct these rows at the source, or read them "
-            "again: python -m extract replay "
-            f"--source {table.source.name} --table {table.name} --dead-letters"
+            f"again: python -m extract {command}"
         )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
 from extract import logs
 from extract.declarations import KINDS, Declarations, PostgresTable, Source, Table, read_declarations
 from extract.errors import ExtractError
@@ -15,6 +17,7 @@ from extract.scaffold.found import FILES, FoundColumn, FoundTable
 from extract.scaffold.parquet import read_file
 from extract.scaffold.postgres import find_tables
 from extract.scaffold.project import Project
+from extract.scaffold.rest_api import choose_client, find_lists, parent_url
 from extract.scaffold.yaml_text import Step, add_items, find, remove_item, replace_scalar, value_of
 from extract.settings import PostgresSettings, read_settings
 
@@ -48,8 +51,8 @@ def add(options: argparse.Namespace) -> int:
             failed += 1
         else:
             found.append(table)
-    if choices.name and len(found) != 1:
-        raise ExtractError(f"--name: expected one table, got {len(found)}")
+    if choices.name and len(found) + failed != 1:
+        raise ExtractError(f"--name: expected one table, got {len(found) + failed}")
     taken = [table.name for table in declared.tables if table.source == source]
     for table in found:
         known = find_known(table, source, declared)
@@ -89,7 +92,8 @@ def choose_source(name: str, kind: str | None, declared: Declarations) -> Source
         )
     if normalize(name) != name:
         raise ExtractError(f"source {name}: expected a name such as {normalize(name)}")
-    return Source(name, kind, PREFIXES.get(name, name.upper()))
+    prefix = PREFIXES.get(name, name.upper())
+    return Source(name, kind, prefix, choose_client(prefix) if kind == "rest_api" else {})
 
 
 def declared_sources(project: Project) -> Iterator[Source]:
@@ -101,7 +105,9 @@ def declared_sources(project: Project) -> Iterator[Source]:
             name = str(value_of(item, "name"))
             words = find(text, ("sources", ("name", name), "config", "meta", "extract"))
             if words is not None and name.startswith("raw_"):
-                yield Source(name[4:], str(value_of(words, "kind")), str(value_of(words, "settings")))
+                declared = yaml.safe_load(yaml.serialize(words))
+                client = declared.get("client") or {}
+                yield Source(name[4:], str(declared.get("kind")), str(declared.get("settings")), client)
 
 
 def read_source(source: Source, names: list[str]) -> Iterator[tuple[str, FoundTable | ExtractError]]:
@@ -124,7 +130,14 @@ def read_parquet(_source: Source, names: list[str]) -> Iterator[tuple[str, Found
             yield name, error
 
 
-READERS = {"postgres": read_postgres, "parquet": read_parquet}
+def read_rest_api(source: Source, names: list[str]) -> Iterator[tuple[str, FoundTable | ExtractError]]:
+    """Yields the lists of a JSON API."""
+    yield from find_lists(source, names)
+    if not os.environ.get(f"{source.settings}_URL"):
+        say(f"set {source.settings}_URL='{parent_url(names[0])}' in .env")
+
+
+READERS = {"postgres": read_postgres, "parquet": read_parquet, "rest_api": read_rest_api}
 
 
 def find_known(table: FoundTable, source: Source, declared: Declarations) -> Table | None:
@@ -170,7 +183,9 @@ def add_table(
         yield from compare(project, source, known, table, update=choices.update)
     models = project.models_of(known) if known else []
     if not choices.only_raw and not models:
-        write_models(project, source, table)
+        # A person may have declared another mode or key since.
+        declared = table if known is None else replace(table, mode=known.mode, key=known.key)
+        write_models(project, source, declared)
 
 
 def check_key(full_name: str, table: FoundTable) -> None:
@@ -202,7 +217,11 @@ def declare(project: Project, source: Source, table: FoundTable) -> None:
     file = f"models/bronze/_{source.dataset}__sources.yml"
     if project.read(file) is not None:
         raise ExtractError(f"{file}: expected the source {source.dataset} in it; declare it there, or move the file")
-    place = {"postgres": f"The Postgres database of the settings {source.settings}_….", "parquet": "Parquet files."}
+    place = {
+        "postgres": f"The Postgres database of the settings {source.settings}_….",
+        "parquet": "Parquet files.",
+        "rest_api": f"The JSON API of the settings {source.settings}_….",
+    }
     project.change(file, templates.source_file(source, place[source.kind], block))
 
 
@@ -253,9 +272,10 @@ def compare(project: Project, source: Source, known: Table, table: FoundTable, *
     columns = [replace(c, name=rename.get(c.at_source, c.name)) for c in columns]
     now = {column.name: column for column in columns}
     new = [column for name, column in now.items() if name not in before]
-    lost = [name for name in before if name not in now]
+    lost = [name for name in before if name not in now and not table.sampled]
     both = {name: column for name, column in now.items() if name in before}
     types = {n: column for n, column in both.items() if same_type(before[n]) != same_type(column.raw_type)}
+    types = {} if table.sampled else types
     lines = [f"new: {column.name} {column.raw_type}" for column in new]
     lines += [f"lost: {name}" for name in lost]
     lines += [f"changed: {name} from {before[name]} to {column.raw_type}" for name, column in types.items()]

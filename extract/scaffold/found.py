@@ -1,8 +1,9 @@
-"""What a source says of a table: the same for a Postgres table and a Parquet file."""
+"""What a source says of a table: the same for a Postgres table, a Parquet file and a JSON API."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from extract.declarations import RESERVED
 from extract.names import normalize
@@ -37,6 +38,8 @@ class FoundTable:
     reason: str  # of the mode
     rename: Mapping[str, str] = field(default_factory=dict)
     place: tuple[str, str] | None = None  # schema and name at the source
+    endpoint: Mapping[str, Any] = field(default_factory=dict)  # of a JSON API
+    sampled: bool = False  # True if only some rows were seen, which do not show every column and type
 
     @property
     def appends(self) -> bool:

@@ -39,12 +39,13 @@ LOAD_COLUMNS = """\
 
 def source_file(source: Source, description: str, table: str) -> str:
     """Returns the file that declares a source with its first table."""
+    client = f", client: {flow(source.client)}" if source.client else ""
     return f"""\
 sources:
   - name: {source.dataset}
     config:
       meta:
-        extract: {{kind: {source.kind}, settings: {source.settings}}}
+        extract: {{kind: {source.kind}, settings: {source.settings}{client}}}
     {described(description, 4)}
     tables:
 {textwrap.indent(table, "      ")}\
@@ -74,8 +75,11 @@ def declaration(source: Source, table: FoundTable) -> str:
     if table.appends:
         words += [f"dist: {table.key[0]}"] if len(table.key) == 1 else []
         words.append("sort: _dlt_load_id")
+    words += [f"endpoint: {flow(table.endpoint)}"] if table.endpoint else []
     extract = f"extract: {{{', '.join(words)}}}"
     if len(extract) + 12 > WIDTH:
+        lines = [f"\n          {word}: {flow(value)}" for word, value in table.endpoint.items()]
+        words = [f"endpoint:{''.join(lines)}" if word.startswith("endpoint:") else word for word in words]
         extract = "\n        ".join(["extract:", *words])
     reason = textwrap.indent(textwrap.fill(table.reason, 94), "      # ")
     description = described(plain_comment(table.comment) or f"{table.what}.", 8)
@@ -230,4 +234,6 @@ def flow(value: object) -> str:
     """Returns a value in YAML's flow style."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{flow(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
+    if value is None or isinstance(value, int):
+        return json.dumps(value)
     return scalar(str(value), flow=True)

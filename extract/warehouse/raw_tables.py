@@ -152,7 +152,18 @@ class RawTable:
             if self.has_dead_letters:
                 counts.append(f"(select count(*) from {self.dead_letters} where {self.is_of_last_load})")
             return f"select {' + '.join(counts)}"
+        if not self.table.counts_source:
+            return self.rows_of_last_load
         return f"select (select count(*) from ({self.current_keys}) as keys) + ({self.rows_without_key})"
+
+    @property
+    def rows_of_last_load(self) -> str:
+        """A query of the number of rows that the source gave for the last load."""
+        given = f"where {self.is_of_last_load} and not coalesce({DELETED}, false)"
+        counts = [f"(select count(*) from {self.relation} {given})"]
+        if self.has_dead_letters:
+            counts.append(f"(select count(*) from {self.dead_letters} where {self.is_of_last_load})")
+        return f"select {' + '.join(counts)}"
 
     def waiting_letters(self, before: str = "") -> str:
         """Returns a query of the keys of dead letters whose row no later load has brought or deleted.

@@ -18,9 +18,9 @@ from adbc_driver_manager.dbapi import Cursor
 from adbc_driver_manager.dbapi import Error as AdbcError
 
 from extract.errors import PassingError
+from extract.sources.batches import combined
 
 READ_BYTES = 1 << 20  # of a batch as ADBC makes it: small ones stay in the processor's cache
-BATCH_BYTES = 8 << 20  # of a batch as it is passed on: Parquet's row groups are made of them
 SILENCE = 300.0  # seconds without a row after which the source counts as gone
 PATIENCE = 60.0  # seconds within which a query that is cancelled has ended
 
@@ -110,15 +110,3 @@ class Stream:
                 continue
             return True
         return False
-
-
-def combined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Gives the rows of small batches in larger ones."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(one.nbytes for one in waiting) >= BATCH_BYTES:
-            yield pa.concat_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.concat_batches(waiting)

@@ -36,6 +36,11 @@ class Outcome:
         """The JSON log lines of the output."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
+    @property
+    def words(self) -> str:
+        """The texts of the JSON log lines, a line each, without JSON's escapes."""
+        return "\n".join(str(value) for line in self.lines for value in line.values())
+
     def status(self, table: str) -> str:
         """Returns the status of a table in the log."""
         return next(line["status"] for line in self.lines if line.get("table") == table and "status" in line)

@@ -1,0 +1,1 @@
+"""Lists of JSON APIs, from a server of the test's own into the warehouse."""
