@@ -10,7 +10,8 @@ from pathlib import Path
 from extract.declarations import Declarations, ParquetTable, Source
 from extract.errors import ExtractError
 from extract.places import writable
-from extract.sources.parquet import Drop, DropFile, ParquetRead
+from extract.sources.parquet.files import DailyTable, Drop, DropFile
+from extract.sources.parquet.read import ParquetRead
 
 
 def put_file(file: Path, drop: str, source: Source, day: date, declarations: Declarations) -> str:
@@ -35,7 +36,7 @@ def put_file(file: Path, drop: str, source: Source, day: date, declarations: Dec
         raise ExtractError(f"{file}: expected a file named after its table, {expected}, got {file.name}; rename it")
     try:
         read = ParquetRead(table, tuple(table.name for table in tables))
-        read.check(Drop.open(str(file.absolute().parent), source), DropFile(file.name))
+        read.check(Drop.open(str(file.absolute().parent), source), DailyTable((DropFile(file.name),)))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     place = posixpath.join(root, day.isoformat(), f"{table.name}.parquet")
