@@ -162,6 +162,8 @@ class ParquetTable(Table):
         """Yields what is wrong with the declaration."""
         yield from super().problems()
         names = [column.name for column in self.columns]
+        if re.match(r"_[a-z_]", self.name):
+            yield "expected another name: files and folders whose name starts with _ are not read"
         if not names:
             yield "columns: expected each column of the files with its data_type, got none"
         for word, words in (("key", self.key), ("columns, rename", self.rename.values())):

@@ -7,7 +7,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from extract.declarations import Source
 from extract.errors import ExtractError
+from extract.names import normalize
 
 REJECTED = "_rejected"
 UNFINISHED = "_temporary"  # in the folder of a table while Hadoop's committers, Spark's too, write to it
@@ -53,8 +54,12 @@ class DropFile:
 
     @property
     def table(self) -> str:
-        """The table's name: the file's without its ending, or the folder's; in lowercase."""
-        return (self.parts[1] if self.is_part else PurePosixPath(self.path).stem).lower()
+        """The table's name: that of the file without its ending, or of the folder, as it is in raw."""
+        name = self.parts[1] if self.is_part else PurePosixPath(self.path).stem
+        try:
+            return normalize(name)
+        except ValueError:
+            return name
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,17 @@ class Drop:
             raise ExtractError(
                 f"{self.source.name}: {self.root} cannot be listed: {error}; check {setting}"
             ) from error
+        return self._to_files(found)
+
+    def files_of(self, day: date) -> list[DropFile]:
+        """Returns the files of one date.
+
+        Raises:
+            OSError: if they cannot be listed.
+        """
+        return self._to_files(self.fs.find(f"{self.root}/{day}", detail=True))
+
+    def _to_files(self, found: Mapping[str, Mapping[str, Any]]) -> list[DropFile]:
         paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
         return [
             DropFile(path, str(info.get("ETag", "")).strip('"') or None)
@@ -190,9 +206,9 @@ class Drop:
         return int(self.fs.size(f"{self.root}/{file.path}"))
 
     @contextmanager
-    def parquet(self, file: DropFile) -> Iterator[pq.ParquetFile]:
+    def parquet(self, file: DropFile, unit: Literal["us", "ns"] = "us") -> Iterator[pq.ParquetFile]:
         """Opens a file; its schema and metadata are read, its rows only when asked for."""
-        with self.fs.open(f"{self.root}/{file.path}") as stream, open_parquet(stream) as parquet:
+        with self.fs.open(f"{self.root}/{file.path}") as stream, open_parquet(stream, unit) as parquet:
             yield parquet
 
     def reject(self, daily: DailyTable, reason: str) -> str:
@@ -225,10 +241,15 @@ class Drop:
 def open_parquet(stream: Any, unit: Literal["us", "ns"] = "us") -> pq.ParquetFile:
     """Returns an open file.
 
-    Timestamps of 96 bits, as old programs write them, are read as microseconds: as nanoseconds those after 2262 would
-    be other dates.
+    Timestamps of 96 bits, as Spark writes them by default, are read as microseconds: as nanoseconds those after 2262
+    would be other dates.
     """
     return pq.ParquetFile(stream, coerce_int96_timestamp_unit=unit)
+
+
+def has_int96(parquet: pq.ParquetFile) -> bool:
+    """Returns whether a file has timestamps of 96 bits."""
+    return any(parquet.schema.column(place).physical_type == "INT96" for place in range(len(parquet.schema)))
 
 
 def is_hidden(parts: tuple[str, ...]) -> bool:

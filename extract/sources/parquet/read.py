@@ -8,7 +8,7 @@ was loaded for the date before. If one cannot be loaded, none of that date is: a
 with a JSON file that says why. Other dates and tables are not affected.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,9 +20,9 @@ from extract.errors import ExtractError
 from extract.names import normalize
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
-from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files
+from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files, has_int96
 from extract.sources.parquet.types import declared_type, fits, raw_type
-from extract.sources.parquet.values import add_problems, comparable, convert, problems, to_words
+from extract.sources.parquet.values import add_problems, comparable, convert, finer_problem, problems, to_words
 from extract.types import characters
 
 LONGEST_PATH = 1024  # bytes, S3's limit for a key
@@ -158,6 +158,8 @@ class ParquetRead(OwnRead):
                         add_problems(found[column.name], problems(batch.column(places[column.name]), column))
                     if not any(found.values()):
                         keys.append(self.key_of(batch, places))
+                if has_int96(parquet):
+                    self.check_int96(drop, file, places, found)
         except (pa.ArrowException, OSError) as error:
             if not is_content_error(error):
                 raise
@@ -165,6 +167,15 @@ class ParquetRead(OwnRead):
         if faults := [f"column {name}: {text}" for name, texts in found.items() for text in to_words(texts)]:
             raise ExtractError("; ".join(faults))
         return keys
+
+    def check_int96(
+        self, drop: Drop, file: DropFile, places: Mapping[str, int], found: Mapping[str, dict[str, int]]
+    ) -> None:
+        """Adds timestamps of 96 bits that have parts of a microsecond to the problems that were found."""
+        with drop.parquet(file, "us") as micro, drop.parquet(file, "ns") as nano:
+            for batch, finer in zip(micro.iter_batches(), nano.iter_batches(), strict=True):
+                for name, place in places.items():
+                    add_problems(found[name], [finer_problem(batch.column(place), finer.column(place))])
 
     def find_columns(self, schema: pa.Schema) -> dict[str, int]:
         """Returns where a file has each declared column.
@@ -205,7 +216,7 @@ class ParquetRead(OwnRead):
             raise ExtractError(f"{'; '.join(dict.fromkeys(faults))}; expected the columns {expected}")
         return places
 
-    def key_of(self, batch: pa.RecordBatch, places: dict[str, int]) -> pa.Table:
+    def key_of(self, batch: pa.RecordBatch, places: Mapping[str, int]) -> pa.Table:
         """Returns the columns of the key; keys that a warehouse takes for equal are the same."""
         key = [column for column in self.table.columns if column.name in self.table.key]
         columns = {column.name: comparable(convert(batch.column(places[column.name]), column)) for column in key}

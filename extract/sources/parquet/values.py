@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from extract.declarations import Column
 from extract.sources.parquet.texts import plain, to_seconds, to_texts
-from extract.sources.parquet.types import ANY_TEXT, raw_type
+from extract.sources.parquet.types import ANY_TEXT, is_list, raw_type
 from extract.types import LONGEST_BINARY, LONGEST_TEXT, characters, split_type
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -52,6 +52,27 @@ def wrong_values(array: pa.Array, column: Column) -> Iterator[Problem]:
             yield text, count_true(is_finer)
         else:
             yield outside_years(ticks, FIRST_SECOND * per_second, (LAST_SECOND + 1) * per_second - 1)
+
+
+def finer_problem(micro: pa.Array, nano: pa.Array) -> Problem:
+    """Returns the problem of timestamps of 96 bits, read in both units, that microseconds are not exact for."""
+    text = "expected whole microseconds, got {count} finer timestamps of 96 bits; write them as timestamps of 64 bits"
+    return text, count_finer(plain(micro), plain(nano))
+
+
+def count_finer(micro: pa.Array, nano: pa.Array) -> int:
+    """Returns how many timestamps have parts of a microsecond; in other years nanoseconds overflow as products do."""
+    if pa.types.is_timestamp(nano.type) and micro.type != nano.type:
+        product = pc.multiply(micro.view(pa.int64()), 1000)
+        return count_true(pc.not_equal(nano.view(pa.int64()), product))
+    return sum(map(count_finer, children(micro), children(nano)))
+
+
+def children(array: pa.Array) -> list[pa.Array]:
+    """Returns the values that are in lists, structs or maps; of other values none."""
+    if pa.types.is_map(array.type):
+        return [array.keys, array.items]
+    return array.flatten() if pa.types.is_struct(array.type) else [array.flatten()] if is_list(array.type) else []
 
 
 def wrong_texts(array: pa.Array, column: Column) -> Iterator[Problem]:
