@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from extract.declarations import Column
 from extract.sources.parquet.texts import plain, to_seconds, to_texts
 from extract.sources.parquet.types import ANY_TEXT, is_list, raw_type
-from extract.types import LONGEST_BINARY, LONGEST_TEXT, characters, split_type
+from extract.types import BYTES_PER_CHARACTER, LONGEST_BINARY, LONGEST_TEXT, characters, split_type
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
@@ -25,6 +25,11 @@ Problem = tuple[str, int]  # a text with {count} or {longest} in it, and that nu
 
 def problems(array: pa.Array, column: Column) -> Iterator[Problem]:
     """Yields what is wrong with the values."""
+    try:
+        array.validate(full=True)  # UTF-8 of texts, digits of decimals, hours of times
+    except pa.ArrowInvalid as error:
+        yield f"expected values of type {array.type}, got: {error}", 1
+        return
     array = plain(array)
     if not column.nullable:
         yield (
@@ -84,7 +89,8 @@ def wrong_texts(array: pa.Array, column: Column) -> Iterator[Problem]:
         return
     yield "expected texts without NUL (0x00), got {count} with it", count_true(pc.match_substring(texts, "\0"))
     if limit := characters(column.data_type):
-        yield too_long(limit, "characters", pc.utf8_length(texts))
+        text, longest = too_long(limit, "characters", pc.utf8_length(texts))
+        yield f"{text}; a varchar needs {BYTES_PER_CHARACTER} bytes for each", longest
     yield too_long(LONGEST_TEXT, "bytes", pc.binary_length(texts))
 
 

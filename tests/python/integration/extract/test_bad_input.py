@@ -323,7 +323,7 @@ def test_ctrl_c_while_reading_stops_the_run_and_changes_nothing(world: World) ->
         (
             DAY,
             parquet_bytes(pa.table({"id": [1], "nome_categoria": NOT_UTF8})),
-            "expected a whole Parquet file, got: In column 1: Invalid: Invalid UTF8",
+            "column nome_categoria: expected values of type string, got: Invalid UTF8",
         ),
         (
             DAY,
