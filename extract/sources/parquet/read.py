@@ -20,7 +20,7 @@ from extract.errors import ExtractError
 from extract.names import normalize
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
-from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files, has_int96
+from extract.sources.parquet.files import UNFINISHED, DailyTable, Drop, DropFile, group_files, has_int96
 from extract.sources.parquet.types import declared_type, fits, raw_type
 from extract.sources.parquet.values import add_problems, comparable, convert, finer_problem, problems, to_words
 from extract.types import characters
@@ -53,7 +53,8 @@ class ParquetRead(OwnRead):
         for daily in dates:
             try:
                 if daily.is_unfinished:
-                    notes.append(f"{drop.source.name}: {daily.place}: is being written; the next run tries again")
+                    hint = f"the next run tries again; remove {UNFINISHED} if no program writes any more"
+                    notes.append(f"{drop.source.name}: {daily.place}: is being written; {hint}")
                     continue
                 fingerprint = drop.fingerprint(daily)
                 if seen.get(daily.place, {}).get("fingerprint") != fingerprint:
@@ -124,7 +125,7 @@ class ParquetRead(OwnRead):
             ExtractError: with what was expected of the files and what came.
             OSError: if the store does not give them.
         """
-        keys: list[pa.Table] = []
+        keys = [self.key_schema.empty_table()]
         for file in daily.files:
             try:
                 keys += self.check_file(drop, file)
@@ -151,7 +152,7 @@ class ParquetRead(OwnRead):
         try:
             with drop.parquet(file) as parquet:
                 places = self.find_columns(parquet.schema_arrow)
-                keys = [self.key_of(pa.RecordBatch.from_pylist([], parquet.schema_arrow), places)]
+                keys = []
                 for batch in parquet.iter_batches():
                     for column in self.columns:
                         add_problems(found[column.name], problems(batch.column(places[column.name]), column))
@@ -215,22 +216,32 @@ class ParquetRead(OwnRead):
             raise ExtractError(f"{'; '.join(dict.fromkeys(faults))}; expected the columns {expected}")
         return places
 
+    @property
+    def key_columns(self) -> list[Column]:
+        """The columns of the key."""
+        return [column for name in self.table.key for column in self.table.columns if column.name == name]
+
+    @property
+    def key_schema(self) -> pa.Schema:
+        """The columns of the key by their numbers; of a table without one a column of nulls, to count the rows."""
+        types = [raw_type(column.data_type) for column in self.key_columns] or [pa.null()]
+        return pa.schema([(str(number), kind) for number, kind in enumerate(types)])
+
     def key_of(self, batch: pa.RecordBatch, places: Mapping[str, int]) -> pa.Table:
         """Returns the columns of the key; keys that a warehouse takes for equal are the same."""
-        key = [column for column in self.table.columns if column.name in self.table.key]
-        columns = {column.name: comparable(convert(batch.column(places[column.name]), column)) for column in key}
-        return pa.table(columns or {"row": pa.nulls(batch.num_rows)})
+        values = [comparable(convert(batch.column(places[column.name]), column)) for column in self.key_columns]
+        return pa.Table.from_arrays(values or [pa.nulls(batch.num_rows)], schema=self.key_schema)
 
     def check_key(self, keys: pa.Table) -> None:
         """Raises ExtractError for a key that occurs twice."""
         if not self.table.key:
             return
-        counts = keys.group_by(list(self.table.key)).aggregate([([], "count_all")])
+        counts = keys.group_by(keys.schema.names).aggregate([([], "count_all")])
         if counts.num_rows < keys.num_rows:
             most = counts.sort_by([("count_all", "descending")]).slice(0, 1).to_pylist()[0]
             times = most.pop("count_all")
-            value = ", ".join(str(most[name]) for name in self.table.key)
-            blanks = any(pa.types.is_string(keys.schema.field(name).type) for name in self.table.key)
+            value = ", ".join(map(str, most.values()))
+            blanks = any(map(pa.types.is_string, keys.schema.types))
             raise ExtractError(
                 f"column {', '.join(self.table.key)}: expected each value once, got {value} in {times} rows"
                 f"{', of which the blanks at the end do not count' if blanks else ''}"

@@ -133,3 +133,30 @@ def expected_rows() -> list[tuple[Any, ...]]:
     return [(number, *row) for number, row in enumerate(zip(*columns, strict=True), 1)] + [
         (3, *[None] * len(COLUMNS))
     ]
+
+
+def comparable(rows: list[tuple[Any, ...]]) -> list[list[str]]:
+    """Returns rows that compare equal if their values are the same."""
+
+    def plain(value: Any) -> str:
+        if isinstance(value, (memoryview, bytearray)):
+            return repr(bytes(value))
+        if isinstance(value, datetime):
+            return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
+        if isinstance(value, Decimal):
+            return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+        return repr(value)
+
+    return [[plain(value) for value in row] for row in rows]
+
+
+def with_bytes(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Returns rows of `every_type` from Redshift with bytes, which its clients receive as hexadecimal text."""
+    binary = [place for place, (_, _, kind, *_) in enumerate(COLUMNS, 1) if kind == "varbinary"]
+    return [
+        tuple(
+            bytes.fromhex(str(value).removeprefix("\\x")) if place in binary and value is not None else value
+            for place, value in enumerate(row)
+        )
+        for row in rows
+    ]
