@@ -152,6 +152,7 @@ class ParquetRead(OwnRead):
         try:
             with drop.parquet(file) as parquet:
                 places = self.find_columns(parquet.schema_arrow)
+                names = {name: called(parquet.schema_arrow.names[place], name) for name, place in places.items()}
                 keys = []
                 for batch in parquet.iter_batches():
                     for column in self.columns:
@@ -164,7 +165,7 @@ class ParquetRead(OwnRead):
             if not is_content_error(error):
                 raise
             raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
-        if faults := [f"column {name}: {text}" for name, texts in found.items() for text in to_words(texts)]:
+        if faults := [f"column {names[name]}: {text}" for name, texts in found.items() for text in to_words(texts)]:
             raise ExtractError("; ".join(faults))
         return keys
 
