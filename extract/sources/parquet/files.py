@@ -179,7 +179,11 @@ class Drop:
         return self._to_files(self.fs.find(f"{self.root}/{day}", detail=True))
 
     def _to_files(self, found: Mapping[str, Mapping[str, Any]]) -> list[DropFile]:
-        paths = {name[len(self.root) :].lstrip("/"): info for name, info in found.items()}
+        paths = {
+            name[len(self.root) :].lstrip("/"): info
+            for name, info in found.items()
+            if not name.endswith("/")  # S3's console makes an object to show a folder
+        }
         return [
             DropFile(path, str(info.get("ETag", "")).strip('"') or None)
             for path, info in sorted(paths.items())
