@@ -22,7 +22,7 @@ from extract.scaffold.listing import list_tables
 from extract.scaffold.remove import remove
 from extract.settings import DropSettings, Settings, read_settings
 from extract.sources import own_read
-from extract.sources.drop import put_file
+from extract.sources.parquet.put import put_file
 from extract.sources.rest_api import read as rest_api
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models, target_folder

@@ -61,6 +61,7 @@ class Column:
 
     name: str
     data_type: str
+    nullable: bool = True  # false with `constraints: [{type: not_null}]`
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,26 @@ class PostgresTable(Table):
 class ParquetTable(Table):
     """A table of the Parquet drop; `columns` are those that every file must have."""
 
+    exclude: tuple[str, ...] = ()  # columns that are not read
+    rename: Mapping[str, str] = field(default_factory=dict)  # a column's name in the files: its name in raw
+
+    WORDS: ClassVar = (*Table.WORDS, "columns")
     MODES: ClassVar = {"files": False}
 
     def problems(self) -> Iterator[str]:
         """Yields what is wrong with the declaration."""
         yield from super().problems()
         names = [column.name for column in self.columns]
+        if re.match(r"_[a-z_]", self.name):
+            yield "expected another name: files and folders whose name starts with _ are not read"
         if not names:
             yield "columns: expected each column of the files with its data_type, got none"
-        unknown = [name for name in self.key if name not in names]
-        yield from (f"key: expected one of the columns {', '.join(names)}, got {name}" for name in unknown)
+        for word, words in (("key", self.key), ("columns, rename", self.rename.values())):
+            unknown = [name for name in words if name not in names]
+            yield from (f"{word}: expected one of the columns {', '.join(names)}, got {name}" for name in unknown)
+        for column in self.columns:
+            if split_type(column.data_type)[0] == "time":
+                yield f"column {column.name}: data_type: Redshift loads no time from a file; expected varchar(65535)"
 
 
 @dataclass(frozen=True)
@@ -378,7 +389,7 @@ class _Reader:
             name, data_type = str(column.get("name")), column.get("data_type")
             if data_type is not None and name not in RESERVED:
                 self._attempt(f"{place}, column {name}: data_type", lambda: split_type(str(data_type)))  # noqa: B023  called at once
-                yield Column(name, str(data_type))
+                yield Column(name, str(data_type), nullable=not has_not_null(column))
 
     def _check_words(self, words: Any, known: tuple[str, ...], place: str) -> bool:
         """Returns whether these words can be read; notes each that cannot."""
@@ -409,6 +420,12 @@ def extract_words(entry: Any) -> Any:
         return None
     meta = config.get("meta")
     return meta.get("extract") if isinstance(meta, dict) else None
+
+
+def has_not_null(column: Mapping[str, Any]) -> bool:
+    """Returns whether an entry of a column has dbt's constraint `not_null`."""
+    constraints = column.get("constraints") or ()
+    return any(isinstance(one, dict) and one.get("type") == "not_null" for one in constraints)
 
 
 def expect_normalized(name: str) -> str:

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
 
 BYTES_PER_CHARACTER = 4  # the most that UTF-8 needs; Redshift counts the length of a varchar in bytes
 
+# The most bytes of a value on Redshift.
+# https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html and r_VARBYTE_type.html (without a length)
+LONGEST_TEXT, LONGEST_BINARY = 65_535, 64_000
+
 WORDS = {
     "smallint": "int16", "int2": "int16", "integer": "int32", "int": "int32", "int4": "int32", "bigint": "int64",
     "int8": "int64", "real": "float32", "float4": "float32", "double precision": "float64", "float8": "float64",
@@ -58,6 +62,8 @@ def arrow_type(data_type: str) -> "pa.DataType":
 
 
 def characters(data_type: str) -> int | None:
-    """Returns how many characters a text may have; None if it is no text or has no limit."""
+    """Returns how many characters a text may have; None if it is no text or has no limit but that of its bytes."""
     kind, numbers = split_type(data_type)
-    return numbers[0] // BYTES_PER_CHARACTER if kind == "text" and numbers else None
+    if kind != "text" or not numbers or numbers[0] >= LONGEST_TEXT:
+        return None
+    return numbers[0] // BYTES_PER_CHARACTER

@@ -77,7 +77,7 @@
 {%- endmacro %}
 
 
-{#- Files: the newest date is the current state, and a file that was put again replaces its earlier content. -#}
+{#- Files: the newest date is the current state, and each load of a date has all files that it had then. -#}
 {% macro rows_of_the_newest_files(raw, loads, table) -%}
     with loads as (
 
@@ -91,7 +91,7 @@
             {{ quoted(table.columns, 'raw_row') }}
             loads.load_id as load__id,
             loads.carregado_em as loaded__at,
-            max(loads.load_id) over (partition by raw_row._file_path) as last__load,
+            max(loads.load_id) over (partition by raw_row._file_date) as last__load,
             max(raw_row._file_date) over () as newest__date
         from {{ raw }} as raw_row
         inner join loads on raw_row._dlt_load_id = loads.load_id

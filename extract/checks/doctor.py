@@ -136,20 +136,22 @@ def postgres(settings: Settings, source: Source, declarations: Declarations) -> 
 
 def drop(settings: Settings, source: Source, declarations: Declarations) -> Iterator[Check]:
     """Checks that the drop can be listed and has valid files for every declared table."""
-    from extract.sources.parquet import Drop, ParquetRead
+    from extract.sources.parquet.files import Drop
+    from extract.sources.parquet.read import ParquetRead
 
     found = Drop.open(settings.of(source, DropSettings).url, source).files()
     names = tuple(table.name for table in declarations.tables)
     for table in declarations.tables:
         assert isinstance(table, ParquetTable)  # noqa: S101  of its kind
         try:
-            files, faults = ParquetRead(table, names).choose(found)
+            dates, faults = ParquetRead(table, names).choose(found)
         except ExtractError as error:
             yield Check(table.full_name, ok=False, found=str(error))
             continue
-        misplaced = "; ".join(f"{file.path}: {fault}" for file, fault in faults)
-        newest = max((file.folder for file in files), default="none")
-        yield Check(table.full_name, not faults, misplaced or f"{len(files)} files, the newest of {newest}")
+        misplaced = "; ".join(f"{daily.place}: {fault}" for daily, fault in faults)
+        newest = max((daily.folder for daily in dates), default="none")
+        files = sum(len(daily.files) for daily in dates)
+        yield Check(table.full_name, not faults, misplaced or f"{files} files, the newest of {newest}")
 
 
 def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]:

@@ -32,7 +32,7 @@ FILES = (
     "tests/python/integration/dbt/test_data_tests.py", "tests/python/integration/dbt/test_incremental.py",
     "tests/python/integration/dbt/test_new_loads_only.py", "tests/python/integration/dbt/test_project.py",
     "tests/python/integration/dbt/test_sale_rules.py", "tests/python/integration/dbt/test_schema_names.py",
-    "tests/python/unit/test_feriado.py",
+    "tests/python/integration/infra/test_permissions.py", "tests/python/unit/test_feriado.py",
 )  # fmt: skip
 
 MACROS = ("round_to_cents", "sale_rules", "unit_test_rows")

@@ -8,6 +8,7 @@ from typing import Any
 from extract.declarations import RESERVED
 from extract.names import normalize
 from extract.sql import quote
+from extract.types import LONGEST_TEXT
 
 MADE = ("excluida_em", "carregado_em")  # columns that bronze adds
 FILES = ("_file_path", "_file_date")  # columns that the loader of files adds, which bronze keeps
@@ -23,6 +24,7 @@ class FoundColumn:
     comment: str = ""
     origin: str = ""  # what describes it if the source has no comment
     at_source: str = ""  # its name there
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,24 @@ def name_columns(names: Sequence[str], *, reserved: Sequence[str] = (*RESERVED, 
     return named
 
 
+def normalized(name: str) -> str | None:
+    """Returns the name in raw, None if it cannot have one."""
+    try:
+        return normalize(name)
+    except ValueError:
+        return None
+
+
+def renamed(named: Mapping[str, str]) -> dict[str, str]:
+    """Returns the columns whose name in raw does not follow from that at the source."""
+    return {name: loaded for name, loaded in named.items() if normalized(name) != loaded}
+
+
 def quote_if_needed(name: str) -> str:
     """Returns a name as SQL writes it, in quotes only where it needs them."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else quote(name)
 
 
 def text_type(characters: int | None) -> str:
-    """Returns the type of a text: Redshift counts its length in bytes, and allows 65,535."""
-    return f"varchar({min(characters * 4, 65_535) if characters else 65_535})"
+    """Returns the type of a text: Redshift counts its length in bytes."""
+    return f"varchar({min(characters * 4, LONGEST_TEXT) if characters else LONGEST_TEXT})"

@@ -1,14 +1,21 @@
 """What a Parquet file says of its table."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from extract.declarations import Column
 from extract.errors import ExtractError
 from extract.names import normalize
-from extract.scaffold.found import FILES, MADE, FoundColumn, FoundTable, text_type
+from extract.scaffold.found import FILES, FoundColumn, FoundTable, name_columns, renamed
+from extract.scaffold.yaml_text import plain_comment
+from extract.sources.parquet.files import open_parquet
+from extract.sources.parquet.types import ANY_TEXT, declared_type, plain_type
+from extract.sources.parquet.values import comparable, convert, problems
 
 REASON = "Each file is read once; the newest date is the current state."
 
@@ -22,50 +29,83 @@ def read_file(file: Path) -> FoundTable:
     if not file.is_file():
         raise ExtractError(f"{file}: no such file: expected a Parquet file")
     try:
-        table = pq.read_table(file)
+        name = normalize(file.stem)
+    except ValueError as error:
+        raise ExtractError(f"{file}: {error}; rename the file") from error
+    try:
+        with file.open("rb") as stream, open_parquet(stream) as parquet:
+            schema = parquet.schema_arrow
+            if faults := find_faults(schema):
+                raise ExtractError(f"{file}: {'; '.join(faults)}")
+            named = name_columns(schema.names)
+            types = find_types(parquet)
+            key = find_key(parquet, types, named, name)
     except (pa.ArrowException, OSError) as error:
         raise ExtractError(f"{file}: expected a Parquet file, got: {error}") from error
-    problems = []
-    columns = []
-    for field in table.schema:
-        data_type = type_of(field.type)
-        if data_type is None:
-            problems.append(f"column {field.name}: {field.type} cannot be loaded")
-        elif normalize(field.name) != field.name or field.name in MADE:
-            problems.append(f"column {field.name!r}: expected a name such as {normalize(field.name)}")
-        else:
-            origin = f"Column `{field.name}` ({field.type}) of the file."
-            columns.append(FoundColumn(field.name, data_type, data_type, origin=origin))
-    if problems:
-        raise ExtractError(f"{file}: {'; '.join(problems)}; write the file without, or with other names")
+    columns = [
+        FoundColumn(
+            named[field.name],
+            types[field.name],
+            types[field.name],
+            origin=f"Column `{plain_comment(field.name)}` ({short_name(field.type)}) of the file.",
+            at_source=field.name,
+            nullable=field.nullable,
+        )
+        for field in schema
+    ]
     columns += [FoundColumn(FILES[0], "varchar(4096)", "varchar(4096)"), FoundColumn(FILES[1], "date", "date")]
-    name = normalize(file.stem)
-    return FoundTable(name, f"Parquet file {file.name}", "", columns, find_key(table, name), "files", REASON)
+    return FoundTable(name, f"Parquet file {file.name}", "", columns, key, "files", REASON, renamed(named))
 
 
-def find_key(table: pa.Table, name: str) -> tuple[str, ...]:
+def find_faults(schema: pa.Schema) -> list[str]:
+    """Returns what is wrong with the columns of a file."""
+    found = {
+        f"column {name!r} is there {times} times; give each a name of its own"
+        for name, times in Counter(schema.names).items()
+        if times > 1
+    }
+    unknown = [field for field in schema if declared_type(field.type) is None]
+    return [
+        *sorted(found),
+        *(f"column {f.name!r}: {f.type} cannot be loaded; write the file without" for f in unknown),
+    ]
+
+
+def find_types(parquet: pq.ParquetFile) -> dict[str, str]:
+    """Returns the type to declare for each column: of timestamps with more digits than a warehouse has, a text."""
+    types = {field.name: str(declared_type(field.type)) for field in parquet.schema_arrow}
+    precise = [field.name for field in parquet.schema_arrow if str(plain_type(field.type)).startswith("timestamp[ns")]
+    for values in read_columns(parquet, precise):
+        for name, array in values.items():
+            if any(number for _, number in problems(array, Column(name, types[name]))):
+                types[name] = ANY_TEXT
+    return types
+
+
+def find_key(
+    parquet: pq.ParquetFile, types: Mapping[str, str], named: Mapping[str, str], name: str
+) -> tuple[str, ...]:
     """Returns the column that is called like a key and has each value once; none if no column is like that."""
-    for column in ("id", f"id_{name}", f"{name}_id"):
-        if column in table.column_names:
-            values = table[column]
-            if values.null_count == 0 and pc.count_distinct(values).as_py() == len(values):
-                return (column,)
+    names = ("id", f"id_{name}", f"{name}_id")
+    candidates = [at_source for key in names for at_source, loaded in named.items() if loaded == key]
+    found: dict[str, list[pa.Array]] = {candidate: [] for candidate in candidates}
+    for values in read_columns(parquet, candidates):
+        for candidate, array in values.items():
+            found[candidate].append(comparable(convert(array, Column(candidate, types[candidate]))))
+    for candidate, arrays in found.items():
+        column = pa.chunked_array(arrays)
+        if column.null_count == 0 and pc.count_distinct(column).as_py() == len(column):
+            return (named[candidate],)
     return ()
 
 
-def type_of(arrow: pa.DataType) -> str | None:
-    """Returns the type of a column, None for one that cannot be loaded."""
-    if pa.types.is_dictionary(arrow):
-        arrow = arrow.value_type
-    if pa.types.is_decimal(arrow):
-        return f"numeric({arrow.precision}, {arrow.scale})" if arrow.precision <= 38 and arrow.scale >= 0 else None
-    if pa.types.is_timestamp(arrow):
-        return "timestamptz" if arrow.tz else "timestamp"
-    if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
-        return text_type(None)
-    names = {
-        pa.int8(): "smallint", pa.int16(): "smallint", pa.int32(): "integer", pa.int64(): "bigint",
-        pa.float32(): "real", pa.float64(): "double precision", pa.bool_(): "boolean", pa.date32(): "date",
-        pa.binary(): "varbinary", pa.large_binary(): "varbinary",
-    }  # fmt: skip
-    return names.get(arrow)
+def read_columns(parquet: pq.ParquetFile, names: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
+    """Yields some columns of a file by their names, batch by batch; nothing is read if there are none."""
+    if names:
+        for batch in parquet.iter_batches():
+            yield {name: batch.column(name) for name in names}
+
+
+def short_name(actual: pa.DataType) -> str:
+    """Returns a type for people; of a nested one not all that is in it."""
+    return str(actual).split("<")[0]

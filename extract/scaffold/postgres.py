@@ -9,8 +9,15 @@ from adbc_driver_manager.dbapi import Cursor
 
 from extract.declarations import PostgresTable, Source
 from extract.errors import ExtractError
-from extract.names import normalize
-from extract.scaffold.found import FoundColumn, FoundTable, name_columns, quote_if_needed, text_type
+from extract.scaffold.found import (
+    FoundColumn,
+    FoundTable,
+    name_columns,
+    normalized,
+    quote_if_needed,
+    renamed,
+    text_type,
+)
 from extract.settings import PostgresSettings
 from extract.sources.postgres.columns import SourceColumn
 from extract.sources.postgres.session import session
@@ -110,14 +117,6 @@ def matches(pattern: str, name: str) -> bool:
     return fnmatchcase(name, pattern) or pattern == name
 
 
-def normalized(name: str) -> str | None:
-    """Returns the name in raw, None if it cannot have one."""
-    try:
-        return normalize(name)
-    except ValueError:
-        return None
-
-
 def name_tables(relations: Sequence[Relation]) -> list[str]:
     """Returns the name of each relation in raw: its own, after its schema's unless that is public."""
     names: list[str] = []
@@ -157,9 +156,9 @@ def read_table(
         raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier), is_enum=is_enum)
         origin = f"Column `{column}` ({written}{', not null' if not_null else ''}) of the source."
         columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin, column))
-    rename = {column: loaded for column, loaded in names.items() if normalized(column) != loaded}
     key = tuple(names[column] for column in read_key(cursor, relation))
     mode, reason = choose_mode(relation, key)
+    rename = renamed(names)
     table = PostgresTable(
         name, mode, source, schema=relation.schema, relation_name=relation.name, rename=rename, key=key
     )

@@ -104,7 +104,9 @@ def source_column(column: FoundColumn) -> str:
     """Returns the entry of a column in its source's table."""
     data_type = "" if column.name in FILES else f"  data_type: {scalar_type(column.raw_type)}\n"
     quoted = "  quote: true\n" if column.name in RESERVED_WORDS else ""
-    return f"- name: {yaml_name(column.name)}\n{quoted}{data_type}{textwrap.indent(description(column, 12), '  ')}\n"
+    constraints = "" if column.nullable else "  constraints: [{type: not_null}]\n"
+    text = textwrap.indent(description(column, 12), "  ")
+    return f"- name: {yaml_name(column.name)}\n{quoted}{data_type}{constraints}{text}\n"
 
 
 def bronze(source: Source, table: FoundTable) -> str:

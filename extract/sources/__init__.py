@@ -3,7 +3,7 @@
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, RestTable, Table
 from extract.reading import Read
 from extract.sources.api import ApiRead
-from extract.sources.parquet import ParquetRead
+from extract.sources.parquet.read import ParquetRead
 from extract.sources.postgres.read import PostgresRead
 from extract.sources.rest_api.read import RestRead
 

@@ -130,11 +130,11 @@ class RawTable:
     def keys_of_bronze(self) -> str:
         """A query of the keys of the rows that bronze takes; of a table without a key, one constant for each row."""
         if self.table.mode == "files":
-            # The newest file is the current state; one that was put again replaces its earlier content.
+            # The newest date is the current state, and each load of a date has all files that it had then.
             newest = f"select max(_file_date) from {self.relation} where {self.is_completed}"
             rows = (
                 f"from {self.relation} as files"
-                f" where _file_date = ({newest}) and _dlt_load_id = ({self._last_load_of_file})"
+                f" where _file_date = ({newest}) and _dlt_load_id = ({self._last_load_of_date})"
             )
         elif self.table.replaces:
             rows = f"from {self.relation}"
@@ -146,7 +146,7 @@ class RawTable:
     def rows_of_source(self) -> str:
         """A query of the number of rows that the source had at the last load, as far as the loads show."""
         if self.table.mode == "files":
-            return f"select count(*) from {self.relation} as files where _dlt_load_id = ({self._last_load_of_file})"
+            return f"select count(*) from {self.relation} as files where _dlt_load_id = ({self._last_load_of_date})"
         if self.table.replaces:
             counts = [f"(select count(*) from {self.relation})"]
             if self.has_dead_letters:
@@ -182,9 +182,9 @@ class RawTable:
         )
 
     @property
-    def _last_load_of_file(self) -> str:
+    def _last_load_of_date(self) -> str:
         return (
-            f"select max(_dlt_load_id) from {self.relation} as same where same._file_path = files._file_path"
+            f"select max(_dlt_load_id) from {self.relation} as same where same._file_date = files._file_date"
             f" and {self.is_completed}"
         )
 

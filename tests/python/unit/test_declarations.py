@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from extract.declarations import DeclarationError, PostgresTable, Source, read_declarations
+from extract.declarations import Column, DeclarationError, ParquetTable, PostgresTable, Source, read_declarations
 
 
 def write(folder: Path, text: str, name: str = "models/bronze/fontes.yml") -> Path:
@@ -56,6 +56,54 @@ def test_every_word_is_read(tmp_path: Path) -> None:
     )
     assert found.source_relation == '"vendas"."Cliente Novo"'
     assert (found.dataset, found.full_name) == ("raw_crm", "crm.cliente")
+
+
+def parquet(words: str, columns: str = "", name: str = "nota") -> str:
+    tables = f"{table(words, name)}        columns: [{columns}]\n"
+    return source(tables, "{kind: parquet, settings: CRM}")
+
+
+def test_a_column_of_a_file_is_nullable_unless_a_constraint_says_not(tmp_path: Path) -> None:
+    columns = (
+        "{name: a, data_type: text, constraints: [{type: not_null, name: sempre}]},"
+        " {name: b, data_type: date, constraints: [{type: unique}], data_tests: [not_null]}, {name: c}"
+    )
+    words = "{mode: files, columns: {exclude: [CPF], rename: {Á: a}}}"
+    (found,) = read_declarations(write(tmp_path, parquet(words, columns))).tables
+    assert found == ParquetTable(
+        "nota",
+        "files",
+        Source("crm", "parquet", "CRM"),
+        columns=(Column("a", "text", nullable=False), Column("b", "date")),
+        exclude=("CPF",),
+        rename={"Á": "a"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            parquet("{mode: files, key: [b]}", "{name: a, data_type: date}"),
+            "key: expected one of the columns a, got b",
+        ),
+        (
+            parquet("{mode: files, columns: {rename: {B: b}}}", "{name: a, data_type: date}"),
+            "columns, rename: expected one of the columns a, got b",
+        ),
+        (
+            parquet("{mode: files}", "{name: a, data_type: time}"),
+            "column a: data_type: Redshift loads no time from a file; expected varchar(65535)",
+        ),
+        (
+            parquet("{mode: files}", "{name: a, data_type: date}", "_nota"),
+            "files and folders whose name starts with _",
+        ),
+    ],
+)
+def test_a_table_of_files_that_cannot_work_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = problems(write(tmp_path, text))
+    assert problem in found
 
 
 def test_what_is_not_for_the_loaders_is_not_read(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def calls(infra: Infra, recorded: list[list[Any]]) -> set[Call]:
     return {call for one in recorded for call in checks_of(infra, *one)}
 
 
+@pytest.mark.slow
 def test_tasks_have_the_permissions_that_they_use(infra: Infra, calls: set[Call]) -> None:
     assert not [call for call in calls if not call.allowed(infra)]
     # The recorded calls cover everything that the tasks do: reading, landing, rejecting, publishing, the docs.
@@ -171,6 +172,7 @@ def test_tasks_have_the_permissions_that_they_use(infra: Infra, calls: set[Call]
     assert any("/_rejected/" in call.resource for call in calls)
 
 
+@pytest.mark.slow
 def test_tasks_use_the_permissions_that_they_have(infra: Infra, calls: set[Call]) -> None:
     """Each action is used, except for those that only large files and broken uploads need."""
     for role in ("loader", "transformer"):
@@ -180,6 +182,7 @@ def test_tasks_use_the_permissions_that_they_have(infra: Infra, calls: set[Call]
                 assert any(c.action == action for c in used), (role, statement["Sid"], action)
 
 
+@pytest.mark.slow
 def test_copy_may_read_the_files_that_the_loader_writes(infra: Infra, recorded: list[list[Any]]) -> None:
     landing = infra.environment("loader")["LANDING_URL"].removeprefix("s3://")
     landed = [
