@@ -5,6 +5,7 @@ loaded.
 """
 
 import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from extract.declarations import Table
@@ -53,11 +54,7 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
         if name in arrived and (before := type_name(known[name])) != (now := type_name(arrived[name]))
     ]
     if limits.text:  # elsewhere a text may have any length
-        faults += [
-            f"column {name} had at most {loaded // BYTES_PER_CHARACTER} characters and may have {longest} now"
-            for name, longest in reading.text_lengths.items()
-            if (loaded := known.get(name, {}).get("precision")) and longest * BYTES_PER_CHARACTER > loaded
-        ]
+        faults += longer_texts(reading, known, arrived)
     new = [f"{name} {type_name(column)}" for name, column in arrived.items() if name not in known]
     if not reading.takes_new_columns:
         faults += [f"column {column} is new, and the declaration refuses new columns" for column in new]
@@ -68,6 +65,20 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
         )
     if new:
         log.warning("%s: new at the source and loaded: %s", table.full_name, ", ".join(new))
+
+
+def longer_texts(reading: Reading, known: Mapping[str, Any], arrived: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the texts that may be longer now than the warehouse's column."""
+    for name, column in known.items():
+        before, kinds = column.get("precision"), {column["data_type"], arrived.get(name, {}).get("data_type")}
+        if before is None or kinds != {"text"}:
+            continue
+        now = reading.text_lengths.get(name)
+        if now is None or now * BYTES_PER_CHARACTER > before:
+            yield (
+                f"column {name} had at most {before // BYTES_PER_CHARACTER} characters and may have "
+                f"{now or 'any number'} now"
+            )
 
 
 def type_name(column: Any) -> str:

@@ -141,7 +141,7 @@ def read_table(
         raise ExtractError(f"it has never been populated; refresh materialized view {relation.sql}, then add it")
     cursor.execute(
         "select a.attname::text, t.typname::text, case when d.typtype = 'd' then d.typtypmod else a.atttypmod end,"
-        " t.typtype::text = 'e', a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), ''),"
+        " a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), ''),"
         " format_type(a.atttypid, a.atttypmod)"
         " from pg_attribute a"
         " join pg_type d on d.oid = a.atttypid"
@@ -151,9 +151,9 @@ def read_table(
     rows = cursor.fetchall()
     names = name_columns([row[0] for row in rows])
     columns = []
-    for column, kind, modifier, is_enum, not_null, comment, written in rows:
+    for column, kind, modifier, not_null, comment, written in rows:
         loaded = names[column]
-        raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier), is_enum=is_enum)
+        raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier))
         origin = f"Column `{column}` ({written}{', not null' if not_null else ''}) of the source."
         columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin, column))
     key = tuple(names[column] for column in read_key(cursor, relation))
@@ -199,7 +199,7 @@ def choose_mode(relation: Relation, key: Sequence[str]) -> tuple[str, str]:
     return "xmin", "Each run reads the rows that were written since the last one, whatever wrote them."
 
 
-def column_types(column: SourceColumn, *, is_enum: bool) -> tuple[str, str]:
+def column_types(column: SourceColumn) -> tuple[str, str]:
     """Returns the types of a column in raw, and in bronze and silver."""
     if column.kind in SAME:
         return SAME[column.kind], SAME[column.kind]
@@ -208,8 +208,5 @@ def column_types(column: SourceColumn, *, is_enum: bool) -> tuple[str, str]:
     if column.decimal:
         decimal = f"numeric({column.decimal.precision}, {column.decimal.scale})"
         return decimal, decimal
-    if column.kind in ("varchar", "bpchar"):
-        return text_type(column.length), text_type(column.length)
-    # PostgreSQL's names, the values of an enum too, have at most 63 bytes.
-    short = {"uuid": "varchar(36)", "name": "varchar(63)"}.get(column.kind, "varchar(63)" if is_enum else None)
-    return text_type(None), short or text_type(None)
+    # Bronze's is not shorter than raw's: Redshift would cut what does not fit, without an error.
+    return text_type(column.length), text_type(column.length)

@@ -58,6 +58,8 @@ class SourceColumn:
     @property
     def length(self) -> int | None:
         """The most characters of a text, where its type says."""
+        if self.kind == "uuid":
+            return 36
         return self.modifier - 4 if self.kind in ("varchar", "bpchar") and self.modifier > 4 else None
 
     @property

@@ -79,6 +79,22 @@ def test_a_new_column_can_be_refused(world: World, monkeypatch: pytest.MonkeyPat
     assert COMMAND in outcome.output
 
 
+@pytest.mark.parametrize(("before", "characters"), [("uuid", 36), ("varchar(10)", 10)])
+def test_a_text_that_may_be_longer_now_is_refused_where_texts_have_a_length(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: str, characters: int
+) -> None:
+    real = targets.Warehouse
+    monkeypatch.setattr(targets, "Warehouse", lambda *a, **b: real(*a, **b | {"limits": Limits(text=65_535)}))
+    world.execute(f"alter table public.venda add codigo {before}")
+    assert world.run("postgres").code == 0
+    world.execute("alter table public.venda alter codigo type text using codigo::text")
+    outcome = world.run("postgres")
+
+    assert outcome.code == 1
+    assert f"column codigo had at most {characters} characters and may have any number now" in outcome.output
+    assert COMMAND in outcome.output
+
+
 def test_more_columns_than_the_warehouse_takes_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = targets.Warehouse
     monkeypatch.setattr(targets, "Warehouse", lambda *a, **b: real(*a, **b | {"limits": Limits(columns=6)}))
