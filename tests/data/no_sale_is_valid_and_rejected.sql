@@ -1,4 +1,9 @@
 -- A sale is either valid or rejected, never both.
-select valid.id_venda
-from {{ ref('silver_venda') }} as valid
-inner join {{ ref('silver_venda_rejeitada') }} as rejected on valid.id_venda = rejected.id_venda
+select id_venda
+from {{ ref('silver_venda') }}
+
+intersect
+
+select id_venda
+from {{ ref('silver_venda_rejeitada') }}
+where id_venda is not null

@@ -16,6 +16,8 @@ import pytest
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.raw_layer import RawLayer, Sale
 
+pytestmark = pytest.mark.slow
+
 OLD_PAGE = "the page of an earlier build"
 RUN = "manual-2025-06-15_1"
 SECRET = "segredo-de-todos"  # noqa: S105
@@ -124,7 +126,6 @@ def test_log_has_statements_and_results_and_no_secret(folder: Path) -> None:
     assert SECRET not in log
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("attempts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_next_attempt_completes_a_stopped_build(folder: Path, tmp_path: Path, number: signal.Signals) -> None:

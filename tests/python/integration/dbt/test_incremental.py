@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from tests.python.helpers.project import Project
 from tests.python.helpers.raw_layer import Sale, load_id_of
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
 FIRST_DAY, TODAY, TOMORROW = date(2017, 1, 1), date(2025, 6, 15), date(2025, 6, 16)
 VERSION = st.tuples(
@@ -121,7 +123,6 @@ def test_incremental_builds_equal_a_full_refresh(
     assert silver(project) == expected(history)
 
 
-@pytest.mark.slow
 def test_changed_rules_require_a_full_refresh(new_project: Callable[[], Project]) -> None:
     project = new_project()
     project.raw.sales(0, [Sale(1, date(2018, 1, 1)), Sale(2)])

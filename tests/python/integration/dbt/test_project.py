@@ -6,10 +6,9 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 
+from extract.declarations import read_declarations
 from tests.python.helpers import ROOT
-from tests.python.helpers.declared import DEMO
 from tests.python.helpers.project import Project
 
 
@@ -94,16 +93,6 @@ def test_personal_data_is_tagged(project: Project) -> None:
     }
 
 
-def test_tests_of_whole_layers_check_every_loaded_table() -> None:
-    listed = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]["tables"]
-    with_rejected = {path.stem for path in (ROOT / "models/silver").glob("*_rejeitada.sql")}
-
-    assert {(table["source"], table["name"], table["key"]) for table in listed} == {
-        (table.source.name, table.name, *table.key) for table in DEMO.tables
-    }
-    assert {f"silver_{table['name']}_rejeitada" for table in listed if table["rejected"]} == with_rejected
-
-
 def test_dbt_and_the_loaders_see_the_same_declarations(project: Project) -> None:
     assert project.dbt("parse").success
     manifest = json.loads((project.target / "manifest.json").read_text(encoding="utf-8"))
@@ -112,10 +101,11 @@ def test_dbt_and_the_loaders_see_the_same_declarations(project: Project) -> None
         for source in manifest["sources"].values()
         if "extract" in source["config"]["meta"] and source["name"] != "_dlt_loads"
     }
-    assert {(table.dataset, table.name): (table.mode, list(table.key)) for table in DEMO.tables} == {
+    declared_here = read_declarations(ROOT)
+    assert {(table.dataset, table.name): (table.mode, list(table.key)) for table in declared_here.tables} == {
         name: (words["mode"], words["key"]) for name, words in declared.items()
     }
     kinds = {source["source_name"]: source["source_meta"].get("extract") for source in manifest["sources"].values()}
-    assert {source.dataset: {"kind": source.kind, "settings": source.settings} for source in DEMO.sources} == {
-        name: words for name, words in kinds.items() if words
-    }
+    assert {
+        source.dataset: {"kind": source.kind, "settings": source.settings} for source in declared_here.sources
+    } == {name: words for name, words in kinds.items() if words}

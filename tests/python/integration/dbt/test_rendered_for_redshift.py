@@ -9,6 +9,8 @@ from tests.python.helpers import ROOT
 from tests.python.helpers.redshift_sql import FORMS, FUNCTIONS, TYPES, WITHOUT_LENGTH, find_faults
 from tests.python.helpers.redshift_target import RedshiftTarget
 
+pytestmark = pytest.mark.slow
+
 # The rules of .sqlfluff that find mistakes. Its layout rules apply to the text before Jinja.
 MISTAKES = ("RF01", "RF02", "ST03", "AL05", "CV05", "AM02", "AM05", "AM08")
 INCREMENTAL = {"bronze": "venda", "silver": "venda_avaliada"}

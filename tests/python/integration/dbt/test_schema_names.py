@@ -13,6 +13,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from tests.python.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 MACROS = ("check_settings", "generate_schema_name", "query_comment")
 PROJECT = """
 name: small

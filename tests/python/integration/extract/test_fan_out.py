@@ -23,6 +23,8 @@ from tests.python.helpers.declared import FUNCIONARIO, POSTGRES, declare, postgr
 from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import Outcome, World
 
+pytestmark = pytest.mark.slow
+
 VENDA = postgres_table("venda", "id_venda", "xmin")
 TABLE = ("--source", "postgres", "--table", "venda")
 PLAN = "select watermark from ops.extract_runs where mode = 'plan' order by load_id"
@@ -129,7 +131,6 @@ def test_a_run_before_all_ranges_are_loaded_names_the_missing_ones_and_loads_not
     assert visible(world) == [1, 2]
 
 
-@pytest.mark.slow
 def test_the_whole_table_may_be_read_instead_of_missing_ranges(world: World) -> None:
     plan(world)
     load(world, 2)
@@ -150,7 +151,6 @@ def test_a_loaded_range_is_not_read_again(world: World) -> None:
     assert len(world.query(RANGES)) == 1
 
 
-@pytest.mark.slow
 def test_a_range_whose_load_was_not_completed_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sell(world, 3, 9)
     plan(world)
@@ -170,7 +170,6 @@ def test_a_range_whose_load_was_not_completed_is_read_again(world: World, monkey
     assert visible(world) == list(range(1, 10))
 
 
-@pytest.mark.slow
 def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +190,6 @@ def test_a_load_whose_process_died_before_it_was_held_back_is_read_by_nobody(
     assert visible(world) == list(range(1, 31))
 
 
-@pytest.mark.slow
 def test_a_run_that_dies_while_it_closes_the_plan_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
@@ -223,7 +221,6 @@ def read_by_ranges(ranges: int, table: PostgresTable = VENDA) -> list[list[Any]]
     return values
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "most"), [([], 0), ([5], 1), ([5, 5, 5, 5, 6], 1), ([1, 2, 3], 1)])
 def test_a_table_with_fewer_keys_than_ranges_is_read_once(world: World, keys: list[int], most: int) -> None:
     world.execute("truncate public.venda")
@@ -234,7 +231,6 @@ def test_a_table_with_fewer_keys_than_ranges_is_read_once(world: World, keys: li
     assert max(len(set(one)) for one in values) == most
 
 
-@pytest.mark.slow
 def test_rows_without_a_key_are_read_by_the_runs(world: World) -> None:
     world.execute("insert into public.venda (venda) values (5), (6)")
     world.run("postgres")
@@ -315,7 +311,6 @@ def test_the_ranges_of_a_large_table_come_from_a_sample(world: World, monkeypatc
     assert sizes != [24_999, 25_000, 25_000, 25_001]
 
 
-@pytest.mark.slow
 def test_a_partitioned_table_is_read_by_ranges(world: World) -> None:
     world.execute(
         "alter table public.venda rename to antes;"
@@ -339,7 +334,6 @@ def test_a_dead_letter_in_a_range_is_reported_by_the_run_alone(world: World) -> 
     assert "audit: 2 of 2 counts agree" in outcome.output
 
 
-@pytest.mark.slow
 def test_a_column_added_after_the_plan_needs_another_plan(world: World) -> None:
     plan(world)
     load(world, 1)
@@ -361,7 +355,6 @@ def test_a_column_added_after_the_plan_needs_another_plan(world: World) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_an_outdated_plan_is_made_again(world: World) -> None:
     plan(world, ranges=2)
     load(world, 1, 2)
@@ -376,7 +369,6 @@ def test_an_outdated_plan_is_made_again(world: World) -> None:
     assert world.query(LOADED) == truth(world)
 
 
-@pytest.mark.slow
 def test_another_number_of_ranges_is_another_plan(world: World) -> None:
     plan(world)
     load(world, 1)

@@ -11,6 +11,8 @@ import pytest
 from tests.python.helpers import ROOT
 from tests.python.helpers.world import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("command", ["audit", "build"])
 def test_nothing_is_loaded_yet(world: World, command: str) -> None:

@@ -8,6 +8,8 @@ from extract.load.backfill import split_range
 from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.world import Outcome, World
 
+pytestmark = pytest.mark.slow
+
 VENDA = postgres_table("venda", "id_venda", "xmin", date="data_venda")
 
 
@@ -36,7 +38,7 @@ def test_by_date_in_ranges(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["timestamp", pytest.param("timestamptz", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["timestamp", pytest.param("timestamptz")])
 def test_the_last_day_of_a_range_of_timestamps_is_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -64,7 +66,6 @@ def test_the_range_that_is_read_is_logged(world: World) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_by_key_with_changes_that_the_loader_could_not_see(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     table = postgres_table("venda", "id_venda", "cursor", cursor="id_venda", lag=0)
     declare(monkeypatch, table)
@@ -78,7 +79,6 @@ def test_by_key_with_changes_that_the_loader_could_not_see(world: World, monkeyp
     assert world.query("select venda from raw_postgres.venda order by _dlt_load_id desc, id_venda limit 1") == [(11,)]
 
 
-@pytest.mark.slow
 def test_each_range_contains_every_row_without_a_key(world: World) -> None:
     world.execute("insert into public.venda (venda) values (5)")
     world.run("postgres")
@@ -166,7 +166,6 @@ def test_dead_letters_are_read_again_until_they_can_be_loaded(world: World) -> N
     assert len(loads(world, "replay")) == 2  # no dead letter is left
 
 
-@pytest.mark.slow
 def test_a_replay_that_died_before_its_load_was_completed_is_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from redshift_standin.postgres import PostgresServer
 from sandbox.errors import SandboxError
 from tests.python.helpers.world import VENDA, World
 
+pytestmark = pytest.mark.slow
+
 # A commit waits until the next server has applied it, so that no test waits for a replica.
 REPLICATED = {
     "wal_level": "replica", "max_wal_senders": "10",
@@ -94,7 +96,6 @@ def test_new_rows_are_read_from_a_replica(
     assert sorted(read_from(world, primary, monkeypatch)) == [2002]  # its ids are the primary's own
 
 
-@pytest.mark.slow
 def test_a_promoted_replica_is_read_whole(
     world: World, line: list[PostgresServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

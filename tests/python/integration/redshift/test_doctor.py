@@ -15,6 +15,8 @@ from sandbox.aws.s3 import LANDING
 from tests.python.helpers.declared import DEMO
 from tests.python.helpers.redshift_target import RedshiftTarget
 
+pytestmark = pytest.mark.slow
+
 SYSTEM_VIEWS = ("stv_db_isolation_level", "svv_roles", "svv_user_grants")
 Examine = Callable[..., dict[str, doctor.Check]]
 
@@ -100,13 +102,12 @@ def test_a_sign_in_of_dbt_that_fails_is_reported_without_the_password(ask_dbt: E
     ("target", "prefix", "ok", "said"),
     [
         ("dev", "ana", True, "a build writes to ana_bronze, ana_silver"),
-        pytest.param("dev", "pr_123", True, "a build writes to pr_123_bronze, pr_123_silver", marks=pytest.mark.slow),
+        pytest.param("dev", "pr_123", True, "a build writes to pr_123_bronze, pr_123_silver"),
         pytest.param(
             "dev",
             "",
             False,
             "misconfigured_dev_silver; set DBT_SCHEMA to the prefix of your own, such as ana",
-            marks=pytest.mark.slow,
         ),
         ("dev", "silver", False, "DBT_SCHEMA: expected the prefix of your schemas on dev, such as ana or pr_123"),
         pytest.param(
@@ -114,7 +115,6 @@ def test_a_sign_in_of_dbt_that_fails_is_reported_without_the_password(ask_dbt: E
             "ana",
             False,
             "misconfigured_prod_silver; unset DBT_SCHEMA, which is for dev",
-            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -183,7 +183,6 @@ def test_serializable_isolation(redshift: RedshiftTarget, examine: Examine) -> N
     assert check.found.startswith("level Serializable; alter database dev isolation level snapshot")
 
 
-@pytest.mark.slow
 def test_an_s3_that_does_not_answer(examine: Examine) -> None:
     S3FileSystem.clear_instance_cache()
     found = examine(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")

@@ -16,6 +16,8 @@ from sandbox.sources import api
 from tests.python.helpers.faulty_proxy import Answer, faulty_proxy
 from tests.python.helpers.redshift_target import RedshiftTarget
 
+pytestmark = pytest.mark.slow
+
 SALES = """
 create table public.venda (
   id_venda integer, id_funcionario integer, id_categoria integer, data_venda date, venda double precision
@@ -185,7 +187,6 @@ def test_the_settings_of_two_targets(shop: Shop) -> None:
     shop.check_whole(shop.run())
 
 
-@pytest.mark.slow
 def test_an_aws_session_that_ends_midway(shop: Shop) -> None:
     with faulty_proxy(shop.redshift.environment["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"]) as serverless:
         serverless.fault = lambda _request, seen: EXPIRED if seen >= 4 else None
@@ -216,7 +217,6 @@ def test_a_connection_that_is_cut_once_is_opened_again(shop: Shop) -> None:
         shop.postgres("dev", UNCUT)
 
 
-@pytest.mark.slow
 def test_a_connection_that_is_cut_each_time(shop: Shop) -> None:
     shop.postgres("dev", CUT.format(times=99))
     try:
@@ -226,7 +226,6 @@ def test_a_connection_that_is_cut_each_time(shop: Shop) -> None:
     shop.check_whole(shop.run())
 
 
-@pytest.mark.slow
 def test_a_landing_without_free_space(shop: Shop) -> None:
     with faulty_proxy(shop.redshift.environment["AWS_ENDPOINT_URL_S3"]) as s3:
         s3.fault = lambda request, _seen: FULL if request.startswith("PUT") and ".parquet" in request else None
@@ -267,7 +266,6 @@ def test_a_replaced_table_keeps_its_rows_when_the_load_breaks_off(shop: Shop) ->
     assert shop.redshift.execute("select 1 from sys_query_history where query_text ilike 'truncate%'") == []
 
 
-@pytest.mark.slow
 def test_a_column_added_at_the_source_is_copied_to_its_place(shop: Shop) -> None:
     # the last test of this module, as no run removes a column
     shop.check_whole(shop.run())

@@ -121,6 +121,7 @@ def test_a_row_with_a_text_too_long_for_redshift_is_a_dead_letter(shop: Shop) ->
     assert "… (65538 bytes)" in row
 
 
+@pytest.mark.slow
 def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:
     shop.sell("alter table public.venda alter venda type varchar(20)")
     code, output = shop.run()
@@ -136,6 +137,7 @@ def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> 
     assert shop.redshift.execute(f"select count(*) from raw_postgres.{kept}") == [(100,)]
 
 
+@pytest.mark.slow
 def test_a_backfill_reads_its_range_again(shop: Shop) -> None:
     code, output = shop.do("backfill", "--source", "postgres", "--table", "venda", "--from", "11", "--to", "20")
     assert code == 0, output
@@ -143,6 +145,7 @@ def test_a_backfill_reads_its_range_again(shop: Shop) -> None:
     assert shop.raw("count(distinct id_venda)") == [(100,)]
 
 
+@pytest.mark.slow
 def test_rows_lost_in_raw_are_replayed_from_the_landing_without_the_source(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,8 @@ from extract.settings import REGION_NAMES, read_settings
 from extract.warehouse.targets import aws_environment, open_warehouse
 from tests.python.helpers.redshift_target import RedshiftTarget
 
-# Both names are read alike, so that one of them is enough for most runs.
-NAMES = (REGION_NAMES[0], pytest.param(REGION_NAMES[1], marks=pytest.mark.slow))
+pytestmark = pytest.mark.slow
+
 ASK = ("show", "--inline", "select '{{ target.region }}' as region")
 
 
@@ -25,8 +25,7 @@ def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monk
     return monkeypatch
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", REGION_NAMES)
 def test_both_clients_sign_in_by_either_name(
     redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -49,7 +48,7 @@ def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget
 
 
 @pytest.mark.usefixtures("no_region")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", REGION_NAMES)
 def test_an_invalid_region_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(name, "sa-east-1.evil.example/")

@@ -12,6 +12,8 @@ from extract.warehouse.targets import dbt_environment, open_warehouse
 from redshift_standin.certificates import certificate
 from tests.python.helpers.redshift_target import RedshiftTarget
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
@@ -27,7 +29,6 @@ def can_sign_in(redshift: RedshiftTarget) -> bool:
     return redshift.dbt("show", "--inline", "select 1 as one").success
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
     assert not can_sign_in(redshift)

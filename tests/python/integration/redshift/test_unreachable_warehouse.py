@@ -7,8 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.redshift_target import RedshiftTarget
+
+pytestmark = pytest.mark.slow
 
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 

@@ -10,6 +10,8 @@ from extract.errors import ExtractError
 from tests.python.helpers.orders_api import Answer, Request
 from tests.python.integration.rest_api.conftest import Team, order
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "s3gr3do+muito/longo"  # noqa: S105  percent-encoded in a URL
 LINK = {"paginator": {"type": "json_link", "next_url_path": "links.next"}}
 

@@ -57,6 +57,7 @@ def test_every_table_of_two_schemas_is_added_and_every_value_is_the_sources(team
 ONE = "create table cliente (id integer primary key, nome text, antigo date, saldo integer);"
 
 
+@pytest.mark.slow
 def test_a_second_add_says_what_differs_and_changes_only_what_it_is_asked_to(team: Team) -> None:
     team.execute(ONE)
     team.extract("add", "postgres", "cliente")

@@ -12,6 +12,8 @@ from tests.python.helpers.parquet_types import COLUMNS, comparable, every_type, 
 from tests.python.helpers.redshift_target import redshift_up
 from tests.python.integration.scaffold.conftest import Team
 
+pytestmark = pytest.mark.slow
+
 NAMES = ", ".join(["id", *(f'"{name}"' for name, *_ in COLUMNS)])
 
 
@@ -86,7 +88,6 @@ def test_tables_of_every_type_and_name_are_added_loaded_and_built(team: Team) ->
     assert "column 'id' is there 2 times" in team.extract("add", "parquet", str(team.project / "par.parquet"), code=1)
 
 
-@pytest.mark.slow
 def test_every_type_is_the_same_on_redshift(team: Team, postgres_server: PostgresServer, tmp_path: Path) -> None:
     with redshift_up(postgres_server, tmp_path / "redshift") as redshift:
         team.environment.update(redshift.environment | {"DBT_TARGET": "prod"})

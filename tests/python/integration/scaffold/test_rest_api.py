@@ -16,6 +16,8 @@ from tests.python.helpers.orders_api import Answer, OrdersAPI, Request, serve_or
 from tests.python.helpers.redshift_target import redshift_up
 from tests.python.integration.scaffold.conftest import Team
 
+pytestmark = pytest.mark.slow
+
 ROWS = [
     {
         "id": number,

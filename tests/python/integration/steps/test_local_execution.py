@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from extract.declarations import Source
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.own_project import declare_in
+
+pytestmark = pytest.mark.slow
 
 CRM = Source("crm", "postgres", "CRM")
 
