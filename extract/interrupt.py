@@ -46,6 +46,7 @@ def listening() -> Iterator[None]:
         os.close(sender)
         thread.join()
         os.close(receiver)
+        _requested.clear()
 
 
 def watch_adbc() -> None:
