@@ -53,19 +53,11 @@ class ApiRead(OwnRead):
 @contextmanager
 def open_client(api: ApiSettings, attempts: int) -> Iterator["requests.Client"]:
     """Gives a client; each attempt ends within `api.timeout`, whatever arrives in that time, and all at the end."""
-    from dlt.sources.helpers import requests  # with dlt, which takes its time
-
-    from extract.sources.deadline import DeadlineAdapter
+    from extract.sources.deadline import DeadlineAdapter, make_client  # with dlt, which takes its time
 
     adapter = DeadlineAdapter(api.timeout, api.concurrency)
     try:
-        yield requests.Client(
-            request_timeout=api.timeout,
-            raise_for_status=False,
-            request_max_attempts=attempts,
-            request_max_retry_delay=30,
-            session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
-        )
+        yield make_client(adapter, attempts, longest_wait=30)
     finally:
         adapter.stop()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Timer, local
 from typing import Any
 
-from dlt.sources.helpers.requests import ReadTimeout, Response
+from dlt.sources.helpers.requests import Client, ReadTimeout, Response
 from requests.adapters import HTTPAdapter  # noqa: TID251  dlt's client brings none that ends
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -66,7 +66,7 @@ class DeadlineAdapter(HTTPAdapter):
     """Sends requests for a session, each of which is answered within some seconds or was not."""
 
     def __init__(self, seconds: float, connections: int) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._on_their_way: set[_Request] = set()
         self._stopped = False
         super().__init__(pool_maxsize=connections)
@@ -98,7 +98,7 @@ class DeadlineAdapter(HTTPAdapter):
         """
         request = _this_thread.request = _Request()
         self._on_their_way.add(request)  # before it is asked whether all are stopped
-        timer = Timer(self._seconds, request.cut)
+        timer = Timer(self.seconds, request.cut)
         timer.daemon = True
         timer.start()
         try:
@@ -110,11 +110,22 @@ class DeadlineAdapter(HTTPAdapter):
             if self._stopped:
                 raise CancelledError from error
             if request.over:
-                raise ReadTimeout(f"no whole answer in {self._seconds:g} s") from error
+                raise ReadTimeout(f"no whole answer in {self.seconds:g} s") from error
             raise
         finally:
             timer.cancel()
             self._on_their_way.discard(request)
         if request.over:  # an end that was ours looks like the answer's, where that has no length
-            raise ReadTimeout(f"no whole answer in {self._seconds:g} s")
+            raise ReadTimeout(f"no whole answer in {self.seconds:g} s")
         return response
+
+
+def make_client(adapter: DeadlineAdapter, attempts: int, longest_wait: int) -> Client:
+    """Returns a client whose attempts end within the adapter's seconds; between two it waits so many at most."""
+    return Client(
+        request_timeout=adapter.seconds,
+        raise_for_status=False,
+        request_max_attempts=attempts,
+        request_max_retry_delay=longest_wait,
+        session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
+    )

@@ -35,7 +35,7 @@ from extract.declarations import RestTable, Source
 from extract.errors import ExtractError, PassingError, redact
 from extract.rest_endpoint import START, auth_type, credentials, make_paginator
 from extract.settings import RestSettings
-from extract.sources.deadline import DeadlineAdapter
+from extract.sources.deadline import DeadlineAdapter, make_client
 from extract.sources.rest_api.values import from_json, shorten
 
 log = logging.getLogger("extract")
@@ -61,14 +61,7 @@ class JSONClient(RESTClient):
         self.settings = settings
         self.what = what  # is read, for messages
         self.attempts = attempts
-        adapter = DeadlineAdapter(settings.timeout, connections=1)
-        client = requests.Client(
-            request_timeout=settings.timeout,
-            raise_for_status=False,
-            request_max_attempts=attempts,
-            request_max_retry_delay=LONGEST_WAIT,
-            session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
-        )
+        client = make_client(DeadlineAdapter(settings.timeout, connections=1), attempts, LONGEST_WAIT)
         super().__init__(
             base_url=settings.url,
             headers=dict(source.client.get("headers", {})),
@@ -328,7 +321,7 @@ class PageChecks:
             )
 
     def find_nothing(self) -> str | None:
-        """Returns the path that leads to the next page, if nothing is there, not even a null."""
+        """Returns the path that leads to the next page, if it is missing; a null is not missing."""
         match self.paginator:
             case JSONLinkPaginator():
                 word, path = "next_url_path", self.paginator.next_url_path
