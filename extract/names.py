@@ -9,10 +9,12 @@ the end.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST = 127  # bytes, as Redshift allows
 
 
+@lru_cache(maxsize=4096)
 def normalize(name: str) -> str:
     """Returns the name of a table or column in the warehouse.
 

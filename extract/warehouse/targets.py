@@ -11,22 +11,8 @@ from uuid import uuid4
 from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
-from extract.settings import REGION_NAMES, RedshiftSettings, Settings
+from extract.settings import REGION_NAMES, Settings
 from extract.types import LONGEST_BINARY, LONGEST_TEXT
-
-# Settings of dlt, which it reads from the environment; they are part of the code.
-DLT = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what it retries is no error yet, and what fails is reported in one line
-    "RUNTIME__INTERCEPT_SIGNALS": "false",  # dlt forgets one that arrives in the last part of its work
-    "SCHEMA__NAMING": "extract.warehouse.naming",
-    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
-    "NORMALIZE__DATA_WRITER__FILE_MAX_BYTES": str(512 * 1024**2),  # of 64 MB to 1 GB, as COPY likes them
-    "DESTINATION__REPLACE_STRATEGY": "insert-from-staging",  # atomic on DuckDB and, without TRUNCATE, on Redshift
-    "LOAD__TRUNCATE_STAGING_DATASET": "true",
-    "LOAD__RAISE_ON_FAILED_JOBS": "true",
-    "LOAD__PARALLELISM_STRATEGY": "table-sequential",  # Redshift serialises COPYs into one table anyway
-}
 
 # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
 REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=1_600)
@@ -35,8 +21,6 @@ REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=1_600
 DUCKDB_QUERY_MEMORY = "200MB"
 
 DUCKDB_HEADERS = 3 * 4096  # bytes of a DuckDB file before its first block
-
-LANDING_LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"  # below <landing>/<raw schema>/
 
 
 @contextmanager
@@ -50,7 +34,9 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     Raises:
         ExtractError: if the work folder cannot be written to.
     """
-    os.environ.update(DLT)
+    from extract.warehouse import destinations
+
+    destinations.configure_dlt()
     work = settings.work / uuid4().hex
     try:
         work.mkdir(parents=True)
@@ -62,15 +48,15 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     try:
         if settings.redshift:
             opened = Warehouse(
-                redshift(settings.redshift),
+                destinations.redshift(settings.redshift),
                 work,
-                landing(settings.redshift),
+                destinations.landing(settings.redshift),
                 REDSHIFT_LIMITS,
                 retry_seconds=settings.retry_seconds,
             )
         else:
             settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-            opened = Warehouse(duckdb(settings.warehouse), work, query_memory=DUCKDB_QUERY_MEMORY)
+            opened = Warehouse(destinations.duckdb(settings.warehouse), work, query_memory=DUCKDB_QUERY_MEMORY)
         try:
             yield opened
         finally:
@@ -120,65 +106,6 @@ def describe_place(settings: Settings) -> str:
     if settings.redshift:
         return f"redshift://{settings.redshift.host}:{settings.redshift.port}/{settings.redshift.database}"
     return str(settings.warehouse)
-
-
-def duckdb(file: Path) -> Any:
-    """Returns dlt's DuckDB destination.
-
-    Keeping the order in which rows arrive, which no table has, would make it write with one core only.
-    https://duckdb.org/docs/stable/guides/performance/how_to_tune_workloads
-    """
-    import dlt
-    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-
-    credentials = DuckDbCredentials(str(file))
-    credentials.global_config = {"preserve_insertion_order": False}
-    return dlt.destinations.duckdb(credentials)
-
-
-def landing(settings: RedshiftSettings) -> Any:
-    """Returns the S3 landing as dlt's staging; every file that was ever loaded stays there."""
-    import dlt
-
-    # s3fs would hold ten parts of 50 MB at once.
-    return dlt.destinations.filesystem(settings.landing, layout=LANDING_LAYOUT, kwargs={"max_concurrency": 2})
-
-
-def redshift(settings: RedshiftSettings) -> Any:
-    """Returns dlt's Redshift destination, which signs in to a workgroup with credentials fresh at each connection."""
-    import dlt
-    from dlt.destinations.impl.redshift.configuration import RedshiftCredentials
-
-    from extract.warehouse.redshift_iam import RedshiftIam, WorkgroupCredentials
-
-    address: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "database": settings.database,
-        "query": {
-            "sslmode": "verify-full", "sslrootcert": str(settings.ca_bundle), "application_name": "extract",
-            "keepalives_idle": "60", "keepalives_interval": "30", "keepalives_count": "5",
-        },
-    }  # fmt: skip
-    options: dict[str, Any] = {
-        "staging_iam_role": settings.copy_role,
-        "truncate_tables_on_staging_destination_before_load": False,  # the landing is immutable
-        # Redshift's TRUNCATE commits at once: a load that failed after it would leave the table empty.
-        "supports_truncate_command": False,
-    }
-    if settings.workgroup:
-        # dlt requires a user and a password; these are replaced at each connection.
-        passing = {"username": "workgroup", "password": "temporary", "workgroup": settings.workgroup}
-        return RedshiftIam(credentials=filled(WorkgroupCredentials(), address | passing), **options)
-    fixed = {"username": settings.user, "password": settings.password}
-    return dlt.destinations.redshift(credentials=filled(RedshiftCredentials(), address | fixed), **options)
-
-
-def filled(credentials: Any, values: Mapping[str, Any]) -> Any:
-    """Returns dlt's credentials with these values, which its constructors do not accept."""
-    for name, value in values.items():
-        setattr(credentials, name, value)
-    return credentials
 
 
 def check_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from psycopg2 import sql
 from s3fs import S3FileSystem
 
-from extract.warehouse.redshift_iam import WorkgroupCredentials
+from extract.warehouse.destinations import WorkgroupCredentials
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.server import DATABASE
 from sandbox.everything import warehouse

@@ -52,6 +52,18 @@ def test_types_are_the_sources_own(world: World) -> None:
     ]
 
 
+def test_a_variable_of_dlt_changes_no_load(world: World) -> None:
+    world.environment |= {
+        "SCHEMA__NAMING": "direct",
+        "DESTINATION__DUCKDB__CREATE_INDEXES": "not a boolean",
+        "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "false",
+    }
+    outcome = world.run("api")
+
+    assert outcome.code == 0, outcome.output
+    assert world.query("select count(*) from raw_api.funcionario where _dlt_load_id is not null") == [(2,)]
+
+
 def test_ops_has_a_row_per_table_and_run_with_its_counts(world: World) -> None:
     world.run()
     world.execute("insert into public.venda values (3, 1, 1, '2024-01-03', 30)")

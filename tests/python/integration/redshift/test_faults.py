@@ -149,7 +149,6 @@ def shop(
                 patch,
                 **source_settings(sales),
                 EXTRACT_WORK=str(tmp_path),
-                LOAD__RAISE_ON_MAX_RETRIES="2",  # dlt's default is 5, with a second between them
                 **settings,
             )
             capfd.readouterr()
