@@ -15,6 +15,7 @@ import dlt
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs.config_providers_context import ConfigProvidersContainer
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.redshift.configuration import RedshiftClientConfiguration, RedshiftCredentials
@@ -50,9 +51,9 @@ def configure_dlt() -> None:
     They are part of the code: a variable that is set for something else changes no load. To look each of them up in
     the environment takes dlt a seventh of the time of a small load.
     """
-    Container()[PluggableRunContext].providers.providers[:] = [
-        CustomLoaderDocProvider("the settings of the loaders", lambda: DLT_SETTINGS)
-    ]
+    context = Container()[PluggableRunContext]
+    context.providers = ConfigProvidersContainer([CustomLoaderDocProvider("the loaders", lambda: DLT_SETTINGS)])
+    context.initialize_runtime()  # which took its settings from the environment when dlt was imported
 
 
 class KnownDestination:

@@ -1,5 +1,8 @@
 """Whole runs of the three sources."""
 
+import os
+import subprocess
+import sys
 from datetime import date
 from typing import Any
 
@@ -8,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from extract.load.runner import dlt_source
+from tests.python.helpers import ROOT
 from tests.python.helpers.world import World
 
 
@@ -62,6 +66,14 @@ def test_a_variable_of_dlt_changes_no_load(world: World) -> None:
 
     assert outcome.code == 0, outcome.output
     assert world.query("select count(*) from raw_api.funcionario where _dlt_load_id is not null") == [(2,)]
+
+
+def test_dlt_itself_logs_nothing() -> None:
+    code = "from extract.warehouse.destinations import configure_dlt; configure_dlt(); logger.warning('dlt')"
+    command = [sys.executable, "-c", f"from dlt.common import logger; {code}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUNTIME__")}
+
+    assert subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stderr == b""
 
 
 def test_ops_has_a_row_per_table_and_run_with_its_counts(world: World) -> None:
