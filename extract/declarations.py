@@ -145,6 +145,11 @@ class PostgresTable(Table):
     REPLACING: ClassVar = ("full",)
 
     @property
+    def source_name(self) -> str:
+        """The table at the source as `extract add` takes it."""
+        return f"{self.schema}.{self.relation_name or self.name}"
+
+    @property
     def source_relation(self) -> str:
         """The table at the source in SQL."""
         return f"{quote(self.schema)}.{quote(self.relation_name or self.name)}"

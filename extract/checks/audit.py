@@ -5,6 +5,7 @@
     rows of raw        = rows of bronze               a row per key, without those that the source no longer has
     rows of bronze     = rows of silver + rejected
 
+No value of raw is cut or rounded by bronze.
 Each comparison is two counts and a query that shows what differs. A key that is one whole number is compared by its
 fingerprint too, and any other key by the keys themselves, so that one key too few and another too many do not cancel
 out. Dead letters count with raw. A table that existed and is gone does not agree either.
@@ -13,6 +14,7 @@ out. Dead letters count with raw. A table that existed and is gone does not agre
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from extract.checks.narrowed import Types, read_types, select_narrowed
 from extract.declarations import DELETED, Table
 from extract.sql import literal, quote
 from extract.transform.lineage import Models
@@ -106,6 +108,8 @@ def audit(tables: Sequence[Table], models: Mapping[str, Models], warehouse: Ware
         return [missing_relation(RUNS, "ops", "extract_runs")] if raw else []
     last_runs = read_last_runs(warehouse)
     comparisons: list[Comparison] = []
+    schemas = {relation[0] for built in models.values() for relation in built.declared[:1]}
+    types = read_types(sorted(schemas | {table.dataset for table in tables}), warehouse)
     for table in tables:
         exists = (table.dataset, table.name) in existing
         if not exists and table.full_name not in last_runs:
@@ -120,6 +124,7 @@ def audit(tables: Sequence[Table], models: Mapping[str, Models], warehouse: Ware
         if exists:
             last = last_runs.get(table.full_name, LastRun())
             comparisons += compare(read_raw_table(table, warehouse), last, built, warehouse)
+            comparisons += compare_values(table, built, types, warehouse)
         else:
             comparisons.append(missing_relation(table.full_name, table.dataset, table.name))
     return comparisons
@@ -158,6 +163,19 @@ def compare(raw: RawTable, last: LastRun, models: Models, warehouse: Warehouse) 
     numbers = [None if number is None else int(number) for number in row]
     counts = {sql: (numbers[3 * at] or 0, numbers[3 * at + 1 : 3 * at + 3]) for at, sql in enumerate(queries)}
     return [to_comparison(raw.table, side, counts) for side in sides]
+
+
+def compare_values(
+    table: Table, models: Models, types: Mapping[tuple[str, str], Types], warehouse: Warehouse
+) -> Iterator[Comparison]:
+    """Yields the rows of raw with a value that bronze cuts or rounds, if bronze has a type that may."""
+    if not models.bronze:
+        return
+    bronze, raw = types.get(models.declared[0], {}), types.get((table.dataset, table.name), {})
+    query = select_narrowed(table.relation, raw, bronze)
+    if query:
+        ((rows,),) = warehouse.query(f"select count(*) from ({query}) as narrowed")
+        yield Comparison(table.full_name, "values that bronze cuts or rounds", 0, rows, query)
 
 
 def to_comparison(table: Table, side: Side, counts: Mapping[str, tuple[int, list[int | None]]]) -> Comparison:

@@ -16,6 +16,7 @@ from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
 
+DECLARE = "To declare the table as it is now: python -m extract add --update {0.source.name} '{0.source_name}'"
 ACCEPT = "To load the table from the beginning as it is now: python -m extract run --accept {0.full_name}"
 
 
@@ -40,11 +41,11 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
     if table.name in pipeline.schemas and table.name in pipeline.schemas[table.name].tables:
         columns = pipeline.schemas[table.name].get_table_columns(table.name)
         known = {name: column for name, column in columns.items() if not name.startswith("_dlt_")}
-        expected = "loaded before"
+        expected, remedy = "loaded before", ACCEPT
     elif reading.declared:
         known = py_arrow_to_table_schema_columns(reading.declared)
         arrived = {name: column for name, column in arrived.items() if name in known}
-        expected = "declared in its dbt source"
+        expected, remedy = "declared in its dbt source", DECLARE
     else:
         return
     faults = [f"column {name} is missing" for name in known if name not in arrived]
@@ -61,7 +62,7 @@ def check_columns(table: Table, reading: Reading, pipeline: Any, limits: Limits)
     if faults:
         raise ExtractError(
             f"{table.full_name}: {'; '.join(faults)}. Nothing was loaded; {table.dataset}.{table.name} keeps its "
-            f"rows. {ACCEPT.format(table)}"
+            f"rows. {remedy.format(table)}"
         )
     if new:
         log.warning("%s: new at the source and loaded: %s", table.full_name, ", ".join(new))

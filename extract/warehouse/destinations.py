@@ -1,4 +1,4 @@
-"""What dlt is told: its settings, and the destinations that it loads.
+"""dlt: its settings, and the destinations that it loads.
 
 Temporary credentials are asked for afresh at each connection. dlt 1.31 knows a fixed user and password only. Those of
 Redshift Serverless live for 900 to 3,600 seconds

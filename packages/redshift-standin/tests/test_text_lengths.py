@@ -80,3 +80,12 @@ def test_an_expression_becomes_a_varchar_in_a_table(redshift: Redshift) -> None:
     redshift.execute("create table a as select md5('a') as x, 'b' || 'c' as y, 1 as z")
     types = "select data_type from information_schema.columns where table_name = 'a' order by ordinal_position"
     assert redshift.execute(types) == [("character varying",), ("character varying",), ("integer",)]
+
+
+def test_a_column_of_a_cast_has_its_length(redshift: Redshift) -> None:
+    redshift.execute("create table a (x varchar(80))")
+    redshift.execute(
+        "create table b as with texts as (select x from a) select cast(x as varchar(20)) as x from texts"
+    )
+    lengths = "select character_maximum_length from information_schema.columns where table_name = 'b'"
+    assert redshift.execute(lengths) == [(20,)]

@@ -112,13 +112,14 @@ begin
     end loop;
     return convert_from(substring(bytes for length), 'UTF8');
 end $$;
-create function rs.varchar_of_bytes(varchar, int, bool) returns varchar language sql immutable as $$
-    select case
+-- In plpgsql: a function in SQL would be replaced by its text, and a column of CREATE TABLE AS would lose the length.
+create function rs.varchar_of_bytes(varchar, int, bool) returns varchar language plpgsql immutable as $$ begin
+    return case
         when $1 is null or $2 < 4 or octet_length($1) <= $2 - 4 then $1
         when $3 or octet_length(rtrim($1)) <= $2 - 4 then rs.cut($1, $2 - 4)
         else rs.too_long($1, $2 - 4)
-    end
-$$;
+    end;
+end $$;
 update pg_cast set castfunc = 'rs.varchar_of_bytes(varchar, int, bool)'::regprocedure
 where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
 

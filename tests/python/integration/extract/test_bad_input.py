@@ -243,6 +243,7 @@ def test_a_column_that_the_models_need_is_asked_for_at_the_first_load(
 
     assert outcome.code == 1
     assert f"postgres.venda: {message}" in outcome.output
+    assert "python -m extract add --update postgres 'public.venda'" in outcome.output
 
 
 def test_of_a_source_that_dies_midway_nothing_is_loaded_until_the_next_run(

@@ -26,7 +26,9 @@ FORGET = """
 drop schema if exists raw_postgres cascade;
 drop schema if exists raw_postgres_staging cascade;
 drop schema if exists ops cascade;
-drop schema if exists ops_staging cascade
+drop schema if exists ops_staging cascade;
+drop schema if exists bronze cascade;
+drop schema if exists silver cascade
 """
 
 
@@ -122,6 +124,20 @@ def test_a_row_with_a_text_too_long_for_redshift_is_a_dead_letter(shop: Shop) ->
 
 
 @pytest.mark.slow
+def test_a_text_that_bronze_cuts_is_found(shop: Shop) -> None:
+    shop.run()
+    shop.dbt("build")
+    shop.redshift.execute("alter table bronze.venda add column nota varchar(4)")
+    shop.redshift.execute("alter table raw_postgres.venda add column nota varchar(80)")
+    shop.redshift.execute("update raw_postgres.venda set nota = case when id_venda = 1 then 'ééé' else 'éé' end")
+
+    code, output = shop.do("audit")
+
+    assert code == 1
+    (found,) = [line for line in output.splitlines() if "values that bronze cuts or rounds" in line]
+    assert '"expected": 0, "found": 1' in found
+
+
 def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:
     shop.sell("alter table public.venda alter venda type varchar(20)")
     code, output = shop.run()
