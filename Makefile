@@ -14,6 +14,8 @@ $(foreach name,$(sort $(TYPED) $(EXPORTED)),$(eval override export $(name) := $$
 export PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The scripts that pip writes do not start by themselves in a folder with a blank and a $ in its path.
+SCRIPT := $(BIN)/python $(BIN)
 # A worker for each core, and whole files for each worker: their fixtures are expensive.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -88,24 +90,24 @@ doctor: $(READY)  ## Check settings, sources and warehouse, and print how to fix
 	@$(RUN) $(BIN)/python -m extract doctor
 
 docs: $(READY)  ## Build the docs site as one HTML file
-	@$(RUN) $(BIN)/dbt --quiet docs generate --static
+	@$(RUN) $(SCRIPT)/dbt --quiet docs generate --static
 	@echo "docs: target/static_index.html"
 
 docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
-	@$(SETTINGS) $(BIN)/dbt docs serve --host 127.0.0.1 --port 8080
+	@$(SETTINGS) $(SCRIPT)/dbt docs serve --host 127.0.0.1 --port 8080
 
 lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
-	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(SCRIPT)/mypy
+	WAREHOUSE_PATH=:memory: $(SCRIPT)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
+	git ls-files -z | xargs -0 $(SCRIPT)/codespell
 	$(BIN)/python tests/lint/check_words.py
 
 format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
+	WAREHOUSE_PATH=:memory: $(SCRIPT)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
 
 sandbox: $(READY)  ## Run the demo sources in the foreground and print the settings to connect to them
 	@$(BIN)/python -m sandbox up

@@ -128,12 +128,13 @@ def duckdb(file: Path) -> Any:
     Keeping the order in which rows arrive, which no table has, would make it write with one core only.
     https://duckdb.org/docs/stable/guides/performance/how_to_tune_workloads
     """
-    import dlt
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+    from extract.warehouse.duckdb_files import DuckDb
 
     credentials = DuckDbCredentials(str(file))
     credentials.global_config = {"preserve_insertion_order": False}
-    return dlt.destinations.duckdb(credentials)
+    return DuckDb(credentials)
 
 
 def landing(settings: RedshiftSettings) -> Any:
