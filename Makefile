@@ -90,8 +90,8 @@ doctor: $(READY)  ## Check settings, sources and warehouse, and print how to fix
 	@$(RUN) $(BIN)/python -m extract doctor
 
 docs: $(READY)  ## Build the docs site as one HTML file
-	@$(RUN) $(SCRIPT)/dbt --quiet docs generate --static
-	@echo "docs: target/static_index.html"
+	@$(RUN) $(SCRIPT)/dbt --quiet docs generate
+	@$(SETTINGS) exec $(BIN)/python -m extract.transform.docs_page
 
 docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
 	@$(SETTINGS) $(SCRIPT)/dbt docs serve --host 127.0.0.1 --port 8080

@@ -20,7 +20,8 @@ from extract.sources.api import ApiRead
 from extract.sources.parquet.read import ParquetRead
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
-from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET
+from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET, POSTGRES
+from tests.python.helpers.own_project import declare_in
 from tests.python.helpers.world import World
 
 DAY = "2024-02-01/categoria.parquet"
@@ -519,3 +520,17 @@ def test_a_warehouse_that_is_locked_by_another_process(world: World) -> None:
     assert outcome.code != 0
     assert f"PID {holder.pid}" in outcome.output
     assert world.run("parquet").code == 0
+
+
+def test_a_backslash_at_the_source_is_a_letter_whatever_its_database_says(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, name = world.environment["SOURCE_POSTGRES_DATABASE"], r"v\' or true; --"
+    world.execute(f'alter database "{database}" set standard_conforming_strings = off')
+    world.execute(f'create table public."{name}" (id integer); insert into public."{name}" values (7)')
+    declare_in(tmp_path, POSTGRES, {"v": {"mode": "full", "relation": f'"{name}"'}})
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(tmp_path))
+    outcome = world.run()
+
+    assert outcome.code == 0, outcome.output
+    assert world.query("select id from raw_postgres.v") == [(7,)]
