@@ -3,10 +3,19 @@
 .PHONY: help run run-stepfunctions test test-all test-slow soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
-PYTHON ?= python3
+# What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
+# neither make nor a shell runs what is in it. A recipe quotes its use: "$$FILE".
+ARGUMENTS := FILE INPUT SOURCE TABLE FROM TO KIND KEY MODE NAME SOAK \
+  ONLY_RAW UPDATE DEMO FULL_REFRESH DEAD_LETTERS YES PYTHON TERRAFORM
+TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+EXPORTED := $(foreach name,$(ARGUMENTS),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(sort $(TYPED) $(EXPORTED)),$(eval override export $(name) := $$(value $(name))))
+
+export PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-TERRAFORM ?= terraform
+# The scripts that pip writes do not start by themselves in a folder with a blank and a $ in its path.
+SCRIPT := $(BIN)/python $(BIN)
 # A worker for each core, and whole files for each worker: their fixtures are expensive.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
@@ -16,17 +25,10 @@ SETTINGS := [ ! -f .env ] || { $(BIN)/python -m extract.env_file .env && given=$
   && set +a && eval "$$given"; } || exit 2;
 RUN := $(SETTINGS) exec $(BIN)/python -m sandbox run --
 
-# These reach a command through the environment, quoted and as they were typed: no shell and no make reads them.
-override export FILE := $(value FILE)
-override export INPUT := $(value INPUT)
-override export SOURCE := $(value SOURCE)
-override export TABLE := $(value TABLE)
-override export FROM := $(value FROM)
-override export TO := $(value TO)
 missing = $(strip $(foreach name,$(1),$(if $(value $(name)),,$(name))))
 require = $(if $(call missing,$(1)),@echo "make $@ needs $(call missing,$(1)): for example make $@ $(2)" >&2; exit 2)
 # An option with the value of a variable of the command line; one of the environment, such as NAME, may mean another thing.
-given = $(if $(filter command,$(origin $(1))),--$(2) "$$$(1)")
+given = $(if $(filter $(1),$(TYPED)),--$(2) "$$$(1)")
 
 help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -47,7 +49,7 @@ test-slow: $(READY)  ## The tests that test-all adds to test
 	$(PYTEST) -m slow
 
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
-	SOAK=$(or $(SOAK),20) $(PYTEST) -m soak
+	SOAK="$${SOAK:-20}" $(PYTEST) -m soak
 
 add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND=)
 	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=vendas.cliente)
@@ -88,24 +90,24 @@ doctor: $(READY)  ## Check settings, sources and warehouse, and print how to fix
 	@$(RUN) $(BIN)/python -m extract doctor
 
 docs: $(READY)  ## Build the docs site as one HTML file
-	@$(RUN) $(BIN)/dbt --quiet docs generate --static
-	@echo "docs: target/static_index.html"
+	@$(RUN) $(SCRIPT)/dbt --quiet docs generate
+	@$(SETTINGS) exec $(BIN)/python -m extract.transform.docs_page
 
 docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
-	@$(SETTINGS) $(BIN)/dbt docs serve --host 127.0.0.1 --port 8080
+	@$(SETTINGS) $(SCRIPT)/dbt docs serve --host 127.0.0.1 --port 8080
 
 lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
-	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(SCRIPT)/mypy
+	WAREHOUSE_PATH=:memory: $(SCRIPT)/sqlfluff lint --disable-progress-bar models $(wildcard tests/data)
+	git ls-files -z | xargs -0 $(SCRIPT)/codespell
 	$(BIN)/python tests/lint/check_words.py
 
 format: $(READY)  ## Fix what ruff and sqlfluff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	WAREHOUSE_PATH=:memory: $(BIN)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
+	WAREHOUSE_PATH=:memory: $(SCRIPT)/sqlfluff fix --disable-progress-bar models $(wildcard tests/data)
 
 sandbox: $(READY)  ## Run the demo sources in the foreground and print the settings to connect to them
 	@$(BIN)/python -m sandbox up
@@ -115,7 +117,7 @@ bench: .venv/.bench  ## Measure speed and memory on this machine, and those of o
 	@$(BIN)/python -m bench
 
 infra-check: .venv-infra/.ready  ## Check the Terraform: format, validity, tests with mocks, checkov; needs no AWS account
-	@TERRAFORM=$(TERRAFORM) infra/check
+	@infra/check
 
 lock: $(READY)  ## Upgrade the lock files in requirements/ from the dependency groups in pyproject.toml
 	for group in dev runtime container infra bench peers; do \
@@ -161,12 +163,12 @@ export INSTALL_PROGRESS
 
 $(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
 	@[ -w . ] || { echo "This folder is read-only: clone the repository into one that you can write to"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 …"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, $$PYTHON is older; name another: make PYTHON=python3.12 …"; exit 1; }
+	@"$$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "This Python has no venv module; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Creating .venv (once, a minute or two)"
-	@$(PYTHON) -m venv .venv
+	@"$$PYTHON" -m venv .venv
 	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt; echo "code $$?"; } \
 	  | awk -v all="$$(grep -c == requirements/dev.txt)" -v terminal="$$([ -t 2 ] && echo 1)" "$$INSTALL_PROGRESS"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e packages/redshift-standin
@@ -178,11 +180,11 @@ $(READY): requirements/dev.txt packages/redshift-standin/pyproject.toml
 
 .venv-peers/.ready: requirements/peers.txt  # the list is whole; pip would miss the pin of a package named with an extra
 	@echo "Creating .venv-peers (once, some minutes)"
-	@$(PYTHON) -m venv .venv-peers
+	@"$$PYTHON" -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.txt
 	@touch $@
 
 .venv-infra/.ready: requirements/infra.txt
-	@$(PYTHON) -m venv .venv-infra
+	@"$$PYTHON" -m venv .venv-infra
 	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
 	@touch $@

@@ -25,7 +25,8 @@ from extract.sources import own_read
 from extract.sources.parquet.put import put_file
 from extract.sources.rest_api import read as rest_api
 from extract.transform.artifacts import failed_attempt, publish
-from extract.transform.build import BuildResult, build, parse_models, target_folder
+from extract.transform.build import BuildResult, build, parse_models
+from extract.transform.docs_page import target_folder
 from extract.warehouse import landing
 from extract.warehouse.lock import hold_locks
 from extract.warehouse.raw_tables import read_raw_table

@@ -405,7 +405,7 @@ class _Reader:
         for word, value in words.items():
             if word not in known:
                 self.problems.append(f"{place}: extract: unknown word {word!r}; expected {', '.join(known)}")
-            elif "{{" in str(value) or "{%" in str(value):
+            elif re.search(r"\{[{%#]", str(value)):
                 self.problems.append(f"{place}: {word}: expected a plain value, got Jinja")
             elif SECRET.search(str(value)):
                 self.problems.append(f"{place}: {word}: found a secret, which dbt would publish; use a setting")
@@ -416,6 +416,13 @@ class _Reader:
             work()
         except ValueError as error:
             self.problems.append(f"{place}: {error}")
+
+
+def find_word_problems(source: Source, words: Mapping[str, Any], place: str) -> list[str]:
+    """Returns which words of a table's declaration cannot be read, whatever the rest of it is."""
+    reader = _Reader()
+    reader._check_words(words, KINDS[source.kind].WORDS, place)
+    return reader.problems
 
 
 def extract_words(entry: Any) -> Any:

@@ -222,6 +222,12 @@ def _url(text: str) -> str:
     return text
 
 
+def _work_folder(text: str) -> Path:
+    if "%" in str(Path(text).resolve()):  # dlt takes its path for a pattern
+        raise ValueError(text)
+    return Path(text)
+
+
 def _matching(pattern: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text, re.ASCII):
@@ -394,7 +400,7 @@ def read_settings(sources: Collection[Source] = (), environment: Mapping[str, st
         redshift=redshift,
         region=_region(env, needed=redshift is not None and redshift.workgroup is not None),
         warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
-        work=env.read("EXTRACT_WORK", Path, "a folder", ".local/extract"),
+        work=env.read("EXTRACT_WORK", _work_folder, "a folder without % in its whole path", ".local/extract"),
         artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,
         retry_seconds=env.read("RETRY_SECONDS", _duration, "seconds from 0 to 3600", "60"),
         minimum_share=env.read("MINIMUM_SHARE", _share, "a number from 0 to 1", "0.5"),

@@ -64,16 +64,18 @@ def warehouse(postgres: PostgresServer, settings: Settings) -> Iterator[dict[str
         return
     from redshift_standin import redshift_serverless
     from redshift_standin.server import DATABASE, RedshiftServer
+    from redshift_standin.signatures import AccessKey
     from sandbox.aws import s3
 
+    key = AccessKey.random()
     with (
-        s3.serve(settings.folder / "landing") as s3_url,
-        RedshiftServer(postgres, settings.folder / "redshift", s3_url) as server,
-        redshift_serverless.serve(server.temporary_login, server.host, server.port) as serverless_url,
+        s3.serve(settings.folder / "landing", key) as s3_url,
+        RedshiftServer(postgres, settings.folder / "redshift", s3_url, key) as server,
+        redshift_serverless.serve(server.temporary_login, server.host, server.port, key) as serverless_url,
     ):
         make_roles(server)
         yield {
-            **s3.KEYS,
+            **s3.settings(key),
             "AWS_ENDPOINT_URL_S3": s3_url,
             "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": serverless_url,
             "LANDING_URL": f"s3://{s3.LANDING}/landing",

@@ -9,7 +9,16 @@ from pathlib import Path
 import yaml
 
 from extract import logs
-from extract.declarations import KINDS, Declarations, PostgresTable, Source, Table, read_declarations
+from extract.declarations import (
+    KINDS,
+    Declarations,
+    PostgresTable,
+    Source,
+    Table,
+    extract_words,
+    find_word_problems,
+    read_declarations,
+)
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.scaffold import templates
@@ -59,6 +68,10 @@ def add(options: argparse.Namespace) -> int:
         name = known.name if known else choose_name(choices.name or table.name, taken, explicit=bool(choices.name))
         taken.append(name)
         chosen = replace(table.override(choices.key, choices.mode), name=name)
+        if problems := [] if known else find_problems(source, chosen):
+            say(f"{table.what}: not added: {'; '.join(problems)}. Rename it at the source, or add a view of it")
+            failed += 1
+            continue
         for line in add_table(project, source, known, chosen, choices):
             say(line)
     for line in project.write():
@@ -66,6 +79,12 @@ def add(options: argparse.Namespace) -> int:
     if found:
         read_declarations(project.root)  # what was written must be what the loaders read
     return 1 if failed else 0
+
+
+def find_problems(source: Source, table: FoundTable) -> list[str]:
+    """Returns what keeps a declaration of the table from being read: names at the source that would be Jinja."""
+    (entry,) = yaml.safe_load(templates.declaration(source, table))
+    return find_word_problems(source, extract_words(entry), f"{source.name}.{table.name}")
 
 
 def say(line: str) -> None:

@@ -12,7 +12,6 @@ from extract.declarations import Column
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.scaffold.found import FILES, FoundColumn, FoundTable, name_columns, renamed
-from extract.scaffold.yaml_text import plain_comment
 from extract.sources.parquet.files import open_parquet
 from extract.sources.parquet.types import ANY_TEXT, declared_type, plain_type
 from extract.sources.parquet.values import comparable, convert, problems
@@ -47,7 +46,7 @@ def read_file(file: Path) -> FoundTable:
             named[field.name],
             types[field.name],
             types[field.name],
-            origin=f"Column `{plain_comment(field.name)}` ({short_name(field.type)}) of the file.",
+            origin=f"Column `{field.name}` ({short_name(field.type)}) of the file.",
             at_source=field.name,
             nullable=field.nullable,
         )

@@ -99,11 +99,14 @@ def find_list(source: Source, settings: RestSettings, path: str, params: dict[st
     from dlt.sources.helpers import requests
     from dlt.sources.helpers.rest_client.detector import find_response_page_data
 
+    from extract.sources.certificate import CertificateError
     from extract.sources.rest_api.pages import JSONClient, find_values
 
     client = JSONClient(source, settings, path, settings.attempts)
     try:
         response = client.get(path, params=params, allow_redirects=False)
+    except CertificateError as error:
+        raise ExtractError(error.advice(settings.prefix)) from error
     except requests.RequestException as error:
         raise ExtractError(f"expected an answer, got none ({type(error).__name__}); check the address") from error
     document = client.parse(response)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from extract.declarations import Source
 from extract.scaffold.found import FILES, FoundColumn, FoundTable
-from extract.scaffold.yaml_text import WIDTH, described, plain_comment, scalar
+from extract.scaffold.yaml_text import WIDTH, described, plain_text, scalar
 
 # Words that are no column's name without quotes, on Redshift or on DuckDB.
 # https://docs.aws.amazon.com/redshift/latest/dg/r_pg_keywords.html
@@ -81,8 +81,8 @@ def declaration(source: Source, table: FoundTable) -> str:
         lines = [f"\n          {word}: {flow(value)}" for word, value in table.endpoint.items()]
         words = [f"endpoint:{''.join(lines)}" if word.startswith("endpoint:") else word for word in words]
         extract = "\n        ".join(["extract:", *words])
-    reason = textwrap.indent(textwrap.fill(table.reason, 94), "      # ")
-    description = described(plain_comment(table.comment) or f"{table.what}.", 8)
+    reason = textwrap.indent(textwrap.fill(plain_text(table.reason), 94), "      # ")
+    description = described(plain_text(table.comment) or f"{table.what}.", 8)
     columns = "".join(source_column(column) for column in table.columns)
     if table.appends:
         columns += "- name: _deleted\n  description: \"{{ doc('deleted_key') }}\"\n"
@@ -171,7 +171,7 @@ def bronze_entry(table: FoundTable, name: str) -> str:
 
 def silver_entry(table: FoundTable, name: str) -> str:
     """Returns the entry of the silver model in its YAML, with the contract."""
-    comment = plain_comment(table.comment)
+    comment = plain_text(table.comment)
     text = comment or f"{table.what}, the rows that the source has."
     columns = "".join(model_column(column, table.key, ("unique", "not_null"), typed=True) for column in table.columns)
     load = LOAD_COLUMNS.replace("load_id') }}\"\n", "load_id') }}\"\n  data_type: varchar(64)\n")
@@ -214,7 +214,7 @@ def description(column: FoundColumn, indent: int) -> str:
         return "description: The file that contained the row."
     if column.name == "_file_date":
         return "description: The date in the name of the file's folder."
-    return described(plain_comment(column.comment) or column.origin, indent)
+    return described(plain_text(column.comment) or column.origin, indent)
 
 
 def sql_name(name: str) -> str:

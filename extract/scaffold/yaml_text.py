@@ -1,6 +1,5 @@
 """YAML files edited as text, so that comments, order and layout of everything else stay as a person wrote them."""
 
-import json
 import re
 import textwrap
 from collections.abc import Sequence
@@ -144,12 +143,13 @@ def scalar(text: str, *, flow: bool = False) -> str:
         return text
     if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
         return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False)
+    quoted: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=len(text) * 12 + 2)
+    return quoted.rstrip("\n")
 
 
 def described(text: str, indent: int) -> str:
     """Returns `description:` with a text, folded if it is long. `indent` is the column of the key."""
-    words = " ".join(text.split())
+    words = plain_text(text)
     line = f"description: {scalar(words)}"
     if len(line) + indent <= WIDTH:
         return line
@@ -157,6 +157,10 @@ def described(text: str, indent: int) -> str:
     return "\n".join(["description: >", *(f"  {part}" for part in folded)])
 
 
-def plain_comment(text: str) -> str:
-    """Returns a comment of the source so that dbt does not read Jinja in it."""
-    return re.sub(r"\{(?=[{%#])", "{ ", " ".join(text.split()))
+def plain_text(text: str) -> str:
+    """Returns a text of the source on one line, in which dbt reads no Jinja and a browser no HTML.
+
+    Both may run code: the first in the next dbt command, the second in the docs.
+    """
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return re.sub(r"\{(?=[{%#])|<(?=[A-Za-z/!?])", r"\g<0> ", " ".join(printable.split()))

@@ -118,6 +118,8 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
     """
     from dlt.sources.helpers import requests
 
+    from extract.sources.certificate import CertificateError
+
     url = urljoin(api.url, table.path)
     asked = f"{table.full_name}: id {employee} ({url}?id={employee})"
     kept = "The last snapshot stays"
@@ -129,6 +131,8 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
             headers={"x-api-key": api.key} if api.key else None,
             allow_redirects=api.key is None,
         )
+    except CertificateError as error:
+        raise ExtractError(f"{asked}: {error.advice(table.source.settings)}. {kept}") from error
     except requests.RequestException as error:
         raise ExtractError(
             f"{asked}: expected a name, got no answer in {api.attempts} attempts of at most {api.timeout:g} s "

@@ -17,6 +17,8 @@ from requests.adapters import HTTPAdapter  # noqa: TID251  dlt's client brings n
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from extract.sources.certificate import certificate_error
+
 
 @dataclass(eq=False)
 class _Request:
@@ -94,6 +96,7 @@ class DeadlineAdapter(HTTPAdapter):
         Raises:
             CancelledError: if no answer is needed any more; it is not retried.
             ReadTimeout: if it is not whole in time.
+            CertificateError: if the server's certificate is not accepted; it is not retried.
             RequestException: as requests has it.
         """
         request = _this_thread.request = _Request()
@@ -111,6 +114,8 @@ class DeadlineAdapter(HTTPAdapter):
                 raise CancelledError from error
             if request.over:
                 raise ReadTimeout(f"no whole answer in {self.seconds:g} s") from error
+            if fault := certificate_error(error):
+                raise fault from error
             raise
         finally:
             timer.cancel()

@@ -15,6 +15,7 @@ from typing import Any
 from extract import interrupt
 from extract.declarations import Table
 from extract.errors import ExtractError, advice, causes
+from extract.transform.docs_page import PAGE, target_folder, write_page
 from extract.transform.lineage import Layers, Models, count_layers, find_models
 from extract.warehouse.targets import Warehouse
 
@@ -53,7 +54,7 @@ def build(
     full_refresh: bool = False,
     failed: Path | None = None,
 ) -> BuildResult:
-    """Runs `dbt source freshness`, `dbt build` and, if that succeeded, `dbt docs generate --static`.
+    """Runs `dbt source freshness`, `dbt build` and, if that succeeded, `dbt docs generate`.
 
     `failed` is the folder with the results of an earlier attempt that failed. With it, only the nodes that failed or
     were skipped are built, by `dbt retry`.
@@ -89,21 +90,17 @@ def write_docs(runner: Any) -> Path:
     Raises:
         DbtError: if dbt wrote no page.
     """
-    target, page = target_folder(), "static_index.html"
+    target = target_folder()
     with TemporaryDirectory(dir=target, prefix="docs-") as folder:
         # --no-compile: the page takes the compiled SQL from the manifest that the build has just written.
         shutil.copy(target / "manifest.json", folder)
-        invoke(runner, "docs", "generate", "--static", "--no-compile", "--target-path", str(Path(folder).absolute()))
-        if not (Path(folder) / page).is_file():  # a query of the catalog that fails raises nothing
+        invoke(runner, "docs", "generate", "--no-compile", "--target-path", str(Path(folder).absolute()))
+        if not (Path(folder) / "catalog.json").is_file():  # a query of the catalog that fails raises nothing
             raise DbtError("dbt docs generate: no docs were written; see logs/dbt.log")
-        for name in ("catalog.json", page):
+        write_page(Path(folder))
+        for name in ("catalog.json", PAGE):
             (Path(folder) / name).replace(target / name)
-    return target / page
-
-
-def target_folder() -> Path:
-    """Returns the folder where dbt leaves its results and the docs."""
-    return Path(os.environ.get("DBT_TARGET_PATH", "target"))
+    return target / PAGE
 
 
 def quiet() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.redshift.configuration import RedshiftClientConfiguration, RedshiftCredentials
 
 from extract.settings import RedshiftSettings
+from extract.warehouse.duckdb_files import FilesClient
 
 DLT_SETTINGS: dict[str, dict[str, Any]] = {
     "runtime": {
@@ -79,6 +80,7 @@ class DuckDb(KnownDestination, dlt.destinations.duckdb):
     """dlt's DuckDB destination."""
 
     destination_type = "dlt.destinations.duckdb"
+    client_class = FilesClient
 
 
 class Redshift(KnownDestination, dlt.destinations.redshift):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import boto3
 import hypothesis
 import pytest
 from redshift_connector.iam_helper import IamHelper
@@ -38,7 +39,8 @@ hypothesis.settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def no_known_credentials() -> None:
-    """Clears the credentials cache of Redshift's client: it would use those of one stand-in for the next one."""
+    """Clears the credentials that AWS's clients keep: they would use those of one stand-in for the next one."""
+    boto3.DEFAULT_SESSION = None
     IamHelper.credentials_cache.clear()
 
 

@@ -18,6 +18,7 @@ from extract.sql import literal
 STYLES = {
     "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres", "extra_float_digits": "1",
     "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s",
+    "standard_conforming_strings": "on",  # a backslash is a letter: the literals of queries rely on it
 }  # fmt: skip
 
 

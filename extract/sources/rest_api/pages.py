@@ -35,6 +35,7 @@ from extract.declarations import RestTable, Source
 from extract.errors import ExtractError, PassingError, redact
 from extract.rest_endpoint import START, auth_type, credentials, make_paginator
 from extract.settings import RestSettings
+from extract.sources.certificate import CertificateError
 from extract.sources.deadline import DeadlineAdapter, make_client
 from extract.sources.rest_api.values import from_json, shorten
 
@@ -188,6 +189,8 @@ def read_pages(
         client.what = what.format(number)
         try:
             page = next(pages)
+        except CertificateError as error:
+            raise ExtractError(f"{client.what}: {error.advice(settings.prefix)}. Nothing was loaded") from error
         except requests.RequestException as error:
             raise ExtractError(
                 f"{client.what}: expected an answer, got none in {client.attempts} attempts of at most "

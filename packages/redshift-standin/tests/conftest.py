@@ -15,6 +15,7 @@ from redshift_connector.iam_helper import IamHelper
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import Redshift, redshift
 from redshift_standin.server import RedshiftServer
+from redshift_standin.signatures import AccessKey
 
 __all__ = ["redshift"]
 
@@ -28,7 +29,8 @@ hypothesis.settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def no_cached_credentials() -> None:
-    """Clears the credentials that redshift_connector caches: it would use them for another stand-in."""
+    """Clears the credentials that AWS's clients keep: they would use those of one stand-in for the next one."""
+    boto3.DEFAULT_SESSION = None
     IamHelper.credentials_cache.clear()
 
 
@@ -56,7 +58,8 @@ def stand_in(
     postgres_server: PostgresServer, s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RedshiftServer]:
     """A stand-in of this test session."""
-    with RedshiftServer(postgres_server, tmp_path_factory.mktemp("redshift"), s3_endpoint) as server:
+    folder = tmp_path_factory.mktemp("redshift")
+    with RedshiftServer(postgres_server, folder, s3_endpoint, AccessKey.random()) as server:
         yield server
 
 

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from redshift_standin.copy import Column, Copy
-from redshift_standin.copy_files import chunks
+from redshift_standin.copy_files import S3, chunks
 from redshift_standin.errors import RedshiftError
 from redshift_standin.pytest_plugin import ROLE, Redshift
+from redshift_standin.signatures import AccessKey
 
 VENDA = "create table venda (id integer, dia date, valor double precision, obs varchar(10))"
 
@@ -120,8 +121,9 @@ def test_a_damaged_file_loads_nothing(redshift: Redshift) -> None:
 
 
 def test_an_s3_that_does_not_answer_is_an_error() -> None:
+    nowhere = S3("http://127.0.0.1:9", AccessKey.random())
     with pytest.raises(RedshiftError, match="S3ServiceException:"):
-        list(chunks(Copy("par", (), "landing", "x", "csv"), "http://127.0.0.1:9", [Column("a", "integer", key="a")]))
+        list(chunks(Copy("par", (), "landing", "x", "csv"), nowhere, [Column("a", "integer", key="a")]))
 
 
 def test_text_with_a_delimiter_has_no_quotes(redshift: Redshift) -> None:
@@ -287,8 +289,8 @@ def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
     }
     put(redshift, "big", bodies[form]())
     copy = Copy("big", (), redshift.bucket.name, "big", form)
-    endpoint = redshift.bucket.meta.client.meta.endpoint_url
-    sizes = [chunk.count(b"\n") for chunk in chunks(copy, endpoint, [Column("a", "integer", key="a")])]
+    s3 = S3(redshift.bucket.meta.client.meta.endpoint_url, AccessKey.random())
+    sizes = [chunk.count(b"\n") for chunk in chunks(copy, s3, [Column("a", "integer", key="a")])]
     assert (sum(sizes), max(sizes) <= 50_000) == (rows, True)
 
 

@@ -14,6 +14,7 @@ from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.server import RedshiftServer
+from redshift_standin.signatures import AccessKey
 
 Connect = Callable[..., redshift_connector.Connection]
 
@@ -211,7 +212,7 @@ def test_a_database_of_another_version_is_refused(redshift: Redshift, postgres_s
         try:
             with (
                 pytest.raises(StandInError, match="created by another version of it: remove it with `make clean`"),
-                RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, ""),
+                RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, "", AccessKey.random()),
             ):
                 pass
         finally:
@@ -232,10 +233,10 @@ def test_temporary_credentials_sign_in(
     redshift: Redshift, connect_like_dbt: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = redshift.server
-    with redshift_serverless.serve(server.temporary_login, server.host, server.port) as url:
+    key = AccessKey.random()
+    with redshift_serverless.serve(server.temporary_login, server.host, server.port, key) as url:
         for name, value in {
-            "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            **key.settings(), "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": url, "AWS_DEFAULT_REGION": "us-east-1",
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
         client = boto3.client("redshift-serverless")

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg2
 import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
@@ -45,6 +46,14 @@ class RedshiftTarget:
             self.set(patch, **settings)
             patch.chdir(ROOT)
             return dbtRunner().invoke([*command, "--quiet", *places])
+
+    def s3(self) -> Any:
+        """Returns a client of its S3 server."""
+        return boto3.client(
+            "s3", endpoint_url=self.environment["AWS_ENDPOINT_URL_S3"], region_name=self.environment["AWS_REGION"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )  # fmt: skip
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Runs a statement in a session of its own, signed in as the pipeline is; returns its rows."""

@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from redshift_standin import redshift_serverless
+from redshift_standin.signatures import AccessKey
 
 # The settings that come from the sandbox
 SANDBOX = (
@@ -73,12 +74,12 @@ def users() -> list[Any]:
         return cursor.fetchall()
 
 
-def run(plan: dict[str, Any], calls: str) -> list[int]:
-    """Runs the plan's commands one after another; returns their exit codes."""
+def run(plan: dict[str, Any], sign_in: dict[str, str], calls: str) -> list[int]:
+    """Runs the plan's commands one after another, each with its task's URL to sign in; returns their exit codes."""
     requests = []
     for task, command in plan["commands"]:
         deployed = {name: value for name, value in plan["environments"][task].items() if name not in SANDBOX}
-        deployed["AWS_ACCESS_KEY_ID"] = task  # identifies the task when it signs in
+        deployed["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"] = sign_in[task]
         requests.append(json.dumps({"task": task, "environment": {**os.environ, **deployed}, "command": command}))
     program = [sys.executable, str(Path(__file__).with_name("record_calls.py")), calls]
     scratch = {name: plan["environments"]["loader"][name] for name in ("HOME", "TMPDIR")}
@@ -93,8 +94,13 @@ if __name__ == "__main__":
     prepare(plan)
     set_up_database(plan["set_up"])
     place = os.environ["REDSHIFT_HOST"], int(os.environ["REDSHIFT_PORT"])
-    by_task = {task: values["REDSHIFT_USER"] for task, values in plan["environments"].items()}
-    with redshift_serverless.serve(lambda *_: plan["password"], *place, by_task) as url:
-        os.environ["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"] = url
-        codes = run(plan, sys.argv[2])
+    key = AccessKey(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    with ExitStack() as stack:
+        sign_in = {
+            task: stack.enter_context(
+                redshift_serverless.serve(lambda *_: plan["password"], *place, key, values["REDSHIFT_USER"])
+            )
+            for task, values in plan["environments"].items()
+        }
+        codes = run(plan, sign_in, sys.argv[2])
     sys.stdout.write(json.dumps({"codes": codes, "users": users()}))

@@ -40,6 +40,63 @@ def make(clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+ODD = "a b`touch X`$HOME$(shell touch Y)${shell touch W}$(touch V)'\";touch Z #\\\n&{{ x }} ç"
+"""What a shell or make would run or change, if one of them read it."""
+
+TARGETS = {
+    "run": "SANDBOX_SALES", "run-stepfunctions": "INPUT", "remove": "TABLE", "drop": "FILE", "run-aws": "INPUT",
+    "backfill": "FROM", "replay": "TABLE", "soak": "SOAK", "bench": "BENCH_ROWS", "extract": "WAREHOUSE_PATH",
+}  # fmt: skip
+TARGETS_OF_ADD = [("add", name) for name in ("SOURCE", "TABLE", "KIND", "KEY", "MODE", "NAME", "ONLY_RAW", "UPDATE")]
+
+
+NO_ARGUMENTS = ("SOAK", "BENCH_ROWS", "WAREHOUSE_PATH", "SANDBOX_SALES", "ONLY_RAW", "UPDATE")
+ONLY_TYPED = ("KIND", "KEY", "MODE", "NAME")
+
+
+@pytest.mark.parametrize("how", ["typed", "exported"])
+@pytest.mark.parametrize(("target", "name"), [*TARGETS.items(), *TARGETS_OF_ADD])
+def test_a_value_reaches_the_program_as_it_was_typed(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, target: str, name: str, how: str
+) -> None:
+    words = {"SOURCE": "s", "TABLE": "t", "FROM": "f", "TO": "t"} | ({name: ODD} if how == "typed" else {})
+    if how == "exported":
+        words.pop(name, None)
+        monkeypatch.setenv(name, ODD)
+    stub = f'#!/bin/sh\nprintf %s "${name}" > value\nprintf "%s\\0" "$@" > arguments\n'
+    (clone / ".venv" / "bin" / "python").write_text(stub)
+    before = {path.name for path in clone.iterdir()}
+    done = make(clone, "-o.venv/.bench", target, *map("=".join, words.items()))
+
+    assert done.returncode == 0, done
+    assert (clone / "value").read_text() == ODD
+    assert {path.name for path in clone.iterdir()} - before == {"value", "arguments"}
+    if name not in NO_ARGUMENTS and (how == "typed" or name not in ONLY_TYPED):
+        assert ODD in (clone / "arguments").read_text().split("\0")
+
+
+def test_programs_may_be_in_folders_of_any_name(clone: Path) -> None:
+    folder = clone / "my programs; touch X"
+    folder.mkdir()
+    for name, text in (("python3", 'echo "venv: $@"; exit 7'), ("check", 'echo "$TERRAFORM"')):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    (clone / "infra").mkdir()
+    (folder / "check").rename(clone / "infra" / "check")
+    for file in ("requirements/dev.txt", "packages/redshift-standin/pyproject.toml"):
+        (clone / file).parent.mkdir(parents=True)
+        (clone / file).touch()
+
+    done = make(clone, "-o.venv-infra/.ready", "infra-check", f"TERRAFORM={folder}/terraform")
+    assert done.stdout == f"{folder}/terraform\n"
+    done = subprocess.run(
+        ["make", ".venv/.ready", f"PYTHON={folder}/python3"],  # noqa: S607
+        cwd=clone, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("venv: -c import sys")
+    assert not (clone / "X").exists()
+
+
 def test_a_file_s_name_is_passed_on_as_it_was_typed(clone: Path) -> None:
     name = "a b`touch X`$HOME$(shell touch Y)'\";touch Z.parquet"
     done = make(clone, "drop", f"FILE={name}")

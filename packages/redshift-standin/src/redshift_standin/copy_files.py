@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -40,6 +41,7 @@ from redshift_standin.load_errors import (
     reason,
     scan_failure,
 )
+from redshift_standin.signatures import AccessKey
 
 _BATCH = 50_000  # rows
 _BUFFER = 1 << 20  # bytes
@@ -51,33 +53,41 @@ _NULL = r"\N"  # the default of NULL AS
 _Record = tuple[str, int, str, Sequence[str | None]]
 
 
+@dataclass(frozen=True)
+class S3:
+    """The S3 server that COPY reads from, and the key to read with."""
+
+    url: str
+    key: AccessKey
+
+
 def stdin_statement(copy: Copy, columns: Sequence[Column]) -> str:
     """Returns the COPY statement of PostgreSQL that reads the chunks."""
     names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
     return f"copy {copy.table} ({names}) from stdin" + (" (format csv)" if copy.format == "parquet" else "")
 
 
-def chunks(copy: Copy, endpoint: str, columns: Sequence[Column]) -> Iterator[bytes]:
+def chunks(copy: Copy, s3: S3, columns: Sequence[Column]) -> Iterator[bytes]:
     """Yields the rows of the files for `stdin_statement`, one chunk per batch.
 
     Raises:
         RedshiftError: a file is missing, or S3 does not answer.
         LoadError: a file is not of the format, or a row cannot be loaded into the columns.
     """
-    s3 = _client(endpoint)
+    client = _client(s3)
     try:
         if copy.format == "parquet":
-            for url, body in _files(copy, s3):
+            for url, body in _files(copy, client):
                 yield from _parquet(copy, url, body, columns)
             return
-        records = _records(copy, s3, columns)
+        records = _records(copy, client, columns)
         while batch := list(islice(records, _BATCH // 10)):
             yield "".join(_line(values) for _, _, _, values in batch).encode()
     except BotoCoreError as error:  # no answer, or an incomplete one
         raise RedshiftError("XX000", f"S3ServiceException:{error}") from error
 
 
-def load_error(copy: Copy, endpoint: str, columns: Sequence[Column], rejection: Rejection) -> RedshiftError:
+def load_error(copy: Copy, s3: S3, columns: Sequence[Column], rejection: Rejection) -> RedshiftError:
     """Returns Redshift's error for a record that PostgreSQL refused; reads the files again up to that record."""
     column = next((column for column in columns if column.name == rejection.column), Column(rejection.column))
     code, words = reason(column, rejection.value, rejection.sqlstate)
@@ -87,18 +97,18 @@ def load_error(copy: Copy, endpoint: str, columns: Sequence[Column], rejection: 
             f"{words} in column {column.name}",
             LoadErrorDetail(prefix, NO_LINE, column, code, words, raw_value=rejection.value),
         )
-    records = _records(copy, _client(endpoint), columns)
+    records = _records(copy, _client(s3), columns)
     url, line, raw, _ = next(islice(records, rejection.record - 1, None))
     return load_failure(copy.table, LoadErrorDetail(url, line, column, code, words, raw, rejection.value))
 
 
-def _client(endpoint: str) -> Any:
+def _client(s3: S3) -> Any:
     return boto3.client(
         "s3",
-        endpoint_url=endpoint,
+        endpoint_url=s3.url,
         region_name="us-east-1",
-        aws_access_key_id="copy",
-        aws_secret_access_key="copy",  # noqa: S106 - moto accepts any
+        aws_access_key_id=s3.key.id,
+        aws_secret_access_key=s3.key.secret,
         config=Config(retries={"max_attempts": 0}),  # it is on this machine
     )
 

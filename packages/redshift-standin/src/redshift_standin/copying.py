@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from redshift_standin import copy_files
 from redshift_standin.copy import Column, Copy, describe_query, parse, target_columns
+from redshift_standin.copy_files import S3
 from redshift_standin.errors import RedshiftError, internal_error
 from redshift_standin.load_errors import parse_rejection
 from redshift_standin.protocol import error_fields
@@ -13,7 +14,7 @@ from redshift_standin.upstream import Upstream
 _GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
 
-async def run(sql: str, upstream: Upstream, s3_endpoint: str) -> bytes:
+async def run(sql: str, upstream: Upstream, s3: S3) -> bytes:
     """Runs a COPY statement; returns the body of its CommandComplete.
 
     Raises:
@@ -23,11 +24,11 @@ async def run(sql: str, upstream: Upstream, s3_endpoint: str) -> bytes:
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
     async with upstream.exclusive() as answers:
         await upstream.send(b"Q", copy_files.stdin_statement(copy, columns).encode() + b"\0", own=True)
-        return await _stream(copy, columns, upstream, answers, s3_endpoint)
+        return await _stream(copy, columns, upstream, answers, s3)
 
 
 async def _stream(
-    copy: Copy, columns: Sequence[Column], upstream: Upstream, answers: asyncio.Queue[tuple[bytes, bytes]], s3: str
+    copy: Copy, columns: Sequence[Column], upstream: Upstream, answers: asyncio.Queue[tuple[bytes, bytes]], s3: S3
 ) -> bytes:
     unreadable: RedshiftError | None = None
     tag = b""

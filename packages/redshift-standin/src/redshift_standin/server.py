@@ -1,4 +1,4 @@
-"""The stand-in as a server on this machine: `with RedshiftServer(postgres, folder, s3_endpoint) as server: …`."""
+"""The stand-in as a server on this machine: `with RedshiftServer(postgres, folder, s3_url, key) as server: …`."""
 
 import asyncio
 import hashlib
@@ -14,11 +14,13 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
+from redshift_standin.copy_files import S3
 from redshift_standin.errors import StandInError
 from redshift_standin.history import History
 from redshift_standin.late_views import LateViews
 from redshift_standin.names import Names
 from redshift_standin.postgres import PostgresServer
+from redshift_standin.signatures import AccessKey
 from redshift_standin.wire import Backend, Session
 
 DATABASE = "dev"
@@ -34,6 +36,8 @@ _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as r
 class RedshiftServer:
     """Serves while entered, on a free port of 127.0.0.1; its certificate is for localhost.
 
+    COPY reads from the S3 server at `s3_url`, and signs with `key`.
+
     Attributes:
         port: the port.
         ca_bundle: the file of the CA that clients with verify-full need.
@@ -45,9 +49,9 @@ class RedshiftServer:
 
     host = "localhost"
 
-    def __init__(self, postgres: PostgresServer, folder: Path, s3_endpoint: str) -> None:
+    def __init__(self, postgres: PostgresServer, folder: Path, s3_url: str, key: AccessKey) -> None:
         self._postgres = postgres
-        self._s3_endpoint = s3_endpoint
+        self._s3 = S3(s3_url, key)
         self.ca_bundle, self._key = certificate(folder)
         self.password = ""
         self.port = 0
@@ -138,7 +142,7 @@ class RedshiftServer:
             cursor.execute("select oid::int, typname from pg_type where typname = any(%s)", [list(_TYPES)])
             ids = {type_id: _TYPES[name] for type_id, name in cursor.fetchall()}
         settings = self._postgres.settings(DATABASE)
-        return Backend(settings.host, settings.port, self._s3_endpoint, ids)
+        return Backend(settings.host, settings.port, self._s3, ids)
 
     def _serve(self, ready: threading.Event) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

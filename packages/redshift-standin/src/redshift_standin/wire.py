@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from redshift_standin import copying
 from redshift_standin.copy import is_copy
+from redshift_standin.copy_files import S3
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
 from redshift_standin.history import Executed, History
 from redshift_standin.late_views import LateViews
@@ -57,11 +58,11 @@ _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it h
 
 @dataclass(frozen=True)
 class Backend:
-    """The PostgreSQL server, and the S3 endpoint that COPY reads from."""
+    """The PostgreSQL server, and the S3 that COPY reads from."""
 
     host: str
     port: int
-    s3_endpoint: str
+    s3: S3
     type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
 
 
@@ -296,7 +297,7 @@ class Session:
     async def _copy(self, sql: str) -> bytes:
         executed = self._describe(sql)
         try:
-            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3_endpoint)
+            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3)
         except LoadError as error:
             self._history.add(executed, self._names.whole(error.message), error.detail)
             raise

@@ -16,11 +16,13 @@ import pytest
 from extract.errors import ExtractError
 from extract.reading import Limits
 from extract.settings import read_settings
-from extract.sources.api import ApiRead
+from extract.sources.api import UNKNOWN_ID, ApiRead
 from extract.sources.parquet.read import ParquetRead
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
-from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET
+from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET, POSTGRES
+from tests.python.helpers.https_server import https_server
+from tests.python.helpers.own_project import declare_in
 from tests.python.helpers.world import World
 
 DAY = "2024-02-01/categoria.parquet"
@@ -33,6 +35,8 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 NOT_UTF8 = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
+
+
 WHOLE = parquet_bytes(pa.table({"id": [1], "nome_categoria": ["x"]}))
 
 
@@ -520,3 +524,34 @@ def test_a_warehouse_that_is_locked_by_another_process(world: World) -> None:
     assert outcome.code != 0
     assert f"PID {holder.pid}" in outcome.output
     assert world.run("parquet").code == 0
+
+
+def test_a_backslash_at_the_source_is_a_letter_whatever_its_database_says(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, name = world.environment["SOURCE_POSTGRES_DATABASE"], r"v\' or true; --"
+    world.execute(f'alter database "{database}" set standard_conforming_strings = off')
+    world.execute(f'create table public."{name}" (id integer); insert into public."{name}" values (7)')
+    declare_in(tmp_path, POSTGRES, {"v": {"mode": "full", "relation": f'"{name}"'}})
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(tmp_path))
+    outcome = world.run()
+
+    assert outcome.code == 0, outcome.output
+    assert world.query("select id from raw_postgres.v") == [(7,)]
+
+
+def test_a_certificate_that_is_not_accepted_is_named_at_once(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with https_server(tmp_path / "tls", UNKNOWN_ID.encode()) as (url, bundle):
+        monkeypatch.setenv("EMPLOYEES_API_URL", url)
+        refused = world.run("api")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        accepted = world.run("api")
+
+    assert refused.code == accepted.code == 1
+    assert (
+        "the certificate of its server is not accepted: self-signed certificate. Check the host in" in refused.words
+    )
+    assert "EMPLOYEES_API_URL, or set REQUESTS_CA_BUNDLE to a file with the CAs to trust" in refused.words
+    assert "no name at all" in accepted.words

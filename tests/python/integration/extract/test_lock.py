@@ -21,7 +21,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from extract.errors import ExtractError
 from extract.warehouse import lock
 from extract.warehouse.lock import EXPIRY, S3Lock, file_lock, holder, s3_lock
-from sandbox.aws.s3 import KEYS, serve
+from redshift_standin.signatures import AccessKey
+from sandbox.aws.s3 import serve, settings
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.world import World
 
@@ -66,14 +67,15 @@ def test_reading_needs_no_lock(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(tmp_path_factory.mktemp("s3")) as url:
-        yield url
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    key = AccessKey.random()
+    with serve(tmp_path_factory.mktemp("s3"), key) as url:
+        yield settings(key) | {"AWS_ENDPOINT_URL_S3": url}
 
 
 @pytest.fixture
-def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in (KEYS | {"AWS_ENDPOINT_URL_S3": s3}).items():
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in s3.items():
         monkeypatch.setenv(name, value)
     yield
     boto3.resource("s3").Bucket("landing").objects.all().delete()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -226,3 +227,18 @@ def test_nothing_is_left_in_the_working_folder(world: World) -> None:
     world.run()
 
     assert list((world.warehouse.parent / "work").iterdir()) == []
+
+
+def test_the_work_folder_may_have_any_name(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXTRACT_WORK", str(tmp_path / "o'work $(touch X) [1] *?#"))
+    assert world.run("parquet").code == 0
+    assert world.query("select count(*) from raw_parquet.categoria") == [(2,)]
+
+
+def test_a_work_folder_that_dlt_takes_for_a_pattern_is_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTRACT_WORK", str(tmp_path / "100%d"))
+    outcome = world.run("parquet")
+    assert outcome.code == 2
+    assert "EXTRACT_WORK: expected a folder without % in its whole path, got" in outcome.output

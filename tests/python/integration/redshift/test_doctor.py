@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from s3fs import S3FileSystem
 
@@ -53,8 +52,8 @@ def postgres(redshift: RedshiftTarget, sql: str) -> list[tuple[Any, ...]]:
 
 def everything(redshift: RedshiftTarget) -> tuple[Any, ...]:
     """Returns the schemas of the warehouse and the objects of the landing."""
-    s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
-    return postgres(redshift, "select nspname from pg_namespace"), s3.list_objects_v2(Bucket=LANDING).get("Contents")
+    objects = redshift.s3().list_objects_v2(Bucket=LANDING).get("Contents")
+    return postgres(redshift, "select nspname from pg_namespace"), objects
 
 
 def test_all_checks_pass_and_nothing_is_changed(redshift: RedshiftTarget, examine: Examine) -> None:
@@ -198,7 +197,7 @@ def test_a_landing_that_is_missing_or_of_another_target(redshift: RedshiftTarget
     assert "s3://nowhere/landing" in missing.found
     assert "check LANDING_URL" in missing.found
 
-    s3 = boto3.client("s3", endpoint_url=redshift.environment["AWS_ENDPOINT_URL_S3"])
+    s3 = redshift.s3()
     mark = b'{"target": "dev", "host": "dev.example", "database": "dev"}'
     s3.put_object(Bucket=LANDING, Key="landing/_target.json", Body=mark)
     foreign = examine()["landing"]

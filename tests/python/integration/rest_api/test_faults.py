@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from extract.errors import ExtractError
+from tests.python.helpers.https_server import https_server
 from tests.python.helpers.orders_api import Answer, Request
 from tests.python.integration.rest_api.conftest import Team, order
 
@@ -208,3 +210,16 @@ def test_one_page_without_a_word_of_the_next_is_doubtful(team: Team) -> None:
     team.declare({"params": None, "paginator": {"type": "json_link", "next_url_path": "proxima"}})
     team.api.respond = lambda _: Answer(json.dumps({"dados": [order(1)], "next": "/v1/pedidos?p=2"}))
     assert "one page was read, and next_url_path proxima finds nothing in it" in team.run().output
+
+
+def test_a_certificate_that_is_not_accepted_is_named(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.declare()
+    with https_server(tmp_path / "tls", b"{}") as (url, _):
+        monkeypatch.setenv("PEDIDOS_API_URL", url.rstrip("/"))
+        outcome = team.run()
+
+    assert outcome.code == 1
+    assert "the certificate of its server is not accepted: self-signed certificate" in outcome.words
+    assert "Check the host in PEDIDOS_API_URL, or set REQUESTS_CA_BUNDLE" in outcome.words

@@ -54,6 +54,35 @@ def test_every_table_of_two_schemas_is_added_and_every_value_is_the_sources(team
     team.run("sqlfluff", "lint", "--disable-progress-bar", "models")
 
 
+HOSTILE = r"""
+create table cliente (
+    id integer primary key, "{{ 1 / 0 }}" text, "</script>" text, "x'; drop table cliente; --" text,
+    "../$(id)`id`" text
+);
+insert into cliente values (1, '{{ 1 / 0 }}', '</script>', '; drop table cliente; --', '$(id)');
+comment on table cliente is E'{% raw %}\n</script><img src=x onerror=alert(1)>\x1b[31m';
+comment on column cliente.id is '{{ 1 / 0 }} {# "';
+create table "{{ 1 / 0 }}" (id integer primary key);
+create table "token: x" (id integer primary key);
+"""
+
+
+@pytest.mark.slow
+def test_names_and_comments_of_the_source_are_no_code(team: Team) -> None:
+    team.execute(HOSTILE)
+    said = " ".join(team.extract("add", "postgres", "public.*", code=1).split())
+    assert 'Table public."{{ 1 / 0 }}": not added: postgres._1_0: relation: expected a plain value, got Jinja' in said
+    assert 'Table public."token: x": not added: postgres.token_x: relation: found a secret' in said
+    team.extract("run", "--build")  # dbt evaluates no 1 / 0
+
+    assert comparable(
+        team.loaded("select id, _1_0, script, x_drop_table_cliente, id_id from silver.cliente")
+    ) == comparable(team.at_source("select * from cliente"))
+    page = team.read("target/static_index.html")
+    assert "<img src=x" not in page
+    assert page.count("</script>") == 1  # dbt's own
+
+
 ONE = "create table cliente (id integer primary key, nome text, antigo date, saldo integer);"
 
 
