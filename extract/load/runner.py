@@ -27,6 +27,7 @@ from extract.retry import retried
 from extract.settings import Settings
 from extract.sql import literal
 from extract.types import BYTES_PER_CHARACTER
+from extract.visible import visible
 from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse
 
@@ -456,13 +457,18 @@ RUNS_LENGTHS = {  # in bytes; `error` has no bound
 }  # fmt: skip
 
 
+def as_recorded(value: Any) -> Any:
+    """Returns a field as it is recorded: no warehouse has NUL or halves of surrogate pairs in a text."""
+    return visible(value) if isinstance(value, str) else value
+
+
 def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
     """Appends the runs to `ops.extract_runs`."""
     if not runs:
         return
     import dlt
 
-    rows = [{name: getattr(run, name, run_id) for name in RUNS_SCHEMA.names} for run in runs]
+    rows = [{name: as_recorded(getattr(run, name, run_id)) for name in RUNS_SCHEMA.names} for run in runs]
     table = pa.Table.from_pylist(rows, schema=RUNS_SCHEMA)
     lengths: dict[str, Any] = {
         name: {"data_type": "text", "precision": length} for name, length in RUNS_LENGTHS.items()
