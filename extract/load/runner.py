@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
-from extract.errors import ExtractError, NotRecordedError, causes, reason
+from extract.errors import ExtractError, NotRecordedError, causes, join_notes, reason
 from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
@@ -34,6 +34,8 @@ from extract.warehouse.targets import Warehouse
 log = logging.getLogger("extract")
 
 OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
+
+LONGEST_ERROR = 65_535 // 4  # characters: Redshift's longest text has 65,535 bytes
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ def load(
         set_aside=len(notes),
         watermark=reading.watermark,
         load_id=load_id,
-        error="; ".join(notes) or None,
+        error=join_notes(notes) or None,
     )
 
 
@@ -452,14 +454,14 @@ RUNS_SCHEMA = pa.schema(
     ]
 )
 
-RUNS_LENGTHS = {  # in bytes; `error` has no bound
+RUNS_LENGTHS = {  # in bytes; `error` is as long as a text can be
     "run_id": 80, "source": 40, "table_name": 127, "mode": 40, "status": 40, "watermark": 255, "load_id": 64,
 }  # fmt: skip
 
 
 def as_recorded(value: Any) -> Any:
-    """Returns a field as it is recorded: no warehouse has NUL or halves of surrogate pairs in a text."""
-    return visible(value) if isinstance(value, str) else value
+    """Returns a field as it is recorded: a text has no NUL and no half of a surrogate pair, and is not too long."""
+    return visible(value)[:LONGEST_ERROR] if isinstance(value, str) else value
 
 
 def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:

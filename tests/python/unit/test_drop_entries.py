@@ -1,6 +1,7 @@
 """Odd entries of a drop, such as links, pipes and names that are no text: one dead letter each; the others load."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from io import BufferedReader
 from pathlib import Path
 
 import fsspec
@@ -221,6 +223,53 @@ def test_a_link_that_replaces_a_file_after_the_listing_is_not_followed(
     found = read(drop)
     assert found.files == ["2024-01-01/pedido.parquet"]
     assert found.notes[0].startswith(f"parquet: {DAY}/pedido.parquet: cannot be read: ")
+
+
+# Many files
+
+
+def test_a_file_whose_size_and_times_are_the_same_is_not_read_again(
+    drop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SETTLED", -1)  # as if the files were older
+    file = put(drop / DAY / "pedido.parquet", parquet(2))
+    put(drop / "2024-03-01/pedido/a.parquet", parquet(3))
+    put(drop / "2024-03-01/pedido/b.parquet", parquet(4))
+    state = read(drop).state
+    opened: list[str] = []
+    read_file = store.Folder.open
+
+    def note(folder: store.Folder, path: str) -> BufferedReader:
+        opened.append(path)
+        return read_file(folder, path)
+
+    monkeypatch.setattr(store.Folder, "open", note)
+    assert read(drop, state).files == []
+    assert opened == []
+
+    times = file.stat()
+    file.write_bytes(parquet(9))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # as `cp -p` does
+    again = read(drop, state)
+    assert again.files == [f"{DAY}/pedido.parquet"]
+    assert set(opened) == {f"{DAY}/pedido.parquet"}
+
+    opened.clear()
+    (drop / "2024-03-01/pedido/b.parquet").unlink()
+    assert read(drop, again.state).files == ["2024-03-01/pedido/a.parquet"]
+
+
+def test_a_file_that_has_just_changed_is_compared_by_its_content(drop: Path) -> None:
+    state = read(drop).state
+    assert "stamp" not in state["files"]["2024-01-01/pedido.parquet"]
+    put(drop / "2024-01-01/pedido.parquet", parquet(9))
+    assert read(drop, state).files == ["2024-01-01/pedido.parquet"]
+
+
+def test_a_state_of_an_earlier_release_is_not_read_again(drop: Path) -> None:
+    digest = hashlib.sha256((drop / "2024-01-01/pedido.parquet").read_bytes()).hexdigest()
+    known = {"2024-01-01/pedido.parquet": {"fingerprint": digest, "rows": 1}}
+    assert read(drop, {"files": known}).files == []
 
 
 # Names

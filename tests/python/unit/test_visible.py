@@ -19,7 +19,7 @@ from rich.panel import Panel
 from extract import __main__, logs, report
 from extract.checks.audit import Comparison
 from extract.checks.check import Check
-from extract.errors import ExtractError
+from extract.errors import ExtractError, join_notes
 from extract.load import runner
 from extract.load.runner import TableRun
 from extract.logs import VisibleConsole, configure_logging
@@ -147,5 +147,14 @@ def test_in_the_record_of_a_run() -> None:
         def pipeline(self, *_names: str) -> Pipeline:
             return Pipeline()
 
-    runner.record([replace(FAILED, error=f"{HOSTILE}\0", watermark="\x1b")], "run", Warehouse())  # type: ignore[arg-type]
-    assert (recorded[0]["error"].to_pylist(), recorded[0]["watermark"].to_pylist()) == ([f"{SHOWN}\\x00"], ["\\x1b"])
+    runs = [replace(FAILED, error=f"{HOSTILE}\0", watermark="\x1b"), replace(FAILED, error="€\0" * 65_535)]
+    runner.record(runs, "run", Warehouse())  # type: ignore[arg-type]
+    errors = recorded[0]["error"].to_pylist()
+    assert (errors[0], recorded[0]["watermark"].to_pylist()[0]) == (f"{SHOWN}\\x00", "\\x1b")
+    assert 20_000 < len(errors[1].encode()) <= 65_535  # a Redshift text's most bytes
+
+
+def test_a_great_many_notes_are_counted() -> None:
+    notes = [f"note {number}" for number in range(50_000)]
+    assert join_notes(notes[:20]) == "; ".join(notes[:20])
+    assert join_notes(notes).endswith("; note 19; and 49,980 more")
