@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from deploy import execution, image, logs, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 from deploy.sources import declared_sources, read_secrets
+from extract.logs import VisibleConsole
 
 DESCRIPTION = """\
 Deploys the pipeline to AWS and works with the deployment. docs/guide/aws.md starts at an empty account."""
 
 LOGS_SINCE = timedelta(hours=1)
 
-console = Console(highlight=False, soft_wrap=True)
+console = VisibleConsole(highlight=False, soft_wrap=True)
 
 
 def parser() -> argparse.ArgumentParser:

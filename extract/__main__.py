@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from extract import interrupt
 from extract.errors import ExtractError, NotRecordedError, reason
 from extract.options import parser
+from extract.visible import visible_lines
 
 STOPPED = "stopped; run again to continue"
 
@@ -37,13 +38,18 @@ def run_command(options: argparse.Namespace) -> int:
         interrupt.check(error)
         log.debug("traceback", exc_info=True)
         if isinstance(error, NotRecordedError):
-            print(f"error: {error}; data was loaded but not recorded; run again", file=sys.stderr)  # noqa: T201
+            print_error(f"{error}; data was loaded but not recorded; run again")
             return 1
         if isinstance(error, ExtractError):
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201  the log may not be configured yet
+            print_error(str(error))
             return 2
-        print(f"error: {reason('extract', error, redact.secrets)}", file=sys.stderr)  # noqa: T201
+        print_error(reason("extract", error, redact.secrets))
         return 1
+
+
+def print_error(text: str) -> None:
+    """Prints an error; the log may not be configured yet."""
+    print(f"error: {visible_lines(text)}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from extract.visible import visible
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ASSIGNMENT = re.compile(
     r"""(export\s+)?[A-Za-z_]\w*=('[^']*'|"([^"\\]|\\.)*"|\\.|[^\s'"\\;&|<>()`])*(\s+\#.*|\s*)""", re.ASCII
@@ -42,7 +44,7 @@ def main() -> int:
     file = Path(sys.argv[1])
     problems = list(find_problems(file.read_bytes()))
     for problem in problems:
-        print(f"{file}, {problem}", file=sys.stderr)  # noqa: T201
+        print(visible(f"{file}, {problem}"), file=sys.stderr)  # noqa: T201
     return 2 if problems else 0
 
 

@@ -1,9 +1,11 @@
 """Errors in words for the person who has to fix them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DAMAGED_FILE = "WAREHOUSE_PATH names a damaged file or one of another kind: move it away, then run again"
+
+MOST_NOTES = 20  # that are shown and recorded of one table
 
 # Errors of the warehouse, the landing and AWS, and what to do about them.
 ADVICE = (
@@ -88,6 +90,12 @@ def reason(what: str, error: BaseException, secrets: Iterable[str] = ()) -> str:
     ours = next((link for link in chain if isinstance(link, ExtractError)), None)
     text = str(ours) if ours else f"{what}: {type(chain[-1]).__name__}: {str(chain[-1]).strip()}{advice(chain)}"
     return " ".join(redact(text, secrets).split())
+
+
+def join_notes(notes: Sequence[str]) -> str:
+    """Returns notes in one text: of a great many, the first ones and how many more there are."""
+    more = [f"and {len(notes) - MOST_NOTES:,} more"] if len(notes) > MOST_NOTES else []
+    return "; ".join([*notes[:MOST_NOTES], *more])
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -1,21 +1,41 @@
-"""The log: words on a terminal, JSON lines elsewhere, and no secret in either."""
+"""The log: words on a terminal, JSON lines elsewhere, and neither a secret nor a control character in either."""
 
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.logging import RichHandler
+from rich.segment import Segment
+from rich.text import Text
+
+from extract import errors
+from extract.visible import visible, visible_lines
 
 log = logging.getLogger("extract")
-console = Console(highlight=False, soft_wrap=True)
+
+
+class VisibleConsole(Console):
+    """A console on which texts from outside cannot act: what it shows is escaped, its own codes are not."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Returns a text to be laid out; what is escaped takes its room."""
+        return super().render_str(visible_lines(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yields the pieces of what is shown."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible_lines(segment.text))
+
+
+console = VisibleConsole(highlight=False, soft_wrap=True)
 
 
 class Redact(logging.Filter):
-    """Redacts secrets in every record: its arguments, its fields and its traceback."""
+    """Redacts secrets in every record and escapes control characters: in its message, fields and traceback."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
@@ -33,13 +53,12 @@ class Redact(logging.Filter):
         return True
 
     def clean(self, value: Any) -> Any:
-        """Returns a text, or a value with texts in it, without the secrets."""
+        """Returns a text, or a value with texts in it, without the secrets and with control characters escaped."""
         if isinstance(value, str):
-            for secret in self.secrets:
-                value = value.replace(secret, "***")
-        elif isinstance(value, dict):
+            return visible_lines(errors.redact(value, self.secrets))
+        if isinstance(value, dict):
             return {key: self.clean(part) for key, part in value.items()}
-        elif isinstance(value, list | tuple):
+        if isinstance(value, list | tuple):
             return [self.clean(part) for part in value]
         return value
 
@@ -58,7 +77,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "data", {}),
         }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False, default=lambda value: visible(str(value)))
 
 
 def configure_logging(secrets: Iterable[str], *, debug: bool = False) -> None:

@@ -2,6 +2,9 @@
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
+
+from extract.visible import visible
 
 DESCRIPTION = """\
 Loads the sources into the raw schemas of the warehouse that DBT_TARGET names (default: local, a DuckDB file).
@@ -12,9 +15,17 @@ exit codes: 0 success; 1 a table, a file or a dbt node failed, the rest is done;
 130 stopped by Ctrl-C or SIGTERM: run again to continue"""
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors show control characters of an argument escaped."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints what is wrong with the arguments and exits."""
+        super().error(visible(message))
+
+
+def parser() -> Parser:
     """Returns the parser of the command line."""
-    main = argparse.ArgumentParser(
+    main = Parser(
         "python -m extract",
         description=DESCRIPTION,
         epilog=EXIT_CODES,

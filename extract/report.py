@@ -18,6 +18,7 @@ from extract.load.runner import Progress, TableRun
 from extract.logs import console, log, redact
 from extract.transform.build import BuildResult
 from extract.transform.lineage import Models
+from extract.visible import visible
 
 
 class LogProgress:
@@ -77,7 +78,7 @@ class TerminalProgress(LogProgress):
         rows = f"{run.rows_loaded:,} rows loaded" if run.status != "failed" else "[red]failed[/red]"
         self.bars.update(self.task, total=1, completed=1, rows=rows)
         if run.error:
-            self.bars.console.print(run.error, style="red", markup=False)
+            self.bars.console.print(visible(run.error), style="red", markup=False)
 
 
 @contextmanager
@@ -250,7 +251,7 @@ def print_table_run(run: TableRun, built: BuildResult | None) -> None:
     for line in [*wrap_parts(counts, console.width - 2), *wrap_parts(layers, console.width - 2)]:
         console.print(f"  {line}", markup=False)
     if run.error:
-        console.print(f"  {run.error}", style=color, markup=False)
+        console.print(f"  {visible(run.error)}", style=color, markup=False)
 
 
 def wrap_parts(parts: Iterable[str], width: int) -> Iterator[str]:

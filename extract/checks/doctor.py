@@ -17,7 +17,7 @@ from uuid import uuid4
 from extract import interrupt
 from extract.checks.check import Check
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, RestTable, Source
-from extract.errors import ExtractError, SettingsError, reason
+from extract.errors import ExtractError, SettingsError, join_notes, reason
 from extract.reading import Limits
 from extract.settings import ApiSettings, DropSettings, PostgresSettings, RestSettings, Settings, read_settings
 from extract.warehouse.targets import aws_environment, check_file
@@ -148,7 +148,7 @@ def drop(settings: Settings, source: Source, declarations: Declarations) -> Iter
         except ExtractError as error:
             yield Check(table.full_name, ok=False, found=str(error))
             continue
-        misplaced = "; ".join(f"{daily.place}: {fault}" for daily, fault in faults)
+        misplaced = join_notes([f"{daily.place}: {fault}" for daily, fault in faults])
         newest = max((daily.folder for daily in dates), default="none")
         files = sum(len(daily.files) for daily in dates)
         yield Check(table.full_name, not faults, misplaced or f"{files} files, the newest of {newest}")

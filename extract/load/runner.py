@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
-from extract.errors import ExtractError, NotRecordedError, causes, reason
+from extract.errors import ExtractError, NotRecordedError, causes, join_notes, reason
 from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
@@ -27,12 +27,15 @@ from extract.retry import retried
 from extract.settings import Settings
 from extract.sql import literal
 from extract.types import BYTES_PER_CHARACTER
+from extract.visible import visible
 from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
 
 OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
+
+LONGEST_ERROR = 65_535 // 4  # characters: Redshift's longest text has 65,535 bytes
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ def load(
         set_aside=len(notes),
         watermark=reading.watermark,
         load_id=load_id,
-        error="; ".join(notes) or None,
+        error=join_notes(notes) or None,
     )
 
 
@@ -451,9 +454,14 @@ RUNS_SCHEMA = pa.schema(
     ]
 )
 
-RUNS_LENGTHS = {  # in bytes; `error` has no bound
+RUNS_LENGTHS = {  # in bytes; `error` is as long as a text can be
     "run_id": 80, "source": 40, "table_name": 127, "mode": 40, "status": 40, "watermark": 255, "load_id": 64,
 }  # fmt: skip
+
+
+def as_recorded(value: Any) -> Any:
+    """Returns a field as it is recorded: a text has no NUL and no half of a surrogate pair, and is not too long."""
+    return visible(value)[:LONGEST_ERROR] if isinstance(value, str) else value
 
 
 def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
@@ -462,7 +470,7 @@ def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
         return
     import dlt
 
-    rows = [{name: getattr(run, name, run_id) for name in RUNS_SCHEMA.names} for run in runs]
+    rows = [{name: as_recorded(getattr(run, name, run_id)) for name in RUNS_SCHEMA.names} for run in runs]
     table = pa.Table.from_pylist(rows, schema=RUNS_SCHEMA)
     lengths: dict[str, Any] = {
         name: {"data_type": "text", "precision": length} for name, length in RUNS_LENGTHS.items()

@@ -7,6 +7,7 @@ from rich.table import Table as RichTable
 from extract import logs
 from extract.declarations import PostgresTable, Table, read_declarations
 from extract.scaffold.project import Project
+from extract.visible import visible
 
 HEADINGS = ("source", "table", "mode", "key", "relation", "bronze", "silver")
 
@@ -17,7 +18,7 @@ def list_tables(options: argparse.Namespace) -> int:  # noqa: ARG001  as every c
     rows = [row(table, project) for table in read_declarations().tables]
     if not logs.console.is_terminal:
         for cells in (HEADINGS, *rows):
-            print("\t".join(cells))  # noqa: T201  the console would replace the tabs
+            print("\t".join(map(visible, cells)))  # noqa: T201  the console would replace the tabs
         return 0
     shown = RichTable(*HEADINGS, box=None, pad_edge=False, header_style="bold")
     for cells in rows:

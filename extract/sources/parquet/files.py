@@ -7,35 +7,36 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-import fsspec
 import pyarrow.parquet as pq
 
 from extract.declarations import Source
 from extract.errors import ExtractError
 from extract.names import normalize
-
-REJECTED = "_rejected"
-UNFINISHED = "_temporary"  # in the folder of a table while Hadoop's committers, Spark's too, write to it
+from extract.sources.parquet.store import REJECTED, UNFINISHED, Entry, Store, open_store, split
+from extract.visible import visible
 
 
 @dataclass(frozen=True)
-class DropFile:
-    """A file found in the drop: its path below the drop."""
+class DropFile(Entry):
+    """A file found in the drop, or something else that is in the place of one."""
 
-    path: str
-    etag: str | None = None  # where the store has one
-
-    @property
+    @cached_property
     def parts(self) -> tuple[str, ...]:
         """The folders and the name of the file."""
-        return PurePosixPath(self.path).parts
+        return split(self.path)
+
+    @property
+    def folder(self) -> str:
+        """The folder of the date; `.` for a file beside the dates."""
+        return self.parts[0] if len(self.parts) > 1 else "."
 
     @property
     def is_parquet(self) -> bool:
@@ -52,14 +53,21 @@ class DropFile:
         """The path of what is a whole table: of the file, or of the table's folder."""
         return "/".join(self.parts[:2]) if self.is_part else self.path
 
-    @property
+    @cached_property
     def table(self) -> str:
         """The table's name: that of the file without its ending, or of the folder, as it is in raw."""
-        name = self.parts[1] if self.is_part else PurePosixPath(self.path).stem
+        name = self.parts[1] if self.is_part else PurePosixPath(self.parts[-1]).stem
         try:
             return normalize(name)
         except ValueError:
             return name
+
+    @cached_property
+    def entry_fault(self) -> str | None:
+        """What is wrong with the entry itself, wherever it is; None if nothing is."""
+        if not self.fault and visible(self.path) != self.path:
+            return "expected a name in UTF-8 without control characters; rename it"
+        return self.fault
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,12 @@ class DailyTable:
     @property
     def folder(self) -> str:
         """The folder of the date."""
-        return str(PurePosixPath(self.files[0].place).parent)
+        return self.files[0].folder
 
     @property
     def place(self) -> str:
-        """The path of its file; of several files that of the table, which is their folder's."""
-        return self.files[0].path if len(self.files) == 1 else f"{self.folder}/{self.table}"
+        """The path of its file, for people; of several files that of the table, which is their folder's."""
+        return visible(self.files[0].path if len(self.files) == 1 else f"{self.folder}/{self.table}")
 
     @property
     def day(self) -> date:
@@ -96,12 +104,22 @@ class DailyTable:
         return day
 
     @property
+    def stamp(self) -> str | None:
+        """What stays the same as long as the files and their contents do; None if that is not certain."""
+        stamps = [f"{file.path} {file.stamp}\n" for file in self.files if file.stamp]
+        if len(stamps) < len(self.files):
+            return None
+        return hashlib.sha256("".join(stamps).encode()).hexdigest()[:16]
+
+    @property
     def is_unfinished(self) -> bool:
         """True while a program is writing files of it."""
         return any(UNFINISHED in file.parts for file in self.files)
 
     def find_fault(self, declared: tuple[str, ...]) -> str | None:
         """Returns what is wrong with the places and names of the files; None if nothing is."""
+        if odd := next((file for file in self.files if file.entry_fault), None):
+            return f"{odd.entry_fault}{self.naming(odd)}"
         try:
             _ = self.day
         except ValueError:
@@ -124,15 +142,19 @@ class DailyTable:
 
     def naming(self, file: DropFile) -> str:
         """Returns the name of one of several files, to add to what is wrong with it."""
-        return f", got {'/'.join(file.parts[2:]) or file.path}" if len(self.files) > 1 else ""
+        return f", got {visible('/'.join(file.parts[2:]) or file.path)}" if len(self.files) > 1 else ""
 
 
 def group_files(files: Iterable[DropFile]) -> list[DailyTable]:
-    """Returns the files by date and table. A file beside the tables' that is no Parquet file stands alone."""
+    """Returns the files by date and table.
+
+    Beside the tables' files, what is no Parquet file stands alone, and so does an entry that is odd in itself: it
+    keeps no file out that is in order. In a table's folder it may be a part of the table.
+    """
     groups: defaultdict[tuple[str, str], list[DropFile]] = defaultdict(list)
     for file in files:
-        name = file.table if file.is_parquet or file.is_part else file.path
-        groups[str(PurePosixPath(file.place).parent), name].append(file)
+        belongs = file.is_part or (file.is_parquet and not file.entry_fault)
+        groups[file.folder, file.table if belongs else f"/{file.path}"].append(file)
     return [DailyTable(tuple(group)) for group in groups.values()]
 
 
@@ -141,14 +163,12 @@ class Drop:
     """The drop folder of a source, local or on S3."""
 
     source: Source
-    fs: Any  # fsspec has no types
-    root: str
+    store: Store
 
     @classmethod
     def open(cls, url: str, source: Source) -> "Drop":
         """Returns the drop at a folder or `s3://bucket/prefix`."""
-        fs, root = fsspec.core.url_to_fs(url)
-        return cls(source, fs, root.rstrip("/"))
+        return cls(source, open_store(url))
 
     def files(self) -> list[DropFile]:
         """Returns every file below the drop in the order of the paths, but what starts with `.` or `_`.
@@ -159,16 +179,13 @@ class Drop:
             ExtractError: if there is no such folder, or it cannot be listed.
         """
         setting = f"{self.source.settings}_DROP"
+        name, root = self.source.name, self.store.root
         try:
-            self.fs.invalidate_cache()
-            if not self.fs.isdir(self.root):
-                raise ExtractError(f"{self.source.name}: no folder {self.root}: expected the drop; check {setting}")
-            found = self.fs.find(self.root, detail=True)
+            return self._find()
+        except FileNotFoundError as error:
+            raise ExtractError(f"{name}: no folder {root}: expected the drop; check {setting}") from error
         except OSError as error:
-            raise ExtractError(
-                f"{self.source.name}: {self.root} cannot be listed: {error}; check {setting}"
-            ) from error
-        return self._to_files(found)
+            raise ExtractError(f"{name}: {root} cannot be listed: {error}; check {setting}") from error
 
     def files_of(self, day: date) -> list[DropFile]:
         """Returns the files of one date.
@@ -176,70 +193,69 @@ class Drop:
         Raises:
             OSError: if they cannot be listed.
         """
-        return self._to_files(self.fs.find(f"{self.root}/{day}", detail=True))
+        try:
+            return self._find(str(day))
+        except FileNotFoundError:
+            return []
 
-    def _to_files(self, found: Mapping[str, Mapping[str, Any]]) -> list[DropFile]:
-        paths = {
-            name[len(self.root) :].lstrip("/"): info
-            for name, info in found.items()
-            if not name.endswith("/")  # S3's console makes an object to show a folder
-        }
-        return [
-            DropFile(path, str(info.get("ETag", "")).strip('"') or None)
-            for path, info in sorted(paths.items())
-            if not is_hidden(PurePosixPath(path).parts)
-        ]
+    def _find(self, under: str = "") -> list[DropFile]:
+        files = (DropFile(**vars(entry)) for entry in self.store.find(under))
+        return sorted(files, key=lambda file: file.path)
 
     def fingerprint(self, daily: DailyTable) -> str:
         """Returns what identifies the content of a table on one date: of several files, their paths too."""
         contents = [self.fingerprint_file(file) for file in daily.files]
         if len(contents) == 1:
             return contents[0]
-        lines = [f"{file.path} {content}\n" for file, content in zip(daily.files, contents, strict=True)]
+        lines = [f"{visible(file.path)} {content}\n" for file, content in zip(daily.files, contents, strict=True)]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def fingerprint_file(self, file: DropFile) -> str:
         """Returns what identifies the content of a file: its ETag, or the SHA-256 of its content."""
-        if file.etag:
-            return file.etag
-        with self.fs.open(f"{self.root}/{file.path}") as stream:
+        if file.etag or file.fault:
+            return file.etag or str(file.fault)
+        with self.store.open(file.path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def size(self, file: DropFile) -> int:
         """Returns the file's size in bytes."""
-        return int(self.fs.size(f"{self.root}/{file.path}"))
+        return self.store.size(file.path)
 
     @contextmanager
     def parquet(self, file: DropFile, unit: Literal["us", "ns"] = "us") -> Iterator[pq.ParquetFile]:
         """Opens a file; its schema and metadata are read, its rows only when asked for."""
-        with self.fs.open(f"{self.root}/{file.path}") as stream, open_parquet(stream, unit) as parquet:
+        with self.store.open(file.path) as stream, open_parquet(stream, unit) as parquet:
             yield parquet
 
     def reject(self, daily: DailyTable, reason: str) -> str:
         """Copies the files to `_rejected/` with one JSON file that says why; returns the line for the run's report.
 
-        The copy's name has the content's fingerprint, so what stays in the drop is copied once. What cannot be copied
-        is only reported.
+        The copy's name has the content's fingerprint, so what stays in the drop is copied once. Of what is no file,
+        nothing is copied. What cannot be copied is only reported.
         """
         place = PurePosixPath(daily.place)
+        files = [file for file in daily.files if not file.fault]
         try:
             mark = hashlib.sha256(self.fingerprint(daily).encode()).hexdigest()[:8]
             if len(daily.files) == 1:
                 kept = f"{REJECTED}/{place.with_name(f'{place.stem}.{mark}{place.suffix}')}"
-                copies = {daily.files[0].path: kept}
+                copies = {file.path: kept for file in files}
             else:
                 kept = f"{REJECTED}/{place}.{mark}"
-                copies = {file.path: f"{kept}/{'/'.join(file.parts[1:])}" for file in daily.files}
-            if not self.fs.exists(f"{self.root}/{kept}.json"):
+                copies = {file.path: visible(f"{kept}/{'/'.join(file.parts[1:])}") for file in files}
+            if not self.store.exists(f"{kept}.json"):
                 for path, copy in copies.items():
-                    self.fs.makedirs(f"{self.root}/{copy}".rsplit("/", 1)[0], exist_ok=True)
-                    self.fs.copy(f"{self.root}/{path}", f"{self.root}/{copy}")
-                note = {"file": daily.place, "reason": reason, "rejected_at": datetime.now(UTC).isoformat()}
-                with self.fs.open(f"{self.root}/{kept}.json", "w", encoding="utf-8") as stream:
-                    json.dump(note, stream, ensure_ascii=False, indent=2)
+                    self.store.copy(path, copy)
+                note = {
+                    "file": daily.place,
+                    "reason": visible(reason),
+                    "rejected_at": datetime.now(UTC).isoformat(),
+                }
+                self.store.write(f"{kept}.json", json.dumps(note, ensure_ascii=False, indent=2).encode())
         except OSError as error:
             return f"{self.source.name}: {daily.place}: {reason} (not copied: {error})"
-        return f"{self.source.name}: {daily.place}: {reason} (copied to {kept})"
+        where = f"copied to {kept}" if copies else f"noted in {kept}.json"
+        return f"{self.source.name}: {daily.place}: {reason} ({where})"
 
 
 def open_parquet(stream: Any, unit: Literal["us", "ns"] = "us") -> pq.ParquetFile:
@@ -254,9 +270,3 @@ def open_parquet(stream: Any, unit: Literal["us", "ns"] = "us") -> pq.ParquetFil
 def has_int96(parquet: pq.ParquetFile) -> bool:
     """Returns whether a file has timestamps of 96 bits."""
     return any(parquet.schema.column(place).physical_type == "INT96" for place in range(len(parquet.schema)))
-
-
-def is_hidden(parts: tuple[str, ...]) -> bool:
-    """Returns whether a part of a path starts with `.` or `_`, but for what a program is writing for a table."""
-    hidden = [part for part in parts if part.startswith((".", "_"))]
-    return bool(hidden) and not (len(parts) > 2 and parts[2] == UNFINISHED and hidden[0] == UNFINISHED)

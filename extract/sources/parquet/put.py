@@ -3,16 +3,15 @@
 The file is checked first as the loader would check it, so that a wrong one is refused at once.
 """
 
-import posixpath
 import re
 from datetime import date
 from pathlib import Path
 
 from extract.declarations import Declarations, ParquetTable, Source
 from extract.errors import ExtractError
-from extract.places import writable
 from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files
 from extract.sources.parquet.read import ParquetRead
+from extract.sources.parquet.store import Folder
 
 
 def put_file(file: Path, drop: str, source: Source, day: date, declarations: Declarations) -> str:
@@ -29,10 +28,13 @@ def put_file(file: Path, drop: str, source: Source, day: date, declarations: Dec
         raise ExtractError(
             f"{file}: expected a file; copy a folder of files to <{source.settings}_DROP>/{day}/<table>/"
         )
+    if file.is_symlink():
+        raise ExtractError(f"{file}: expected a file, got a link to {file.readlink()}; give the file itself")
     if not file.is_file():
-        raise ExtractError(f"{file}: no such file; expected a Parquet file to put into the drop")
-    fs, root = writable(drop)
-    if not drop.startswith("s3://") and not fs.isdir(root):  # S3 has no folders
+        got = "no regular file" if file.exists() else "no such file"
+        raise ExtractError(f"{file}: expected a Parquet file to put into the drop, got {got}")
+    target = Drop.open(drop, source)
+    if isinstance(target.store, Folder) and not target.store.root.is_dir():  # S3 has no folders
         raise ExtractError(f"{drop}: no such folder; create it, or correct {source.settings}_DROP")
     tables = [table for table in declarations.select([source.name]).tables if isinstance(table, ParquetTable)]
     table = next((table for table in tables if table.name == DropFile(file.name).table), None)
@@ -41,17 +43,19 @@ def put_file(file: Path, drop: str, source: Source, day: date, declarations: Dec
         raise ExtractError(f"{file}: expected a file named after its table, {expected}, got {file.name}; rename it")
     try:
         read = ParquetRead(table, tuple(table.name for table in tables))
-        read.check(Drop.open(str(file.absolute().parent), source), DailyTable((DropFile(file.name),)))
+        read.check(Drop(source, Folder(file.absolute().parent)), DailyTable((DropFile(file.name),)))
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     # A name that starts with a digit has an underscore in raw, with which the loader would not read the file.
     path = f"{day}/{re.sub('^_(?=[0-9])', '', table.name)}.parquet"
-    for daily in group_files(Drop.open(drop, source).files_of(day)):
+    try:
+        found = target.files_of(day)
+    except NotADirectoryError as error:
+        raise ExtractError(f"{drop}: {error}; remove it. Nothing was put into the drop") from error
+    for daily in group_files(found):
         if daily.table == table.name and {one.path for one in daily.files} != {path}:
             raise ExtractError(
                 f"{drop}: {daily.place} is the table {table.name} on {day}, and would be a second one beside {path}; "
                 "remove it first. Nothing was put into the drop"
             )
-    place = posixpath.join(root, path)
-    fs.put_file(str(file), place)
-    return str(fs.unstrip_protocol(place))
+    return target.store.put(file, path)

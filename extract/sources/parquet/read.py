@@ -20,11 +20,13 @@ from extract.errors import ExtractError
 from extract.names import normalize
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
-from extract.sources.parquet.files import UNFINISHED, DailyTable, Drop, DropFile, group_files, has_int96
+from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files, has_int96
+from extract.sources.parquet.store import UNFINISHED
 from extract.sources.parquet.types import declared_type, fits, raw_type
 from extract.sources.parquet.values import add_problems, comparable, convert, finer_problem, problems, to_words
 from extract.types import characters
 
+FINGERPRINT = 32  # characters, 128 bits: on Redshift a table's whole state has at most 65,535 bytes
 LONGEST_PATH = 1024  # bytes, S3's limit for a key
 
 
@@ -39,7 +41,8 @@ class ParquetRead(OwnRead):
     def open(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  of every target
         """Gives the rows of the dates that were not read yet, or had other files.
 
-        `state["files"]` maps what was read, a file or the folder of a table, to its fingerprint and number of rows.
+        `state["files"]` maps what was read, a file or the folder of a table, to its fingerprint and number of rows,
+        and to its stamp: what still has the same one is not even read to compare its content.
         `rows_source` counts the rows of all dates that were ever loaded, each as it was last.
 
         Raises:
@@ -47,6 +50,7 @@ class ParquetRead(OwnRead):
         """
         drop = Drop.open(settings.of(self.table.source, DropSettings).url, self.table.source)
         seen: dict[str, dict[str, Any]] = dict(state.get("files", {}))
+        place_of = {place.split("/")[0]: place for place in seen}  # on each date
         dates, faults = self.choose(drop.files())
         notes = [drop.reject(daily, fault) for daily, fault in faults]
         fresh: list[DailyTable] = []
@@ -56,12 +60,17 @@ class ParquetRead(OwnRead):
                     hint = f"the next run tries again; remove {UNFINISHED} if no program writes any more"
                     notes.append(f"{drop.source.name}: {daily.place}: is being written; {hint}")
                     continue
-                fingerprint = drop.fingerprint(daily)
-                if seen.get(daily.place, {}).get("fingerprint") != fingerprint:
+                known, stamp = seen.get(daily.place, {}), daily.stamp
+                if stamp and known.get("stamp") == stamp:
+                    continue
+                fingerprint = drop.fingerprint(daily)[:FINGERPRINT]
+                if str(known.get("fingerprint"))[:FINGERPRINT] == fingerprint:
+                    rows = known["rows"]
+                else:
                     rows = self.check(drop, daily)
-                    seen = {place: value for place, value in seen.items() if not place.startswith(f"{daily.folder}/")}
-                    seen[daily.place] = {"fingerprint": fingerprint, "rows": rows}
+                    seen.pop(place_of.get(daily.folder, ""), None)
                     fresh.append(daily)
+                seen[daily.place] = {"fingerprint": fingerprint, "rows": rows} | ({"stamp": stamp} if stamp else {})
             except ExtractError as error:
                 notes.append(drop.reject(daily, str(error)))
             except OSError as error:

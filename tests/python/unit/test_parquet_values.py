@@ -1,5 +1,6 @@
 """Values of Parquet columns: which types fit a declaration, and which values are refused with which reason."""
 
+import io
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from tests.python.helpers.parquet_types import COLUMNS
 
 def check(drop: Drop, table: pa.Table, *columns: Column, key: tuple[str, ...] = (), **words: Any) -> str | None:
     """Returns why a file cannot be loaded, None if it can."""
-    with drop.fs.open(f"{drop.root}/t.parquet", "wb") as stream:
-        pq.write_table(table, stream, use_deprecated_int96_timestamps=words.pop("int96", False))
+    content = io.BytesIO()
+    pq.write_table(table, content, use_deprecated_int96_timestamps=words.pop("int96", False))
+    drop.store.write("t.parquet", content.getvalue())
     try:
         ParquetRead(ParquetTable("t", "files", PARQUET, key, columns, **words), ("t",)).check(
             drop, DailyTable((DropFile("t.parquet"),))

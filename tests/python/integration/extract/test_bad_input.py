@@ -1,11 +1,13 @@
 """Each fault of a source has a message, changes nothing that was loaded, and stops no other source."""
 
+import errno
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from io import BufferedReader
 from pathlib import Path
 
 import fsspec
@@ -18,6 +20,7 @@ from extract.reading import Limits
 from extract.settings import read_settings
 from extract.sources.api import UNKNOWN_ID, ApiRead
 from extract.sources.parquet.read import ParquetRead
+from extract.sources.parquet.store import Folder
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
 from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET, POSTGRES
@@ -405,20 +408,28 @@ def test_a_file_that_cannot_be_loaded_is_reported_and_stops_no_other(world: Worl
     ]
 
 
-def test_a_file_that_cannot_be_read_is_reported_and_stops_no_other(world: World) -> None:
+def test_a_file_that_cannot_be_read_is_reported_and_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.put("2024-03-01/categoria.parquet")
-    (world.drop / DAY).parent.mkdir()
-    (world.drop / DAY).symlink_to(world.drop / "nowhere")
-    outcome = world.run("parquet")
+    world.put(DAY)
+    read = Folder.open
+
+    def fail_once(folder: Folder, path: str) -> BufferedReader:
+        if path == DAY:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return read(folder, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Folder, "open", fail_once)
+        outcome = world.run("parquet")
 
     assert outcome.code == 1
-    assert f"parquet: {DAY}: cannot be read: [Errno 2] No such file or directory" in outcome.output
+    assert f"parquet: {DAY}: cannot be read: [Errno 5] Input/output error" in outcome.output
     assert outcome.status("parquet.categoria") == "partial"
     assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-03-01'") == [(2,)]
     assert not (world.drop / "_rejected").exists()
 
-    (world.drop / DAY).unlink()
-    world.put(DAY)
     assert world.run("parquet").code == 0
     assert world.query("select count(*) from raw_parquet.categoria where _file_date = '2024-02-01'") == [(2,)]
 

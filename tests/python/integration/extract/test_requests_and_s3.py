@@ -1,12 +1,15 @@
 """Requests in flight at the employees API; a drop and artifacts on S3."""
 
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import boto3
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
@@ -15,11 +18,13 @@ from extract.errors import ExtractError
 from extract.reading import Limits
 from extract.settings import ApiSettings, read_settings
 from extract.sources.api import ApiRead, walk
+from extract.sources.parquet.read import ParquetRead
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult
+from extract.visible import visible
 from sandbox.sources.api import NOT_CORRECT, Answer, serve
 from tests.python.helpers import PATIENCE
-from tests.python.helpers.declared import API, FUNCIONARIO
+from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET
 from tests.python.helpers.world import World
 
 
@@ -106,8 +111,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     }.items():
         monkeypatch.setenv(name, value)
     S3FileSystem.clear_instance_cache()  # an instance keeps the address of its first use
-    boto3.client("s3").create_bucket(Bucket="empresa")
-    yield "empresa"
+    bucket = f"empresa-{uuid4().hex}"  # moto's buckets outlive its server
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    yield bucket
     server.stop()
 
 
@@ -136,6 +142,41 @@ def test_a_drop_on_s3_is_read_like_a_folder(world: World, s3: str, monkeypatch: 
         ("2024-01-02/categoria/b.parquet", "b"),
         ("2024-02-01/categoria.parquet", "Sucos"),
     ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "2024-02-01/categoria [1].parquet",
+        "2024-02-01/categoria*.parquet",
+        "2024-02-01/categoria\x1b[31m.parquet",
+        "2024-02-01/categoria\u202e.parquet",
+        "2024-02-01/a%2F.. #+?&=é \\'\"`$(x){}.parquet ",
+        "2024-02-01/categoria/a?versionId=1.parquet",
+        "2024-02-01/categoria/\x07/a.parquet",
+        "2024-02-01//categoria.parquet",
+        "/2024-02-01/categoria.parquet",
+        "2024-02-01",
+    ],
+)
+def test_an_odd_key_is_one_dead_letter(s3: str, key: str) -> None:
+    bucket = boto3.resource("s3").Bucket(s3)
+    content = io.BytesIO()
+    pq.write_table(pa.table({"id": [1], "nome_categoria": ["x"]}), content)
+    for good in ("2024-01-01/categoria.parquet", "2024-03-01/categoria.parquet"):
+        bucket.put_object(Key=f"entrada/{good}", Body=content.getvalue())
+    bucket.put_object(Key=f"entrada/{key}", Body=b"odd")
+
+    settings = read_settings([PARQUET], {"PARQUET_DROP": f"s3://{s3}/entrada"})
+    with ParquetRead(CATEGORIA, ("categoria",)).open(settings, {}, Limits()) as reading:
+        files = {file for batch in reading.batches for file in batch["_file_path"].to_pylist()}
+
+    assert files == {"2024-01-01/categoria.parquet", "2024-03-01/categoria.parquet"}
+    (note,) = reading.notes
+    assert note.startswith(f"parquet: {visible(key)}: ")
+    kept = [item.key for item in bucket.objects.filter(Prefix="entrada/_rejected/")]
+    assert len(kept) == (0 if "versionId" in key else 2), note
+    assert all(map(str.isprintable, kept))
 
 
 def test_a_file_is_put_into_a_drop_on_s3(world: World, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
