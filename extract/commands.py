@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 from extract import interrupt, logs, report
@@ -13,7 +14,9 @@ from extract.checks.audit import audit, last_loads
 from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
 from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
+from extract.load.clock import check_clock, in_words
 from extract.load.fan_out import PlanRead, find_due_range
+from extract.load.redate import redate
 from extract.load.replay import NEXT_STEP, replay
 from extract.load.runner import Progress, TableRun, extract, read_state, reconcile
 from extract.reading import Read
@@ -154,6 +157,23 @@ def replay_loads(options: argparse.Namespace) -> int:
     return 0
 
 
+def redate_loads(options: argparse.Namespace) -> int:
+    """Gives loads from the future a time of now."""
+    sources = read_declarations().sources
+    with prepare(options, (), [source.dataset for source in sources], is_loaded=True) as (settings, warehouse):
+        if settings.redshift:
+            check_clock(settings)
+        redated = redate(sources, settings, warehouse)
+    for one in redated:
+        then = in_words(datetime.fromtimestamp(float(one.before), UTC))
+        logs.log.info("%s: load %s, of %s, is load %s now", one.table, one.before, then, one.after)
+    if redated:
+        logs.log.warning("%d loads redated; %s", len(redated), NEXT_STEP)
+    else:
+        logs.log.info("no load is from the future")
+    return 0
+
+
 def drop_file(options: argparse.Namespace) -> int:
     """Puts a file into the drop."""
     declared = read_declarations()
@@ -192,6 +212,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan_ranges,
     "range": load_range,
     "replay": replay_loads,
+    "redate": redate_loads,
     "drop": drop_file,
     "doctor": examine_setup,
 }
@@ -214,6 +235,8 @@ def prepare(
     with aws_environment(settings):
         if settings.redshift:
             landing.claim(settings)
+        if sources:
+            check_clock(settings)
         with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
             try:  # once, and not by each table
                 if not settings.redshift:

@@ -28,6 +28,10 @@ ADVICE = (
         "the AWS session has ended: sign in to AWS again, then run again",
     ),
     (
+        r"RequestTimeTooSkewed|Signature expired|Signature not yet current",
+        "AWS refuses this machine's clock: correct it, then run again",
+    ),
+    (
         r"NoCredentials|Unable to locate credentials",
         "no AWS identity: sign in to AWS, or give the task its role",
     ),

@@ -19,6 +19,7 @@ import pyarrow as pa
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
 from extract.errors import ExtractError, NotRecordedError, causes, reason
+from extract.load.clock import check_order
 from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
@@ -220,6 +221,7 @@ def load(
         state = {} if accepted else stored_state(pipeline, table)
         close_plan(read, state, warehouse)
         with read.open(settings, state, warehouse.limits) as reading:
+            check_order(table, warehouse)
             if accepted:
                 restart_table(table, warehouse)
                 pipeline.drop()  # its copy of what the warehouse no longer has
@@ -228,7 +230,6 @@ def load(
                 check_columns(table, reading, pipeline, warehouse.limits)
                 if isinstance(read, OwnRead):  # of the source's keys alone, any number may be gone
                     check_share(table, reading, settings.minimum_share, warehouse)
-                check_clock(table, warehouse)
             landed = Count()
             source = dlt_source(read, reading, landed, progress, warehouse.limits)
             info = pipeline.run(source, loader_file_format="parquet")
@@ -286,26 +287,6 @@ def compare_counts(read: Read, name: str, load_id: str, landed: int, warehouse: 
             warehouse.execute(f"update {dataset}._dlt_loads set status = 1 where load_id = {literal(load_id)}")
         raise ExtractError(
             f"{dataset}.{name}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
-        )
-
-
-def check_clock(table: Table, warehouse: Warehouse) -> None:
-    """Refuses to load while this machine's clock is behind the last load's: ids are times, and models rely on them.
-
-    Raises:
-        ExtractError: with both times.
-    """
-    if (table.dataset, "_dlt_loads") not in warehouse.tables():
-        return
-    ((last,),) = warehouse.query(
-        f"select max(load_id) from {table.dataset}._dlt_loads where schema_name = {literal(table.name)}"
-    )
-    now = datetime.now(UTC)
-    if last and now.timestamp() <= float(last):
-        raise ExtractError(
-            f"{table.full_name}: expected a clock that is ahead of the last load's time, "
-            f"{datetime.fromtimestamp(float(last), UTC):%Y-%m-%d %H:%M:%S} UTC, this machine's says "
-            f"{now:%Y-%m-%d %H:%M:%S}; correct the clock. Nothing was loaded"
         )
 
 
