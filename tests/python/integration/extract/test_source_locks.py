@@ -61,7 +61,7 @@ def test_a_limit_of_time_is_said_with_its_remedy_and_not_retried(
 
 
 def test_who_locks_a_table_is_said_and_the_run_goes_on_when_it_is_free(
-    world: World, reader: str, other: extensions.connection, monkeypatch: pytest.MonkeyPatch
+    world: World, other: extensions.connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[float] = []
 
@@ -85,7 +85,7 @@ def test_who_locks_a_table_is_said_and_the_run_goes_on_when_it_is_free(
 
 
 def test_a_table_that_stays_locked_fails_alone(
-    world: World, reader: str, other: extensions.connection, monkeypatch: pytest.MonkeyPatch
+    world: World, other: extensions.connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("extract.sources.postgres.session.STYLES", {"lock_timeout": "200ms"})
     monkeypatch.setattr("extract.sources.postgres.locks.WAIT", "2s")
