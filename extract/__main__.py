@@ -36,12 +36,9 @@ def run_command(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  a traceback would show secrets
         interrupt.check(error)
         log.debug("traceback", exc_info=True)
-        if isinstance(error, NotRecordedError):
-            print(f"error: {error}; data was loaded but not recorded; run again", file=sys.stderr)  # noqa: T201
-            return 1
         if isinstance(error, ExtractError):
             print(f"error: {error}", file=sys.stderr)  # noqa: T201  the log may not be configured yet
-            return 2
+            return 1 if isinstance(error, NotRecordedError) else 2
         print(f"error: {reason('extract', error, redact.secrets)}", file=sys.stderr)  # noqa: T201
         return 1
 

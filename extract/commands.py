@@ -12,13 +12,14 @@ from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
 from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
+from extract.disk import explain_full_disk
 from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
 from extract.load.clock import check_clock, in_words
 from extract.load.fan_out import PlanRead, find_due_range
 from extract.load.redate import redate
 from extract.load.replay import NEXT_STEP, replay
-from extract.load.runner import Progress, TableRun, extract, read_state, reconcile
+from extract.load.runner import Progress, TableRun, extract, is_said, read_state, reconcile
 from extract.reading import Read
 from extract.scaffold.add import add
 from extract.scaffold.listing import list_tables
@@ -61,7 +62,13 @@ def run_pipeline(options: argparse.Namespace) -> int:
             full_refresh = options.full_refresh or bool(options.accept)
             built = build_and_publish(settings, warehouse, declared.tables, full_refresh=full_refresh)
         report.print_summary(runs, built, describe_place(settings))
-        comparisons = audit(declared.tables, built.models if built else {}, warehouse)
+        try:
+            comparisons = audit(declared.tables, built.models if built else {}, warehouse)
+        except Exception as error:
+            interrupt.check(error)
+            if is_said(error, runs):
+                return 1
+            raise
     report.print_comparisons(comparisons, every=False)
     succeeded = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in comparisons)
     return 0 if succeeded and (built is None or built.ok) else 1
@@ -243,7 +250,8 @@ def prepare(
                     check_file(settings.warehouse)
                 existing = warehouse.tables()
             except Exception as error:
-                raise ExtractError(reason(describe_place(settings), error, settings.secrets)) from error
+                full = explain_full_disk(error, settings)
+                raise ExtractError(full or reason(describe_place(settings), error, settings.secrets)) from error
             if is_loaded and not any(schema == "ops" or schema.startswith("raw_") for schema, _ in existing):
                 raise ExtractError(NOTHING_LOADED)
             yield settings, warehouse

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable
 
-DAMAGED_FILE = "WAREHOUSE_PATH names a damaged file or one of another kind: move it away, then run again"
+DAMAGED_FILE = (
+    "WAREHOUSE_PATH names a damaged file or one of another kind: put back a copy of it, or move it away and run "
+    "again, which reads the sources from their beginning"
+)
 
 # Errors of the warehouse, the landing and AWS, and what to do about them.
 ADVICE = (
@@ -12,7 +15,7 @@ ADVICE = (
         "close the program that has the warehouse's file open, then run again",
     ),
     (
-        r"not a valid DuckDB database file|Could not read enough bytes from file|Corrupt database file",
+        r"not a valid DuckDB database file|Could not read (enough bytes )?from file|Corrupt database file",
         DAMAGED_FILE,
     ),
     (
@@ -67,7 +70,7 @@ class PassingError(ExtractError):
 
 
 class NotRecordedError(ExtractError):
-    """Loads that could not be recorded in `ops.extract_runs`."""
+    """Runs of tables that could not be recorded in `ops.extract_runs`."""
 
 
 class SettingsError(ExtractError):

@@ -16,11 +16,12 @@ from uuid import uuid4
 from extract import interrupt
 from extract.checks.check import Check
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, RestTable, Source
+from extract.disk import find_fault
 from extract.errors import ExtractError, SettingsError, reason
 from extract.load.clock import check_clock
 from extract.reading import Limits
 from extract.settings import ApiSettings, DropSettings, PostgresSettings, RestSettings, Settings, read_settings
-from extract.warehouse.targets import aws_environment, check_file
+from extract.warehouse.targets import aws_environment, check_blocks, check_file
 
 if TYPE_CHECKING:
     from extract.warehouse.targets import Warehouse
@@ -156,6 +157,8 @@ def drop(settings: Settings, source: Source, declarations: Declarations) -> Iter
 
 def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]:
     """Checks that the user can sign in and write to the warehouse of DBT_TARGET."""
+    fault = find_fault("EXTRACT_WORK", settings.work)
+    yield Check("work folder", not fault, fault or f"{settings.work} can be written to")
     if settings.redshift is None:
         yield duckdb_file(settings)
         return
@@ -164,21 +167,19 @@ def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]
 
 
 def duckdb_file(settings: Settings) -> Check:
-    """Checks that the DuckDB file is whole or, if there is none yet, that its folder can be written to."""
+    """Checks that the DuckDB file is whole, if there is one, and that its folder can be written to."""
     path = settings.warehouse
+    if fault := find_fault("WAREHOUSE_PATH", path.parent):
+        return Check("warehouse", ok=False, found=fault)
     if path.exists():
         import duckdb
 
         duckdb.connect(str(path), read_only=True).close()  # a file with a log too
         check_file(path)
+        check_blocks(path)
         check_clock(settings)
         return Check("warehouse", ok=True, found=f"{path} opens")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if os.access(folder, os.W_OK):
-        return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
-    return Check(
-        "warehouse", ok=False, found=f"{path}: {folder} is not writable; set WAREHOUSE_PATH to another place"
-    )
+    return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
 
 
 def landing(settings: Settings) -> Check:

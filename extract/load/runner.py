@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
+from extract.disk import explain_full_disk
 from extract.errors import ExtractError, NotRecordedError, causes, reason
 from extract.load.clock import check_order
 from extract.load.contract import check_columns, check_share
@@ -94,8 +95,9 @@ def extract(
 ) -> list[TableRun]:
     """Loads what the reads bring and records each in `ops.extract_runs`; returns the results.
 
-    After a part of a table failed, no more of it is loaded. A table whose loads show another number of rows than the
-    source has is reconciled at once. Tables that are `accepted`, by their full names, are loaded from the beginning.
+    After a part of a table failed, no more of it is loaded; after the warehouse failed, nothing more. A table whose
+    loads show another number of rows than the source has is reconciled at once. Tables that are `accepted`, by their
+    full names, are loaded from the beginning.
 
     Raises:
         NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
@@ -107,6 +109,8 @@ def extract(
                 continue
             runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted))
             runs += reconcile_if_due(read, runs[-1], settings, warehouse, progress)
+            if runs[-1].status == "failed" and not warehouse.answers():
+                break
     return runs
 
 
@@ -138,7 +142,20 @@ def recorded(settings: Settings, warehouse: Warehouse) -> Iterator[list[TableRun
         try:
             record(runs, settings.run_id, warehouse)
         except Exception as error:
-            raise NotRecordedError(reason(f"{OPS_DATASET}.{OPS_TABLE}", error, settings.secrets)) from error
+            what = f"{OPS_DATASET}.{OPS_TABLE}"
+            said = (
+                f"{what}: not written, for the same reason"
+                if is_said(error, runs)
+                else reason(what, error, settings.secrets)
+            )
+            lost = "data was loaded but not recorded; " if any(run.status != "failed" for run in runs) else ""
+            raise NotRecordedError(f"{said}; {lost}run again") from error
+
+
+def is_said(error: BaseException, runs: Sequence[TableRun]) -> bool:
+    """Returns whether the fault of a run has the same root cause, so that its message need not be repeated."""
+    root = " ".join(str(causes(error)[-1]).split())
+    return any(run.error and root in run.error for run in runs)
 
 
 def reconcile_if_due(
@@ -233,8 +250,11 @@ def load(
             landed = Count()
             source = dlt_source(read, reading, landed, progress, warehouse.limits)
             info = pipeline.run(source, loader_file_format="parquet")
-    except Exception:
+    except Exception as error:
+        full = explain_full_disk(error, settings)
         pipeline.drop()  # what it has of this load must not be taken for that of the next attempt
+        if full:
+            raise ExtractError(f"{run.name}: {full}. Nothing was loaded") from error
         raise
     (load_id,) = info.loads_ids
     if read.mode == "range":  # the load is complete: a passing fault must not cause a second one
