@@ -37,12 +37,9 @@ def run_command(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  a traceback would show secrets
         interrupt.check(error)
         log.debug("traceback", exc_info=True)
-        if isinstance(error, NotRecordedError):
-            print_error(f"{error}; data was loaded but not recorded; run again")
-            return 1
         if isinstance(error, ExtractError):
             print_error(str(error))
-            return 2
+            return 1 if isinstance(error, NotRecordedError) else 2
         print_error(reason("extract", error, redact.secrets))
         return 1
 

@@ -5,17 +5,21 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
 from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
+from extract.disk import explain_full_disk
 from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
+from extract.load.clock import check_clock, in_words
 from extract.load.fan_out import PlanRead, find_due_range
+from extract.load.redate import redate
 from extract.load.replay import NEXT_STEP, replay
-from extract.load.runner import Progress, TableRun, extract, read_state, reconcile
+from extract.load.runner import Progress, TableRun, extract, is_said, read_state, reconcile
 from extract.reading import Read
 from extract.scaffold.add import add
 from extract.scaffold.listing import list_tables
@@ -59,7 +63,13 @@ def run_pipeline(options: argparse.Namespace) -> int:
             full_refresh = options.full_refresh or bool(options.accept)
             built = build_and_publish(settings, warehouse, declared.tables, full_refresh=full_refresh)
         report.print_summary(runs, built, describe_place(settings))
-        comparisons = audit(declared.tables, built.models if built else {}, warehouse)
+        try:
+            comparisons = audit(declared.tables, built.models if built else {}, warehouse)
+        except Exception as error:
+            interrupt.check(error)
+            if is_said(error, runs):
+                return 1
+            raise
     report.print_comparisons(comparisons, every=False)
     succeeded = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in comparisons)
     return 0 if succeeded and (built is None or built.ok) else 1
@@ -155,6 +165,23 @@ def replay_loads(options: argparse.Namespace) -> int:
     return 0
 
 
+def redate_loads(options: argparse.Namespace) -> int:
+    """Gives loads from the future a time of now."""
+    sources = read_declarations().sources
+    with prepare(options, (), [source.dataset for source in sources], is_loaded=True) as (settings, warehouse):
+        if settings.redshift:
+            check_clock(settings)
+        redated = redate(sources, settings, warehouse)
+    for one in redated:
+        then = in_words(datetime.fromtimestamp(float(one.before), UTC))
+        logs.log.info("%s: load %s, of %s, is load %s now", one.table, one.before, then, one.after)
+    if redated:
+        logs.log.warning("%d loads redated; %s", len(redated), NEXT_STEP)
+    else:
+        logs.log.info("no load is from the future")
+    return 0
+
+
 def drop_file(options: argparse.Namespace) -> int:
     """Puts a file into the drop."""
     declared = read_declarations()
@@ -193,6 +220,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan_ranges,
     "range": load_range,
     "replay": replay_loads,
+    "redate": redate_loads,
     "drop": drop_file,
     "doctor": examine_setup,
 }
@@ -215,13 +243,16 @@ def prepare(
     with aws_environment(settings):
         if settings.redshift:
             landing.claim(settings)
+        if sources:
+            check_clock(settings)
         with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
             try:  # once, and not by each table
                 if not settings.redshift:
                     check_file(settings.warehouse)
                 existing = warehouse.tables()
             except Exception as error:
-                raise ExtractError(reason(describe_place(settings), error, settings.secrets)) from error
+                full = explain_full_disk(error, settings)
+                raise ExtractError(full or reason(describe_place(settings), error, settings.secrets)) from error
             if is_loaded and not any(schema == "ops" or schema.startswith("raw_") for schema, _ in existing):
                 raise ExtractError(NOTHING_LOADED)
             yield settings, warehouse

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
-DAMAGED_FILE = "WAREHOUSE_PATH names a damaged file or one of another kind: move it away, then run again"
+DAMAGED_FILE = (
+    "WAREHOUSE_PATH names a damaged file or one of another kind: put back a copy of it, or move it away and run "
+    "again, which reads the sources from their beginning"
+)
 
 MOST_NOTES = 20  # that are shown and recorded of one table
 
@@ -14,7 +17,7 @@ ADVICE = (
         "close the program that has the warehouse's file open, then run again",
     ),
     (
-        r"not a valid DuckDB database file|Could not read enough bytes from file|Corrupt database file",
+        r"not a valid DuckDB database file|Could not read (enough bytes )?from file|Corrupt database file",
         DAMAGED_FILE,
     ),
     (
@@ -28,6 +31,10 @@ ADVICE = (
     (
         r"ExpiredToken|security token included in the request is expired",
         "the AWS session has ended: sign in to AWS again, then run again",
+    ),
+    (
+        r"RequestTimeTooSkewed|Signature expired|Signature not yet current",
+        "AWS refuses this machine's clock: correct it, then run again",
     ),
     (
         r"NoCredentials|Unable to locate credentials",
@@ -65,7 +72,7 @@ class PassingError(ExtractError):
 
 
 class NotRecordedError(ExtractError):
-    """Loads that could not be recorded in `ops.extract_runs`."""
+    """Runs of tables that could not be recorded in `ops.extract_runs`."""
 
 
 class SettingsError(ExtractError):

@@ -104,6 +104,8 @@ def parser() -> Parser:
         help="only this load; may be repeated (default: all)",
     )
 
+    commands.add_parser("redate", help="give loads that a wrong clock has dated in the future a time of now")
+
     drop = commands.add_parser("drop", help="check a Parquet file and put it into the drop under today's date")
     drop.add_argument("file", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
 

@@ -106,7 +106,7 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
-BEHIND = "raw has newer loads; run make build"
+BEHIND = "raw has newer loads; run make build, after extract redate with FULL_REFRESH=1"
 
 
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:

@@ -291,11 +291,13 @@ def last_loads(tables: Sequence[Table], warehouse: Warehouse, number: int = 10) 
 def newer_than_bronze(raw: RawTable, bronze: str) -> str:
     """Returns a query of the keys of completed loads that are newer than every row of bronze.
 
-    A key that was deleted since does not count: if bronze missed the deletion, it has a key too many. A table of
-    files is not asked: its newest load may bring an older file.
+    A row of bronze does not count if its load has another id since (redate). A key that was deleted since does not
+    count either: if bronze missed the deletion, it has a key too many. A table of files is not asked: its newest load
+    may bring an older file.
     """
     key = raw.key or "1 as row_count"
-    newer = f"{raw.is_completed} and _dlt_load_id > (select coalesce(max(_dlt_load_id), '') from {bronze})"
+    newest = f"select coalesce(max(_dlt_load_id), '') from {bronze} where {raw.is_completed}"
+    newer = f"{raw.is_completed} and _dlt_load_id > ({newest})"
     rows = f"select {key} from {raw.relation} where {newer}"
     if raw.table.mode == "files":
         return f"{rows} and 1 = 0"

@@ -9,7 +9,6 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -17,10 +16,12 @@ from uuid import uuid4
 from extract import interrupt
 from extract.checks.check import Check
 from extract.declarations import ApiTable, Declarations, ParquetTable, PostgresTable, RestTable, Source
+from extract.disk import find_fault
 from extract.errors import ExtractError, SettingsError, join_notes, reason
+from extract.load.clock import check_clock
 from extract.reading import Limits
 from extract.settings import ApiSettings, DropSettings, PostgresSettings, RestSettings, Settings, read_settings
-from extract.warehouse.targets import aws_environment, check_file
+from extract.warehouse.targets import aws_environment, check_blocks, check_file
 
 if TYPE_CHECKING:
     from extract.warehouse.targets import Warehouse
@@ -156,31 +157,33 @@ def drop(settings: Settings, source: Source, declarations: Declarations) -> Iter
 
 def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]:
     """Checks that the user can sign in and write to the warehouse of DBT_TARGET."""
+    fault = find_fault("EXTRACT_WORK", settings.work)
+    yield Check("work folder", not fault, fault or f"{settings.work} can be written to")
     if settings.redshift is None:
-        yield duckdb_file(settings.warehouse)
+        yield duckdb_file(settings)
         return
     yield landing(settings)
     yield from redshift(settings, declarations)
 
 
-def duckdb_file(path: Path) -> Check:
-    """Checks that the DuckDB file is whole or, if there is none yet, that its folder can be written to."""
+def duckdb_file(settings: Settings) -> Check:
+    """Checks that the DuckDB file is whole, if there is one, and that its folder can be written to."""
+    path = settings.warehouse
+    if fault := find_fault("WAREHOUSE_PATH", path.parent):
+        return Check("warehouse", ok=False, found=fault)
     if path.exists():
         import duckdb
 
         duckdb.connect(str(path), read_only=True).close()  # a file with a log too
         check_file(path)
+        check_blocks(path)
+        check_clock(settings)
         return Check("warehouse", ok=True, found=f"{path} opens")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if os.access(folder, os.W_OK):
-        return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
-    return Check(
-        "warehouse", ok=False, found=f"{path}: {folder} is not writable; set WAREHOUSE_PATH to another place"
-    )
+    return Check("warehouse", ok=True, found=f"{path} will be created by the first run")
 
 
 def landing(settings: Settings) -> Check:
-    """Checks that the landing belongs to this target, and that a file can be written, read and deleted."""
+    """Checks that the landing belongs to this target, that a file can be written, read and deleted, and the clock."""
     import fsspec
     from botocore.exceptions import BotoCoreError
 
@@ -195,6 +198,7 @@ def landing(settings: Settings) -> Check:
         fs.rm_file(path)
         if fault := what_is_mixed_up(settings):
             return Check("landing", ok=False, found=fault)
+        check_clock(settings)
     except (OSError, BotoCoreError) as error:
         return Check(
             "landing", ok=False, found=f"{settings.redshift.landing}: {error}; check LANDING_URL and the role"

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
+from extract.disk import explain_full_disk
 from extract.errors import ExtractError, NotRecordedError, causes, join_notes, reason
+from extract.load.clock import check_order
 from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
@@ -96,8 +98,9 @@ def extract(
 ) -> list[TableRun]:
     """Loads what the reads bring and records each in `ops.extract_runs`; returns the results.
 
-    After a part of a table failed, no more of it is loaded. A table whose loads show another number of rows than the
-    source has is reconciled at once. Tables that are `accepted`, by their full names, are loaded from the beginning.
+    After a part of a table failed, no more of it is loaded; after the warehouse failed, nothing more. A table whose
+    loads show another number of rows than the source has is reconciled at once. Tables that are `accepted`, by their
+    full names, are loaded from the beginning.
 
     Raises:
         NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
@@ -109,6 +112,8 @@ def extract(
                 continue
             runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted))
             runs += reconcile_if_due(read, runs[-1], settings, warehouse, progress)
+            if runs[-1].status == "failed" and not warehouse.answers():
+                break
     return runs
 
 
@@ -140,7 +145,20 @@ def recorded(settings: Settings, warehouse: Warehouse) -> Iterator[list[TableRun
         try:
             record(runs, settings.run_id, warehouse)
         except Exception as error:
-            raise NotRecordedError(reason(f"{OPS_DATASET}.{OPS_TABLE}", error, settings.secrets)) from error
+            what = f"{OPS_DATASET}.{OPS_TABLE}"
+            said = (
+                f"{what}: not written, for the same reason"
+                if is_said(error, runs)
+                else reason(what, error, settings.secrets)
+            )
+            lost = "data was loaded but not recorded; " if any(run.status != "failed" for run in runs) else ""
+            raise NotRecordedError(f"{said}; {lost}run again") from error
+
+
+def is_said(error: BaseException, runs: Sequence[TableRun]) -> bool:
+    """Returns whether the fault of a run has the same root cause, so that its message need not be repeated."""
+    root = " ".join(str(causes(error)[-1]).split())
+    return any(run.error and root in run.error for run in runs)
 
 
 def reconcile_if_due(
@@ -223,6 +241,7 @@ def load(
         state = {} if accepted else stored_state(pipeline, table)
         close_plan(read, state, warehouse)
         with read.open(settings, state, warehouse.limits) as reading:
+            check_order(table, warehouse)
             if accepted:
                 restart_table(table, warehouse)
                 pipeline.drop()  # its copy of what the warehouse no longer has
@@ -231,12 +250,14 @@ def load(
                 check_columns(table, reading, pipeline, warehouse.limits)
                 if isinstance(read, OwnRead):  # of the source's keys alone, any number may be gone
                     check_share(table, reading, settings.minimum_share, warehouse)
-                check_clock(table, warehouse)
             landed = Count()
             source = dlt_source(read, reading, landed, progress, warehouse.limits)
             info = pipeline.run(source, loader_file_format="parquet")
-    except Exception:
+    except Exception as error:
+        full = explain_full_disk(error, settings)
         pipeline.drop()  # what it has of this load must not be taken for that of the next attempt
+        if full:
+            raise ExtractError(f"{run.name}: {full}. Nothing was loaded") from error
         raise
     (load_id,) = info.loads_ids
     if read.mode == "range":  # the load is complete: a passing fault must not cause a second one
@@ -289,26 +310,6 @@ def compare_counts(read: Read, name: str, load_id: str, landed: int, warehouse: 
             warehouse.execute(f"update {dataset}._dlt_loads set status = 1 where load_id = {literal(load_id)}")
         raise ExtractError(
             f"{dataset}.{name}: expected the {landed:,} rows that were landed, found {loaded:,} loaded ({sql})"
-        )
-
-
-def check_clock(table: Table, warehouse: Warehouse) -> None:
-    """Refuses to load while this machine's clock is behind the last load's: ids are times, and models rely on them.
-
-    Raises:
-        ExtractError: with both times.
-    """
-    if (table.dataset, "_dlt_loads") not in warehouse.tables():
-        return
-    ((last,),) = warehouse.query(
-        f"select max(load_id) from {table.dataset}._dlt_loads where schema_name = {literal(table.name)}"
-    )
-    now = datetime.now(UTC)
-    if last and now.timestamp() <= float(last):
-        raise ExtractError(
-            f"{table.full_name}: expected a clock that is ahead of the last load's time, "
-            f"{datetime.fromtimestamp(float(last), UTC):%Y-%m-%d %H:%M:%S} UTC, this machine's says "
-            f"{now:%Y-%m-%d %H:%M:%S}; correct the clock. Nothing was loaded"
         )
 
 

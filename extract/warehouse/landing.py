@@ -4,6 +4,8 @@ Settings of two targets mixed up would load one's rows into the other's tables w
 """
 
 import json
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import fsspec
@@ -54,6 +56,21 @@ def what_is_mixed_up(settings: Settings) -> str | None:
         "the settings of two targets are mixed up. Check DBT_TARGET, REDSHIFT_HOST, REDSHIFT_DATABASE and "
         f"LANDING_URL; where the warehouse itself has moved, delete {settings.redshift.landing}/{MARK}"
     )
+
+
+def read_time(settings: Settings) -> datetime:
+    """Returns the time by the clock of S3, to the second.
+
+    Raises:
+        BotoCoreError, ClientError: if S3 does not answer.
+    """
+    import boto3
+
+    assert settings.redshift  # noqa: S101  asked for by the target
+    bucket = settings.redshift.landing.removeprefix("s3://").partition("/")[0]
+    answer = boto3.client("s3").head_bucket(Bucket=bucket)
+    date: str = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+    return parsedate_to_datetime(date)
 
 
 def place(settings: Settings) -> tuple[Any, str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from extract.disk import find_fault
 from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
 from extract.settings import REGION_NAMES, Settings
+from extract.sql import quote
 from extract.types import LONGEST_BINARY, LONGEST_TEXT
 
 # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
@@ -41,10 +43,11 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
     try:
         work.mkdir(parents=True)
     except OSError as error:
-        raise ExtractError(
-            f"{settings.work}: expected a folder to write to, got {error}; set EXTRACT_WORK to one with free space "
-            "that can be written to. Nothing was done"
-        ) from error
+        fault = find_fault("EXTRACT_WORK", settings.work)
+        fault = (
+            fault or f"{settings.work}: expected a folder to write to, got {error}; set EXTRACT_WORK to another place"
+        )
+        raise ExtractError(f"{fault}. Nothing was done") from error
     try:
         if settings.redshift:
             opened = Warehouse(
@@ -132,6 +135,22 @@ def check_file(path: Path) -> None:
         raise ExtractError(f"{path}: the file is truncated; {DAMAGED_FILE}")
 
 
+def check_blocks(path: Path) -> None:
+    """Reads every table of a DuckDB file, so that each block is compared with its checksum.
+
+    Raises:
+        duckdb.Error: if a block is damaged.
+    """
+    import duckdb
+
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where not internal"
+        ).fetchall()
+        for schema, table in tables:
+            connection.execute(f"select bit_xor(hash(read)) from {quote(schema)}.{quote(table)} as read").fetchall()
+
+
 class Warehouse:
     """A warehouse that dlt can load: its destination, its staging and the folder for work in progress."""
 
@@ -194,6 +213,14 @@ class Warehouse:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query; it is retried after a lost connection."""
         return retried("the warehouse", self._retry_seconds, lambda: self._answer(sql))
+
+    def answers(self) -> bool:
+        """Returns whether the warehouse answers a query at all, at the first attempt."""
+        try:
+            self._answer("select 1")
+        except Exception:  # noqa: BLE001  whatever it is, the fault before it was reported
+            return False
+        return True
 
     def _answer(self, sql: str) -> list[tuple[Any, ...]]:
         client = self._client()

@@ -1,9 +1,10 @@
-"""Why a database refused a session, and what a person can do about it."""
+"""Why a database refused a session or ended a query, and what a person can do about it."""
 
 import re
 
-from extract.errors import ExtractError, PassingError
+from extract.errors import ExtractError, PassingError, causes
 from extract.settings import PostgresSettings
+from extract.sql import quote
 
 # What libpq or the server says, and the remedy. A person has to act on each of these; everything else may pass.
 REMEDIES = (
@@ -23,6 +24,22 @@ REMEDIES = (
     ("certificate", "check {prefix}_CA_BUNDLE and {prefix}_SSLMODE"),
     ("Name or service not known|No address associated", "check {prefix}_HOST"),
 )
+
+
+def out_of_time(settings: PostgresSettings, error: Exception) -> ExtractError | None:
+    """Returns the error of a query that took longer than the server allows; None if it is another fault.
+
+    The same query would take as long again, so it is not retried.
+    """
+    found = re.search(r"due to (statement|transaction) timeout", " ".join(map(str, causes(error))))
+    if not found:
+        return None
+    limit = f"{found[1]}_timeout"
+    return ExtractError(
+        f"postgres: database {settings.database} at {settings.host}:{settings.port} ended a query, because it took "
+        f"longer than the {limit} of user {settings.user}; raise that: alter role {quote(settings.user)} set {limit} "
+        "= 0. Nothing was loaded"
+    )
 
 
 def refusal(settings: PostgresSettings, error: Exception) -> ExtractError:

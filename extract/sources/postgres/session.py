@@ -11,13 +11,13 @@ from adbc_driver_manager.dbapi import Error as AdbcError
 
 from extract.errors import causes
 from extract.settings import PostgresSettings
-from extract.sources.postgres.refusal import refusal
+from extract.sources.postgres.refusal import out_of_time, refusal
 from extract.sql import literal
 
 # A text must not depend on how a user or a database likes its dates; idle is the session that holds the snapshot.
 STYLES = {
     "timezone": "UTC", "datestyle": "ISO, YMD", "intervalstyle": "postgres", "extra_float_digits": "1",
-    "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s",
+    "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "lock_timeout": "15s",
     "standard_conforming_strings": "on",  # a backslash is a letter: the literals of queries rely on it
 }  # fmt: skip
 
@@ -27,7 +27,8 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
     """Opens a connection that commits nothing.
 
     Raises:
-        ExtractError: naming host, port, database and user, with the server's own reason.
+        ExtractError: naming host, port, database and user, with the server's own reason; or if a query takes longer
+            than the server allows.
         KeyboardInterrupt: if a query of the main thread is cancelled, by Ctrl-C or at the server.
     """
     words = {
@@ -50,6 +51,8 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
             stopped = any("canceling statement due to user request" in str(cause) for cause in causes(error))
             if stopped and threading.current_thread() is threading.main_thread():
                 raise KeyboardInterrupt from error
+            if late := out_of_time(settings, error):
+                raise late from error
             raise
 
 

@@ -19,6 +19,7 @@ from extract.names import normalize
 from extract.reading import DEAD_LETTER, Limits, Reading, State, letter_key
 from extract.settings import PostgresSettings, Settings
 from extract.sources.postgres.columns import SourceColumn, convert
+from extract.sources.postgres.locks import explain_locks
 from extract.sources.postgres.session import one, session
 from extract.sources.postgres.stream import Stream
 from extract.sql import literal, quote
@@ -39,9 +40,10 @@ def open_snapshot(table: PostgresTable, settings: Settings, limits: Limits) -> I
     Raises:
         ExtractError: if the database cannot be reached or refuses the user, or the table or a column that the
             declaration names does not exist.
+        PassingError: if others lock the table.
     """
     connection = settings.of(table.source, PostgresSettings)
-    with session(connection) as cursor, ExitStack() as closing:
+    with explain_locks(table, connection), session(connection) as cursor, ExitStack() as closing:
         columns = read_columns(cursor, table, connection)
         yield Snapshot(table, connection, cursor, read_facts(cursor, table, columns), columns, limits, closing)
 

@@ -73,7 +73,7 @@ def test_the_audit_folds_words_and_no_number(screen: io.StringIO) -> None:
 
 
 COMPARED = Comparison("postgres.venda", "raw = bronze", 9, 9, "select 1 as the_difference", same=False)
-BEHIND = "postgres.venda: raw has newer loads; run make build"
+BEHIND = f"postgres.venda: {report.BEHIND}"
 
 
 def test_a_model_that_only_lacks_newer_loads_is_reported_with_what_to_do(screen: io.StringIO) -> None:

@@ -156,6 +156,11 @@ def test_a_load_that_bronze_lacks(warehouse: Warehouse) -> None:
     assert [one.behind for one in warehouse.audited() if not one.ok] == [True]
 
 
+def test_a_bronze_of_loads_that_have_another_id_since(warehouse: Warehouse) -> None:
+    warehouse.query("update bronze.venda set _dlt_load_id = '9.1' where _dlt_load_id = '2.1'")
+    assert [(one.what, one.behind) for one in warehouse.audited() if not one.ok] == [("raw = bronze", True)]
+
+
 def test_a_key_that_bronze_lacks_although_it_has_later_loads(warehouse: Warehouse) -> None:
     assert warehouse.differences(
         "delete from bronze.venda where id_venda = 9; delete from silver.venda where id_venda = 9"

@@ -19,7 +19,8 @@ def test_all_checks_pass(world: World) -> None:
     outcome = world.main(["doctor"])
     assert outcome.code == 0, outcome.output
     assert checks(outcome).keys() == {
-        "versions", "api.funcionario", "parquet.categoria", "postgres", "postgres.venda", "warehouse", "dbt schemas",
+        "versions", "api.funcionario", "parquet.categoria", "postgres", "postgres.venda", "work folder", "warehouse",
+        "dbt schemas",
     }  # fmt: skip
     assert checks(outcome)["dbt schemas"] == (True, "a build writes to bronze, silver")
 

@@ -93,7 +93,7 @@ def test_a_work_folder_that_cannot_be_written_to(world: World, monkeypatch: pyte
 
     assert outcome.code == 2
     assert outcome.output.count("\n") == 1
-    assert "set EXTRACT_WORK to one with free space that can be written to" in outcome.output
+    assert "set EXTRACT_WORK to another place" in outcome.output
 
 
 @pytest.mark.usefixtures("world")

@@ -327,6 +327,7 @@ def test_the_calls_in_the_source_of_the_loaders_are_known() -> None:
         ("redshift-serverless", "GetCredentials"),
         ("s3", "DeleteObject"),  # those of the lock
         ("s3", "GetObject"),
+        ("s3", "HeadBucket"),  # for the time of S3
         ("s3", "ListObjectsV2"),
         ("s3", "PutObject"),
     }

@@ -62,7 +62,7 @@ def test_all_checks_pass_and_nothing_is_changed(redshift: RedshiftTarget, examin
     found = examine()
 
     assert {what: check.ok for what, check in found.items()} == dict.fromkeys(
-        ("landing", "warehouse", "isolation", "roles", "grants"), True
+        ("work folder", "landing", "warehouse", "isolation", "roles", "grants"), True
     )
     assert "as IAMR:sandbox" in found["warehouse"].found
     assert found["grants"].found == "IAMR:sandbox may load and build"

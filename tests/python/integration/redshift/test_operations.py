@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sandbox.everything import source_settings
 from tests.python.helpers import ROOT
 from tests.python.helpers.declared import declare, postgres_table
 from tests.python.helpers.redshift_target import RedshiftTarget
+from tests.python.helpers.wrong_clock import clock_ahead
 
 SALES = """
 drop table if exists public.venda cascade;
@@ -248,3 +250,29 @@ def test_no_command_shows_the_password_of_the_warehouse(shop: Shop, monkeypatch:
     for secret in (password, os.environ["SOURCE_POSTGRES_PASSWORD"]):
         assert secret not in output
         assert secret not in logs
+
+
+def test_a_clock_that_is_ahead_of_s3_is_refused_and_loads_from_the_future_are_redated(shop: Shop) -> None:
+    with clock_ahead(400):
+        code, output = shop.run()
+        assert code == 2
+        assert "clock: expected that of S3, 20" in output
+        assert "correct this machine's clock" in output
+        with pytest.MonkeyPatch.context() as patch:  # as if no clock had been compared
+            patch.setattr("extract.load.clock.TOLERANCE", timedelta(days=500))
+            shop.sell("update public.venda set id_venda = 101, venda = 151.5 where id_venda = 7")
+            assert shop.run()[0] == 0
+    code, output = shop.run()
+    assert code == 1
+    assert "python -m extract redate. Nothing was loaded" in output
+
+    code, output = shop.do("redate")
+    assert code == 0, output
+    assert "2 loads redated" in output
+    assert shop.redshift.execute("select count(*) from raw_postgres._dlt_loads where load_id > '18'") == [(0,)]
+    before = shop.raw("id_venda, venda, _deleted, _dlt_load_id")
+    assert len(before) == 102
+    code, output = shop.do("replay", "--source", "postgres", "--table", "venda")  # their files have their new ids
+    assert code == 0, output
+    assert shop.raw("id_venda, venda, _deleted, _dlt_load_id") == before
+    assert shop.run()[0] == 0
