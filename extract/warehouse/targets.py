@@ -12,7 +12,7 @@ from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
 from extract.settings import REGION_NAMES, RedshiftSettings, Settings
-from extract.types import LONGEST_BINARY, LONGEST_TEXT
+from extract.types import LONGEST_BINARY, LONGEST_TEXT, MOST_COLUMNS
 
 # Settings of dlt, which it reads from the environment; they are part of the code.
 DLT = {
@@ -28,8 +28,7 @@ DLT = {
     "LOAD__PARALLELISM_STRATEGY": "table-sequential",  # Redshift serialises COPYs into one table anyway
 }
 
-# https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
-REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=1_600)
+REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=MOST_COLUMNS)
 
 # Memory for counting the keys of a large table, before DuckDB uses the disk.
 DUCKDB_QUERY_MEMORY = "200MB"

@@ -1,11 +1,13 @@
 """Each fault of a source has a message, changes nothing that was loaded, and stops no other source."""
 
+import gzip
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from itertools import repeat
 from pathlib import Path
 
 import fsspec
@@ -21,6 +23,7 @@ from extract.sources.parquet.read import ParquetRead
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
 from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET
+from tests.python.helpers.flood import flooding
 from tests.python.helpers.world import World
 
 DAY = "2024-02-01/categoria.parquet"
@@ -67,6 +70,20 @@ def test_an_answer_that_is_no_name_is_refused(
 
     assert str(refused.value).startswith(f"api.funcionario: id 2 ({world.environment['EMPLOYEES_API_URL']}?id=2): ")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [("Content-Type: text/plain", b"A" * 65_536), ("Content-Encoding: gzip", gzip.compress(b"A" * (1 << 24)))],
+)
+def test_an_answer_without_end_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, headers: str, piece: bytes
+) -> None:
+    with flooding(headers, repeat(piece)) as url:
+        monkeypatch.setenv("EMPLOYEES_API_URL", url)
+        outcome = world.run("api")
+    assert outcome.code == 1
+    assert "?id=1): expected a name, got more than 1,048,576 bytes. The last snapshot stays" in outcome.output
 
 
 def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(world: World) -> None:
