@@ -72,6 +72,7 @@ class RestSettings:
     url: str  # the paths of the endpoints are relative to it
     timeout: float  # seconds, to connect and then for the whole answer
     attempts: int  # per page, with exponential back-off between them
+    most_bytes: int  # of one answer, unpacked
     credentials: Mapping[str, str] = field(repr=False)  # in dlt's words
 
     @property
@@ -184,6 +185,10 @@ def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError(text)
     return number
+
+
+def _megabytes(text: str) -> int:
+    return _positive(text) * 10**6
 
 
 def _seconds(text: str) -> float:
@@ -364,6 +369,7 @@ def _rest_api(env: _Environment, source: Source) -> RestSettings:
         ),
         timeout=env.read(f"{prefix}_TIMEOUT", _seconds, "seconds below 3600", "60"),
         attempts=env.read(f"{prefix}_ATTEMPTS", _positive, "a number from 1", "5"),
+        most_bytes=env.read(f"{prefix}_MAX_MB", _megabytes, "a number of megabytes from 1", "32"),
         credentials={
             word: env.read(f"{prefix}_{setting}", _CREDENTIALS[word], f"the {word} to sign in with", secret=True)
             for word, setting in credentials(source.client).items()

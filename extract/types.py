@@ -12,6 +12,9 @@ BYTES_PER_CHARACTER = 4  # the most that UTF-8 needs; Redshift counts the length
 # https://docs.aws.amazon.com/redshift/latest/dg/r_Character_types.html and r_VARBYTE_type.html (without a length)
 LONGEST_TEXT, LONGEST_BINARY = 65_535, 64_000
 
+# https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
+MOST_COLUMNS = 1_600
+
 WORDS = {
     "smallint": "int16", "int2": "int16", "integer": "int32", "int": "int32", "int4": "int32", "bigint": "int64",
     "int8": "int64", "real": "float32", "float4": "float32", "double precision": "float64", "float8": "float64",

@@ -26,6 +26,8 @@ from extract.settings import ApiSettings, Settings
 if TYPE_CHECKING:
     from dlt.sources.helpers import requests
 
+LONGEST_ANSWER = 1 << 20  # bytes, of which a name has fewer, and a page that explains an error too
+
 UNKNOWN_ID = "The argument is not correct"  # the API's answer, with HTTP 200, to an id nobody has
 
 
@@ -55,7 +57,7 @@ def open_client(api: ApiSettings, attempts: int) -> Iterator["requests.Client"]:
     """Gives a client; each attempt ends within `api.timeout`, whatever arrives in that time, and all at the end."""
     from extract.sources.deadline import DeadlineAdapter, make_client  # with dlt, which takes its time
 
-    adapter = DeadlineAdapter(api.timeout, api.concurrency)
+    adapter = DeadlineAdapter(api.timeout, api.concurrency, LONGEST_ANSWER)
     try:
         yield make_client(adapter, attempts, longest_wait=30)
     finally:
@@ -119,6 +121,7 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
     from dlt.sources.helpers import requests
 
     from extract.sources.certificate import CertificateError
+    from extract.sources.deadline import TooLongError
 
     url = urljoin(api.url, table.path)
     asked = f"{table.full_name}: id {employee} ({url}?id={employee})"
@@ -133,6 +136,8 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
         )
     except CertificateError as error:
         raise ExtractError(f"{asked}: {error.advice(table.source.settings)}. {kept}") from error
+    except TooLongError as error:
+        raise ExtractError(f"{asked}: expected a name, got {error}. {kept}") from error
     except requests.RequestException as error:
         raise ExtractError(
             f"{asked}: expected a name, got no answer in {api.attempts} attempts of at most {api.timeout:g} s "

@@ -1,8 +1,11 @@
-"""HTTP answers that are whole within a time, however slowly their bytes come.
+"""HTTP answers that are whole within a time and a size, however slowly their bytes come and however many.
 
 A timeout of requests lies between two bytes: a server that sends one now and then would be waited for without an end.
 So a timer shuts the connection of a request that is not over, in its headers as well as in its body. In the same way
 the requests that are on their way end when nobody needs their answers any more.
+
+requests reads a body whole, and unpacks it as a whole: a few bytes of gzip become gigabytes. So a body is read and
+unpacked in pieces, and no further than its limit.
 """
 
 import socket
@@ -12,12 +15,18 @@ from dataclasses import dataclass
 from threading import Timer, local
 from typing import Any
 
-from dlt.sources.helpers.requests import Client, ReadTimeout, Response
+from dlt.sources.helpers.requests import Client, ReadTimeout, RequestException, Response
 from requests.adapters import HTTPAdapter  # noqa: TID251  dlt's client brings none that ends
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from extract.sources.certificate import certificate_error
+
+PIECE = 1 << 16  # bytes of a body that are unpacked at once
+
+
+class TooLongError(RequestException):
+    """An answer whose body is longer than the limit; it is not retried."""
 
 
 @dataclass(eq=False)
@@ -65,10 +74,11 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends requests for a session, each of which is answered within some seconds or was not."""
+    """Sends requests for a session, each of which is answered within some seconds and bytes or was not."""
 
-    def __init__(self, seconds: float, connections: int) -> None:
+    def __init__(self, seconds: float, connections: int, most_bytes: int) -> None:
         self.seconds = seconds
+        self.most_bytes = most_bytes  # of a body, unpacked
         self._on_their_way: set[_Request] = set()
         self._stopped = False
         super().__init__(pool_maxsize=connections)
@@ -91,10 +101,11 @@ class DeadlineAdapter(HTTPAdapter):
             request.cut()
 
     def send(self, *arguments: Any, **options: Any) -> Response:
-        """Returns the answer with all of its body.
+        """Returns the answer with all of its body; of one that is no success, maybe with its beginning alone.
 
         Raises:
             CancelledError: if no answer is needed any more; it is not retried.
+            TooLongError: if it is longer than the limit.
             ReadTimeout: if it is not whole in time.
             CertificateError: if the server's certificate is not accepted; it is not retried.
             RequestException: as requests has it.
@@ -108,7 +119,7 @@ class DeadlineAdapter(HTTPAdapter):
             if self._stopped:
                 raise CancelledError
             response: Response = super().send(*arguments, **options)
-            _ = response.content
+            read_body(response, self.most_bytes)
         except Exception as error:
             if self._stopped:
                 raise CancelledError from error
@@ -123,6 +134,23 @@ class DeadlineAdapter(HTTPAdapter):
         if request.over:  # an end that was ours looks like the answer's, where that has no length
             raise ReadTimeout(f"no whole answer in {self.seconds:g} s")
         return response
+
+
+def read_body(response: Response, most_bytes: int) -> None:
+    """Reads the body of an answer to where `content` has it.
+
+    Raises:
+        TooLongError: if it is longer than the limit, and the answer is a success.
+    """
+    body = bytearray()
+    for piece in response.iter_content(PIECE):
+        body += piece
+        if len(body) > most_bytes:
+            response.close()  # with what still comes
+            if response.status_code == 200:
+                raise TooLongError(f"more than {most_bytes:,} bytes", response=response)
+            break
+    response._content, response._content_consumed = bytes(body), True
 
 
 def make_client(adapter: DeadlineAdapter, attempts: int, longest_wait: int) -> Client:

@@ -14,10 +14,9 @@ from extract.reading import Limits
 from extract.retry import retried
 from extract.settings import REGION_NAMES, Settings
 from extract.sql import quote
-from extract.types import LONGEST_BINARY, LONGEST_TEXT
+from extract.types import LONGEST_BINARY, LONGEST_TEXT, MOST_COLUMNS
 
-# https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
-REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=1_600)
+REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=MOST_COLUMNS)
 
 # Memory for counting the keys of a large table, before DuckDB uses the disk.
 DUCKDB_QUERY_MEMORY = "200MB"

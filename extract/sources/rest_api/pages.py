@@ -33,13 +33,17 @@ from dlt.sources.rest_api.config_setup import expand_placeholders
 
 from extract.declarations import RestTable, Source
 from extract.errors import ExtractError, PassingError, redact
+from extract.names import listed
 from extract.rest_endpoint import START, auth_type, credentials, make_paginator
 from extract.settings import RestSettings
 from extract.sources.certificate import CertificateError
-from extract.sources.deadline import DeadlineAdapter, make_client
-from extract.sources.rest_api.values import from_json, shorten
+from extract.sources.deadline import DeadlineAdapter, TooLongError, make_client
+from extract.sources.rest_api.values import TooManyValuesError, from_json, shorten
 
 log = logging.getLogger("extract")
+
+# A value of JSON takes up to 200 bytes of memory, however few it has in an answer.
+BYTES_PER_VALUE = 16  # of an answer, at least, on average
 
 LONGEST_WAIT = 60  # seconds between two attempts, and that a `Retry-After` is waited for
 SHIFTED = "the pages shifted while they were read. Nothing was loaded; run again, or ask the API for a stable order"
@@ -62,7 +66,8 @@ class JSONClient(RESTClient):
         self.settings = settings
         self.what = what  # is read, for messages
         self.attempts = attempts
-        client = make_client(DeadlineAdapter(settings.timeout, connections=1), attempts, LONGEST_WAIT)
+        adapter = DeadlineAdapter(settings.timeout, connections=1, most_bytes=settings.most_bytes)
+        client = make_client(adapter, attempts, LONGEST_WAIT)
         super().__init__(
             base_url=settings.url,
             headers=dict(source.client.get("headers", {})),
@@ -80,7 +85,7 @@ class JSONClient(RESTClient):
         document = self.parse(response)
         found = find_values(data_selector, document)
         if not found:
-            got = f"the fields {', '.join(document)}" if isinstance(document, dict) else shorten(document)
+            got = f"the fields {listed(document)}" if isinstance(document, dict) else shorten(document)
             raise self.fault(response, f"expected a list at data_selector {data_selector}, got {got}")
         rows = found[0]
         if rows is None:
@@ -98,9 +103,15 @@ class JSONClient(RESTClient):
         if response.status_code != 200:
             raise self.fault(response, self.refusal(response))
         try:
-            document = from_json(response.content)
+            document = from_json(response.content, self.settings.most_bytes // BYTES_PER_VALUE)
+        except TooManyValuesError as error:
+            raise self.fault(
+                response,
+                f"expected JSON, got {response.content[:60]!r} ({error}); ask the API for smaller pages, or raise "
+                f"{self.settings.prefix}_MAX_MB",
+            ) from error
         except ValueError as error:
-            raise self.fault(response, f"expected JSON, got {response.content[:60]!r}") from error
+            raise self.fault(response, f"expected JSON, got {response.content[:60]!r} ({error})") from error
         response.json = lambda **_: document  # type: ignore[method-assign]
         return document
 
@@ -191,6 +202,11 @@ def read_pages(
             page = next(pages)
         except CertificateError as error:
             raise ExtractError(f"{client.what}: {error.advice(settings.prefix)}. Nothing was loaded") from error
+        except TooLongError as error:
+            raise ExtractError(
+                f"{client.what}: expected an answer of at most {settings.most_bytes:,} bytes, unpacked, got more; "
+                f"ask the API for smaller pages, or raise {settings.prefix}_MAX_MB. Nothing was loaded"
+            ) from error
         except requests.RequestException as error:
             raise ExtractError(
                 f"{client.what}: expected an answer, got none in {client.attempts} attempts of at most "
@@ -253,7 +269,10 @@ class PageChecks:
         self.last = page
         self.check_total(what, page)
         if page:
-            mark = sha256(repr(list(page)).encode(errors="backslashreplace")).digest()
+            content = sha256()
+            for row in page:
+                content.update(repr(row).encode(errors="backslashreplace"))
+            mark = content.digest()
             if (same := self.pages.setdefault(mark, number)) != number:
                 raise ExtractError(
                     f"{what}: expected other rows than those of page {same}, got the same; check the paginator: the "

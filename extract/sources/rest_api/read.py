@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 
 from extract.declarations import TIMES, RestTable
 from extract.errors import ExtractError, PassingError
+from extract.names import listed
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import RestSettings, Settings
 from extract.sources.rest_api.rows import Rows, excluded_columns
@@ -157,14 +158,14 @@ class Listing:
         from extract.sources.rest_api.pages import read_pages  # with dlt, which takes its time
 
         for page in read_pages(self.table, self.settings, start, end):
-            good, letters = self.rows.convert(page.rows)
-            self.good.write(good)
-            self.letters.write(letters)
-            if self.table.key:
-                keys = good.select(list(self.table.key))
-                self.keys.append(keys.append_column("_page", pa.repeat(pa.scalar(page.number), keys.num_rows)))
-            if self.table.cursor:
-                self.note_cursor(good[self.table.cursor])
+            for good, letters in self.rows.convert_all(page.rows):
+                self.good.write(good)
+                self.letters.write(letters)
+                if self.table.key:
+                    keys = good.select(list(self.table.key))
+                    self.keys.append(keys.append_column("_page", pa.repeat(pa.scalar(page.number), keys.num_rows)))
+                if self.table.cursor:
+                    self.note_cursor(good[self.table.cursor])
 
     def note_cursor(self, values: pa.Array) -> None:
         """Notes the greatest cursor, but none in the future: what comes before that would not be read."""
@@ -215,7 +216,7 @@ class Listing:
         what, rows = self.table.full_name, self.rows
         if self.table.new_columns == "refuse" and rows.texts:
             raise ExtractError(
-                f"{what}: the fields {', '.join(rows.texts)} are not declared, and the declaration refuses new "
+                f"{what}: the fields {listed(rows.texts)} are not declared, and the declaration refuses new "
                 "columns; declare or exclude them. Nothing was loaded"
             )
         if not rows.count:
@@ -223,22 +224,22 @@ class Listing:
         known = self.state.get("always")
         if known is None:
             if unseen := [name for name in rows.columns if name not in rows.present]:
-                texts = ", ".join(rows.texts) or "none"
+                texts = listed(rows.texts) or "none"
                 log.warning(
                     "%s: no row has the declared fields %s; loaded as text without a declaration: %s",
-                    what, ", ".join(unseen), texts,
+                    what, listed(unseen), texts,
                 )  # fmt: skip
             return
         excluded = excluded_columns(self.table)
         lost = [name for name in known if name not in rows.present and name not in excluded]
         if lost and self.table.replaces:
             raise ExtractError(
-                f"{what}: {'; '.join(f'column {name} is missing' for name in lost)} in every row, and every row had "
-                f"it before. Nothing was loaded; {self.table.dataset}.{self.table.name} keeps its rows. To load the "
+                f"{what}: column {listed(lost)} is missing in every row, and every row had it "
+                f"before. Nothing was loaded; {self.table.dataset}.{self.table.name} keeps its rows. To load the "
                 f"table from the beginning as it is now: python -m extract run --accept {what}"
             )
         if lost:
-            log.warning("%s: every row had %s before, and none has it now: null", what, ", ".join(lost))
+            log.warning("%s: every row had %s before, and none has it now: null", what, listed(lost))
 
     def always(self) -> list[str]:
         """Returns the columns that every row had so far."""

@@ -1,6 +1,6 @@
 """Rows of JSON as Arrow batches: those that fit the declared columns, and dead letters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +9,26 @@ import pyarrow as pa
 
 from extract.declarations import DELETED, RESERVED, RestTable
 from extract.errors import ExtractError
-from extract.names import normalize
+from extract.names import cut as cut_name
+from extract.names import listed, normalize
 from extract.reading import DEAD_LETTER, DEAD_LETTER_TEXTS, Limits, letter_key
-from extract.sources.rest_api.values import RestColumn, make_column, shorten, storable, text_column, to_json
+from extract.sources.rest_api.values import (
+    MOST_LEVELS,
+    RestColumn,
+    make_column,
+    shorten,
+    storable,
+    text_column,
+    to_json,
+)
+from extract.types import MOST_COLUMNS
 
 # In mode cursor a row without values but its key takes out the version that was loaded before.
 DELETED_FIELD = pa.field(DELETED, pa.bool_())
 
 CUT = 1000  # bytes of a value above which it is cut in a dead letter that is too long
 KEPT = 200  # characters of a value that is cut
+AT_ONCE = 1000  # rows that are converted
 
 
 @dataclass
@@ -61,6 +72,11 @@ class Rows:
         keys = [(letter_key(n), self.columns[name].arrow) for n, name in enumerate(self.table.key)]
         return pa.schema([*keys, *DEAD_LETTER])
 
+    def convert_all(self, rows: Sequence[Any]) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+        """Yields what `convert` returns for some rows after the other: more at once would take more memory."""
+        for first in range(0, len(rows), AT_ONCE):
+            yield self.convert(rows[first : first + AT_ONCE])
+
     def convert(self, rows: Iterable[Any]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Returns the rows that fit and the dead letters.
 
@@ -93,8 +109,8 @@ class Rows:
             if loaded is not None:
                 if loaded in named:
                     raise ExtractError(
-                        f"{self.table.full_name}: two fields would both be {loaded} in raw, {name!r} is one; rename "
-                        f"it in the declaration: columns: {{rename: {{{name}: …}}}}"
+                        f"{self.table.full_name}: two fields would both be {loaded} in raw, {cut_name(name)!r} is "
+                        f"one; rename it in the declaration: columns: {{rename: {{{cut_name(name)}: …}}}}"
                     )
                 named[loaded] = value
                 self.present[loaded] = self.present.get(loaded, 0) + 1
@@ -105,11 +121,17 @@ class Rows:
         if name in self.table.exclude:
             self.names[name] = None
             return None
-        rename = f"rename it in the declaration: columns: {{rename: {{{name}: …}}}}"
+        rename = f"rename it in the declaration: columns: {{rename: {{{cut_name(name)}: …}}}}"
         try:
             loaded = self.table.rename.get(name) or normalize(name)
         except ValueError as error:
-            raise ExtractError(f"{self.table.full_name}: field {name!r}: {error}; {rename}") from error
+            raise ExtractError(f"{self.table.full_name}: field {cut_name(name)!r}: {error}; {rename}") from error
+        if loaded not in self.columns and len(self.columns) == MOST_COLUMNS:
+            raise ExtractError(
+                f"{self.table.full_name}: expected at most {MOST_COLUMNS:,} fields, got more: "
+                f"{listed(self.columns)}; exclude those that are not needed in the declaration, or check that the "
+                "rows of the list have the same fields"
+            )
         if loaded in RESERVED:
             raise ExtractError(f"{self.table.full_name}: field {name}: the loaders need the name {loaded}; {rename}")
         self.columns.setdefault(loaded, text_column(loaded, self.limits.text))
@@ -138,9 +160,9 @@ class Rows:
         kept = {name: value for name, value in row.items() if self.names[name] is not None}
         key = [values.get(name) for name in self.table.key]
         whole = all(value is not None for value in key)
-        text = to_json(kept)
-        if self.limits.text and len(storable(text).encode()) > self.limits.text:
-            text = to_json({name: cut(value) for name, value in kept.items()})
+        text = self.whole_text(kept)
+        if text is None:
+            text = to_json({name: cut(value) for name, value in kept.items()}, MOST_LEVELS + 1)
         shown = ", ".join("" if value is None else str(value) for value in key)
         return {
             **{letter_key(n): value if whole else None for n, value in enumerate(key)},
@@ -148,6 +170,14 @@ class Rows:
             "row": storable(text),
             "reason": "; ".join(faults)[: DEAD_LETTER_TEXTS["reason"]],
         }
+
+    def whole_text(self, kept: Mapping[str, Any]) -> str | None:
+        """Returns a row as JSON; None if it has too many levels, or is longer than a text of the warehouse."""
+        try:
+            text = to_json(kept, MOST_LEVELS + 1)  # of its values, as everywhere
+        except ValueError:
+            return None
+        return None if self.limits.text and len(storable(text).encode()) > self.limits.text else text
 
 
 def excluded_columns(table: RestTable) -> set[str]:
@@ -161,6 +191,9 @@ def excluded_columns(table: RestTable) -> set[str]:
 
 def cut(value: Any) -> Any:
     """Returns a value, or the beginning of a long one with its length."""
-    text = value if isinstance(value, str) else to_json(value)
+    try:
+        text = value if isinstance(value, str) else to_json(value)
+    except ValueError as error:
+        return f"… ({error})"
     size = len(storable(text).encode())
     return value if size <= CUT else f"{text[:KEPT]}… ({size} bytes)"

@@ -2,6 +2,9 @@
 
 Nothing is rounded, cut or guessed. Numbers come as `Decimal` and `int`, so they keep their digits. A text column
 takes every value: a text as it is, anything else as its JSON.
+
+A document from outside must not exhaust the memory, the stack or the processor either: it has only so many values and
+levels, and a number that no column has is kept as its digits (`1E999999999` would be a gigabyte of them).
 """
 
 import json
@@ -23,9 +26,24 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.(?P<fraction>\d+))?)?(?P<zone>Z|[+-]\d\d:?\d\d)?", re.ASCII
 )
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # as JSON writes it
+
+MOST_DIGITS = 1000  # of a number, before and after the point
+MOST_LEVELS = 100  # of lists and objects within each other
+
 WHOLE = {"int16": 16, "int32": 32, "int64": 64}
 
 Parse = Callable[[Any], Any]
+
+
+class TooManyValuesError(ValueError):
+    """A document with more values than may be in memory at once."""
+
+
+class Digits(str):
+    """A number as JSON writes it that has more digits than any column takes."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -165,34 +183,75 @@ PARSERS: Mapping[str, Parse] = {
 }
 
 
-def from_json(content: bytes) -> Any:
+def from_json(content: bytes, most_values: int | None = None) -> Any:
     """Returns a JSON document; a number keeps its digits.
 
     Raises:
-        ValueError: if it is none.
+        TooManyValuesError: if it has more values than the limit.
+        ValueError: if it is none, or has too many levels.
     """
+    if most_values is not None and has_more_values(content, most_values):
+        raise TooManyValuesError(f"more than {most_values:,} values")
     try:
-        return json.loads(content, parse_float=Decimal)
+        return json.loads(content, parse_float=to_decimal, parse_int=to_whole)
     except RecursionError as error:
         raise ValueError("too many brackets within each other") from error
 
 
-def to_json(value: Any) -> str:
-    """Returns a value as JSON, in which numbers have the digits that they came with."""
+def has_more_values(content: bytes, most: int) -> bool:
+    """Returns whether a JSON document has more values, without reading them: each but one is after a sign."""
+
+    def count() -> int:
+        return sum(map(content.count, (b",", b"[", b"{")))
+
+    if count() < most:
+        return False
+    if b"\0" in content:  # of 16 or 32 bits, in which texts begin and end otherwise
+        return True
+    content = STRING.sub(b"", content)
+    return count() >= most
+
+
+def to_whole(text: str) -> int | Digits:
+    """Returns a whole number of JSON with all of its digits."""
+    return int(text) if len(text) <= MOST_DIGITS else Digits(text)
+
+
+def to_decimal(text: str) -> Decimal | Digits:
+    """Returns any other number of JSON with all of its digits."""
+    try:
+        number = Decimal(text[: MOST_DIGITS + 1])
+    except InvalidOperation:  # an exponent that not even Decimal has
+        return Digits(text)
+    return number if len(text) <= MOST_DIGITS and abs(number.adjusted()) <= MOST_DIGITS else Digits(text)
+
+
+def to_json(value: Any, levels: int = MOST_LEVELS) -> str:
+    """Returns a value as JSON, in which numbers have the digits that they came with.
+
+    Raises:
+        ValueError: if it has too many levels.
+    """
     match value:
-        case Decimal():
+        case Decimal() | Digits():
             return str(value)
+        case dict() | list() if not levels:
+            raise ValueError(f"more than {MOST_LEVELS} brackets within each other")
         case dict():
-            return f"{{{', '.join(f'{to_json(name)}: {to_json(item)}' for name, item in value.items())}}}"
+            items = (f"{to_json(name)}: {to_json(item, levels - 1)}" for name, item in value.items())
+            return f"{{{', '.join(items)}}}"
         case list():
-            return f"[{', '.join(map(to_json, value))}]"
+            return f"[{', '.join(to_json(item, levels - 1) for item in value)}]"
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
 def shorten(value: Any, length: int = 60) -> str:
     """Returns the beginning of a value's JSON, in characters that can be stored."""
-    text = to_json(value)
+    try:
+        text = to_json(value)
+    except ValueError as error:
+        return str(error)
     return storable(text if len(text) <= length else f"{text[:length]}…")
 
 

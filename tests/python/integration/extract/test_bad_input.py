@@ -1,6 +1,7 @@
 """Each fault of a source has a message, changes nothing that was loaded, and stops no other source."""
 
 import errno
+import gzip
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 from io import BufferedReader
+from itertools import repeat
 from pathlib import Path
 
 import fsspec
@@ -24,6 +26,7 @@ from extract.sources.parquet.store import Folder
 from sandbox.sources.api import Answer, Connection
 from tests.python.helpers import PATIENCE
 from tests.python.helpers.declared import API, CATEGORIA, FUNCIONARIO, PARQUET, POSTGRES
+from tests.python.helpers.flood import flooding
 from tests.python.helpers.https_server import https_server
 from tests.python.helpers.own_project import declare_in
 from tests.python.helpers.world import World
@@ -74,6 +77,20 @@ def test_an_answer_that_is_no_name_is_refused(
 
     assert str(refused.value).startswith(f"api.funcionario: id 2 ({world.environment['EMPLOYEES_API_URL']}?id=2): ")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "piece"),
+    [("Content-Type: text/plain", b"A" * 65_536), ("Content-Encoding: gzip", gzip.compress(b"A" * (1 << 24)))],
+)
+def test_an_answer_without_end_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, headers: str, piece: bytes
+) -> None:
+    with flooding(headers, repeat(piece)) as url:
+        monkeypatch.setenv("EMPLOYEES_API_URL", url)
+        outcome = world.run("api")
+    assert outcome.code == 1
+    assert "?id=1): expected a name, got more than 1,048,576 bytes. The last snapshot stays" in outcome.output
 
 
 def test_an_id_that_cannot_be_read_fails_the_snapshot_and_keeps_the_last(world: World) -> None:
