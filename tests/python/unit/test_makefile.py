@@ -23,7 +23,8 @@ def clone(tmp_path: Path) -> Path:
     """The Makefile in a folder of its own, with an installation that is complete."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "extract").mkdir()
-    shutil.copy(ROOT / "extract" / "env_file.py", tmp_path / "extract")
+    for module in ("env_file.py", "visible.py"):
+        shutil.copy(ROOT / "extract" / module, tmp_path / "extract")
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(PYTHON)
