@@ -4,7 +4,7 @@ Grammar and behaviour: https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.htm
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,8 @@ def is_copy(statement: str) -> bool:
     return code(statement).startswith("copy ")
 
 
-def parse(statement: str) -> Copy:
-    """Parses a COPY statement.
+def parse(statement: str, roles: Collection[str] = ()) -> Copy:
+    """Parses a COPY statement; `roles` are those that may read, or without any each role with the name `copy`.
 
     Raises:
         RedshiftError: for what Redshift refuses, or `stand-in: …` for options that are not implemented here.
@@ -73,7 +73,7 @@ def parse(statement: str) -> Copy:
     found = _STATEMENT.fullmatch(re.sub(r"/\*.*?\*/|;\s*\Z", "", statement, flags=re.DOTALL).strip())
     if not found:
         raise not_implemented("COPY other than from 's3://bucket/prefix'")
-    options = _take_role(found["options"])
+    options = _take_role(found["options"], roles)
     values: dict[str, Any] = {"format": "text", "delimiter": "|"}
 
     def take(pattern: str) -> re.Match[str] | None:
@@ -103,7 +103,7 @@ def parse(statement: str) -> Copy:
     return Copy(found["table"], columns, found["bucket"], found["key"], **values)
 
 
-def _take_role(options: str) -> str:
+def _take_role(options: str, roles: Collection[str]) -> str:
     """Returns the options without the role.
 
     Raises:
@@ -115,7 +115,7 @@ def _take_role(options: str) -> str:
     if not found:
         raise RedshiftError("22023", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE")
     role = found["role"] or found["credentials"]
-    if role and not _KNOWN_ROLE.match(role):
+    if role and not (role in roles if roles else _KNOWN_ROLE.match(role)):
         raise RedshiftError("XX000", f"Not authorized to get credentials of role {role}")
     return options.replace(found[0], " ")
 

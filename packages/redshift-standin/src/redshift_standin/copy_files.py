@@ -103,6 +103,8 @@ def load_error(copy: Copy, s3: S3, columns: Sequence[Column], rejection: Rejecti
 
 
 def _client(s3: S3) -> Any:
+    if not s3.url:
+        raise RedshiftError("0A000", "stand-in: COPY needs an S3 server; start the stand-in with AWS_ENDPOINT_URL_S3")
     return boto3.client(
         "s3",
         endpoint_url=s3.url,

@@ -1,7 +1,7 @@
 """Runs COPY in the client's session, so that it is part of the client's transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from redshift_standin import copy_files
 from redshift_standin.copy import Column, Copy, describe_query, parse, target_columns
@@ -14,13 +14,13 @@ from redshift_standin.upstream import Upstream
 _GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
 
-async def run(sql: str, upstream: Upstream, s3: S3) -> bytes:
+async def run(sql: str, upstream: Upstream, s3: S3, roles: Collection[str]) -> bytes:
     """Runs a COPY statement; returns the body of its CommandComplete.
 
     Raises:
         RedshiftError: nothing was loaded.
     """
-    copy = parse(sql)
+    copy = parse(sql, roles)
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
     async with upstream.exclusive() as answers:
         await upstream.send(b"Q", copy_files.stdin_statement(copy, columns).encode() + b"\0", own=True)

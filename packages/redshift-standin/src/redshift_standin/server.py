@@ -2,10 +2,13 @@
 
 import asyncio
 import hashlib
+import os
 import secrets
+import socket
 import ssl
 import threading
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +27,6 @@ from redshift_standin.signatures import AccessKey
 from redshift_standin.wire import Backend, Session
 
 DATABASE = "dev"
-ADMIN = "awsuser"
 _SCRIPTS = tuple(
     Path(__file__).with_name(f"{name}.sql").read_text()
     for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
@@ -33,39 +35,56 @@ _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
 _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them
 
 
+@dataclass(frozen=True)
+class Options:
+    """What clients of a stand-in see. Without a port it is any free one; without a password, a new one."""
+
+    port: int = 0
+    database: str = DATABASE
+    user: str = "awsuser"  # the admin
+    password: str = field(default="", repr=False)
+    copy_roles: tuple[str, ...] = ()  # ARNs of the roles that may COPY; without any, each role with the name `copy`
+
+
 class RedshiftServer:
-    """Serves while entered, on a free port of 127.0.0.1; its certificate is for localhost.
+    """Serves while entered, on a port of 127.0.0.1; its certificate is for localhost.
 
     COPY reads from the S3 server at `s3_url`, and signs with `key`.
 
     Attributes:
         port: the port.
         ca_bundle: the file of the CA that clients with verify-full need.
-        password: of the admin user `awsuser`, new at each start.
+        database: the name of its one database.
+        user: the admin user.
+        password: of the admin user.
 
     Raises:
-        StandInError: on entering, if another version of the stand-in created its database.
+        StandInError: on entering, if the port is taken, or another version of the stand-in created its database.
     """
 
     host = "localhost"
 
-    def __init__(self, postgres: PostgresServer, folder: Path, s3_url: str, key: AccessKey) -> None:
+    def __init__(
+        self, postgres: PostgresServer, folder: Path, s3_url: str, key: AccessKey, options: Options | None = None
+    ) -> None:
+        options = options or Options()
         self._postgres = postgres
         self._s3 = S3(s3_url, key)
+        self._copy_roles = options.copy_roles
         self.ca_bundle, self._key = certificate(folder)
-        self.password = ""
-        self.port = 0
+        self.port, self.database, self.user = options.port, options.database, options.user
+        self.password = options.password or secrets.token_urlsafe(24)
         self._logins = threading.Lock()
-        self._passwords: dict[str, str] = {}
+        self._passwords = {self.user: self.password}
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        if not self._postgres.has_database(DATABASE):
+        if not self._postgres.has_database(self.database):
             self._create_database()
         self._check_version()
-        self.password = self._login(ADMIN)
+        self._login(self.user)
         with ExitStack() as stack:
-            own = self._postgres.connect(DATABASE)
+            own = self._postgres.connect(self.database)
             stack.callback(own.close)
             own.autocommit = True
             with own.cursor() as cursor:
@@ -73,8 +92,11 @@ class RedshiftServer:
             self._history, self._names, self._late_views = History(own), Names(own), LateViews(own)
             stack.callback(self._history.close)
             self._loop = asyncio.new_event_loop()
+            stack.callback(self._loop.close)
+            listening = self._listen()
+            self.port = listening.getsockname()[1]
             ready = threading.Event()
-            thread = threading.Thread(target=self._serve, args=(ready,), name="redshift")
+            thread = threading.Thread(target=self._serve, args=(listening, ready), name="redshift")
             thread.start()
             stack.callback(thread.join)
             stack.callback(lambda: self._loop.call_soon_threadsafe(self._stop.set))
@@ -90,7 +112,7 @@ class RedshiftServer:
     def connect(self) -> extensions.connection:
         """A new connection of the admin user through the stand-in; the caller closes it."""
         return psycopg2.connect(
-            host=self.host, port=self.port, dbname=DATABASE, user=ADMIN, password=self.password,
+            host=self.host, port=self.port, dbname=self.database, user=self.user, password=self.password,
             sslmode="verify-full", sslrootcert=str(self.ca_bundle),
         )  # fmt: skip
 
@@ -103,7 +125,7 @@ class RedshiftServer:
         password = self._passwords.setdefault(user, secrets.token_urlsafe(24))
         with (
             self._logins,  # PostgreSQL refuses two at once: "tuple concurrently updated"
-            closing(self._postgres.connect(DATABASE)) as connection, connection, connection.cursor() as cursor,
+            closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
         ):  # fmt: skip
             cursor.execute("select 1 from pg_roles where rolname = %s", [user])
             name = sql.Identifier(user)
@@ -121,30 +143,40 @@ class RedshiftServer:
             outside.autocommit = True
             # Texts are compared by bytes; upper, lower and initcap handle all of Unicode.
             cursor.execute(
-                f"create database {DATABASE} template template0 locale_provider builtin builtin_locale 'C.UTF-8'"
+                sql.SQL(
+                    "create database {} template template0 locale_provider builtin builtin_locale 'C.UTF-8'"
+                ).format(sql.Identifier(self.database))
             )
-        with closing(self._postgres.connect(DATABASE)) as connection, connection, connection.cursor() as cursor:
+        with closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor:
             for script in _SCRIPTS:
                 cursor.execute(script)
             cursor.execute("comment on schema rs is %s", [_VERSION])
 
     def _check_version(self) -> None:
-        with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+        with closing(self._postgres.connect(self.database)) as connection, connection.cursor() as cursor:
             cursor.execute("select obj_description(to_regnamespace('rs'), 'pg_namespace')")
             if cursor.fetchone() != (_VERSION,):
                 raise StandInError(
-                    f"the stand-in's database {DATABASE} was created by another version of it: remove it with"
+                    f"the stand-in's database {self.database} was created by another version of it: remove it with"
                     " `make clean`, which removes all data of the sandbox; the next start creates it again"
                 )
 
     def _backend(self) -> Backend:
-        with closing(self._postgres.connect(DATABASE)) as connection, connection.cursor() as cursor:
+        with closing(self._postgres.connect(self.database)) as connection, connection.cursor() as cursor:
             cursor.execute("select oid::int, typname from pg_type where typname = any(%s)", [list(_TYPES)])
             ids = {type_id: _TYPES[name] for type_id, name in cursor.fetchall()}
-        settings = self._postgres.settings(DATABASE)
-        return Backend(settings.host, settings.port, self._s3, ids)
+        settings = self._postgres.settings(self.database)
+        return Backend(settings.host, settings.port, self._s3, ids, self._copy_roles)
 
-    def _serve(self, ready: threading.Event) -> None:
+    def _listen(self) -> socket.socket:
+        try:
+            return socket.create_server(("127.0.0.1", self.port))
+        except OSError as error:
+            raise StandInError(
+                f"port {self.port} of this machine: {os.strerror(error.errno or 0)}; choose another one, or 0"
+            ) from error
+
+    def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.ca_bundle, self._key)
         backend = self._backend()
@@ -157,8 +189,7 @@ class RedshiftServer:
                     shared = self._history, self._names, self._late_views
                     await Session((reader, writer), backend, context, *shared).serve()
 
-            server = await asyncio.start_server(session, "127.0.0.1", 0)
-            self.port = server.sockets[0].getsockname()[1]
+            server = await asyncio.start_server(session, sock=listening)
             ready.set()
             await self._stop.wait()
             server.close()
@@ -168,4 +199,3 @@ class RedshiftServer:
             await asyncio.gather(*others, return_exceptions=True)
 
         self._loop.run_until_complete(main())
-        self._loop.close()

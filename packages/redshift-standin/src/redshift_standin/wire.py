@@ -58,12 +58,13 @@ _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it h
 
 @dataclass(frozen=True)
 class Backend:
-    """The PostgreSQL server, and the S3 that COPY reads from."""
+    """The PostgreSQL server, the S3 that COPY reads from, and the roles that may read, as in `server.Options`."""
 
     host: str
     port: int
     s3: S3
     type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
+    copy_roles: tuple[str, ...] = ()
 
 
 class Session:
@@ -297,7 +298,7 @@ class Session:
     async def _copy(self, sql: str) -> bytes:
         executed = self._describe(sql)
         try:
-            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3)
+            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3, self._backend.copy_roles)
         except LoadError as error:
             self._history.add(executed, self._names.whole(error.message), error.detail)
             raise
