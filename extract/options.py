@@ -104,8 +104,8 @@ def parser() -> Parser:
         help="only this load; may be repeated (default: all)",
     )
 
-    drop = commands.add_parser("drop", help="check a Parquet file and put it into the drop under today's date")
-    drop.add_argument("file", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
+    drop = commands.add_parser("drop", help="check Parquet files and put them into the drop under today's date")
+    drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
 
     commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
     return main
