@@ -26,7 +26,7 @@ from extract.scaffold.listing import list_tables
 from extract.scaffold.remove import remove
 from extract.settings import DropSettings, Settings, read_settings
 from extract.sources import own_read
-from extract.sources.parquet.put import put_file
+from extract.sources.parquet.put import put_files
 from extract.sources.rest_api import read as rest_api
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models
@@ -182,19 +182,19 @@ def redate_loads(options: argparse.Namespace) -> int:
     return 0
 
 
-def drop_file(options: argparse.Namespace) -> int:
-    """Puts a file into the drop."""
+def drop_files(options: argparse.Namespace) -> int:
+    """Puts files into the drop."""
     declared = read_declarations()
     sources = [source for source in declared.sources if source.kind == "parquet"]
     if len(sources) != 1:
-        raise ExtractError(f"{options.file}: expected one declared source of kind parquet, got {len(sources)}")
+        raise ExtractError(f"drop: expected one declared source of kind parquet, got {len(sources)}")
     # Of the settings only the drop's are needed, not the warehouse's.
     settings = read_settings(sources, os.environ | {"DBT_TARGET": "local"})
     logs.configure_logging((), debug=options.debug)
     with aws_environment(settings):
         url = settings.of(sources[0], DropSettings).url
-        place = put_file(options.file, url, sources[0], settings.today, declared)
-    logs.log.info("put to %s; the next run reads it", place)
+        for place in put_files(options.files, url, sources[0], settings.today, declared):
+            logs.log.info("put to %s; the next run reads it", place)
     return 0
 
 
@@ -221,7 +221,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "range": load_range,
     "replay": replay_loads,
     "redate": redate_loads,
-    "drop": drop_file,
+    "drop": drop_files,
     "doctor": examine_setup,
 }
 

@@ -106,8 +106,8 @@ def parser() -> Parser:
 
     commands.add_parser("redate", help="give loads that a wrong clock has dated in the future a time of now")
 
-    drop = commands.add_parser("drop", help="check a Parquet file and put it into the drop under today's date")
-    drop.add_argument("file", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
+    drop = commands.add_parser("drop", help="check Parquet files and put them into the drop under today's date")
+    drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
 
     commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
     return main

@@ -103,7 +103,7 @@ class DailyTable:
             raise ValueError(self.folder)
         return day
 
-    @property
+    @cached_property
     def stamp(self) -> str | None:
         """What stays the same as long as the files and their contents do; None if that is not certain."""
         stamps = [f"{file.path} {file.stamp}\n" for file in self.files if file.stamp]

@@ -11,7 +11,6 @@ with a JSON file that says why. Other dates and tables are not affected.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -21,12 +20,12 @@ from extract.names import normalize
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
 from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files, has_int96
+from extract.sources.parquet.seen import FINGERPRINT, Seen
 from extract.sources.parquet.store import UNFINISHED
 from extract.sources.parquet.types import declared_type, fits, raw_type
 from extract.sources.parquet.values import add_problems, comparable, convert, finer_problem, problems, to_words
 from extract.types import characters
 
-FINGERPRINT = 32  # characters, 128 bits: on Redshift a table's whole state has at most 65,535 bytes
 LONGEST_PATH = 1024  # bytes, S3's limit for a key
 
 
@@ -41,45 +40,41 @@ class ParquetRead(OwnRead):
     def open(self, settings: Settings, state: State, limits: Limits) -> Iterator[Reading]:  # noqa: ARG002  of every target
         """Gives the rows of the dates that were not read yet, or had other files.
 
-        `state["files"]` maps what was read, a file or the folder of a table, to its fingerprint and number of rows,
-        and to its stamp: what still has the same one is not even read to compare its content.
-        `rows_source` counts the rows of all dates that were ever loaded, each as it was last.
+        The state has what was read, as `Seen` describes. `rows_source` counts the rows of all dates that were ever
+        loaded, each as it was last.
 
         Raises:
             ExtractError: if the drop cannot be listed or has no file at all.
         """
         drop = Drop.open(settings.of(self.table.source, DropSettings).url, self.table.source)
-        seen: dict[str, dict[str, Any]] = dict(state.get("files", {}))
-        place_of = {place.split("/")[0]: place for place in seen}  # on each date
+        seen = Seen.from_state(self.table.name, state)
         dates, faults = self.choose(drop.files())
         notes = [drop.reject(daily, fault) for daily, fault in faults]
         fresh: list[DailyTable] = []
-        for daily in dates:
+        for daily in seen.find_due(drop, dates):
             try:
                 if daily.is_unfinished:
                     hint = f"the next run tries again; remove {UNFINISHED} if no program writes any more"
                     notes.append(f"{drop.source.name}: {daily.place}: is being written; {hint}")
                     continue
-                known, stamp = seen.get(daily.place, {}), daily.stamp
-                if stamp and known.get("stamp") == stamp:
+                if seen.has_stamp(daily):
                     continue
                 fingerprint = drop.fingerprint(daily)[:FINGERPRINT]
-                if str(known.get("fingerprint"))[:FINGERPRINT] == fingerprint:
-                    rows = known["rows"]
-                else:
+                rows = seen.rows_of(daily, fingerprint)
+                if rows is None:
                     rows = self.check(drop, daily)
-                    seen.pop(place_of.get(daily.folder, ""), None)
                     fresh.append(daily)
-                seen[daily.place] = {"fingerprint": fingerprint, "rows": rows} | ({"stamp": stamp} if stamp else {})
+                seen.add(daily, fingerprint, rows)
             except ExtractError as error:
                 notes.append(drop.reject(daily, str(error)))
             except OSError as error:
                 notes.append(f"{drop.source.name}: {daily.place}: cannot be read: {error}; the next run tries again")
+        seen.fold(dates)
         yield Reading(
             schema=self.raw_schema,
             batches=(batch for daily in fresh for file in daily.files for batch in self.batches(drop, daily, file)),
-            rows_source=sum(one["rows"] for one in seen.values()),
-            state={"files": seen},
+            rows_source=seen.rows,
+            state=seen.as_state(),
             watermark=max((daily.folder for daily in dates), default=None),
             text_lengths=self.lengths | {"_file_path": LONGEST_PATH},
             notes=tuple(notes),

@@ -163,7 +163,7 @@ class Folder:
 
     def put(self, file: Path, path: str) -> str:
         """Copies a file into the folder; returns its address."""
-        with file.open("rb") as stream, self._replace(path) as target:
+        with Folder(file.absolute().parent).open(file.name) as stream, self._replace(path) as target:
             shutil.copyfileobj(stream, target, 1 << 20)
         return f"file://{self.root}/{path}"
 

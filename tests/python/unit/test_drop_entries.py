@@ -22,7 +22,7 @@ from extract.errors import ExtractError
 from extract.reading import Limits, State
 from extract.settings import read_settings
 from extract.sources.parquet import store
-from extract.sources.parquet.put import put_file
+from extract.sources.parquet.put import put_files
 from extract.sources.parquet.read import ParquetRead
 from tests.python.helpers.declared import PARQUET
 
@@ -357,28 +357,47 @@ def test_an_empty_part_of_a_key_is_a_folder_without_a_name() -> None:
 # `extract drop`
 
 
+def drop_command(drop: Path, *files: Path) -> list[str]:
+    return list(put_files(files, str(drop), PARQUET, PEDIDO_DAY, Declarations((PEDIDO, CLIENTE))))
+
+
 def test_drop_takes_no_link_and_no_pipe(drop: Path, secret: Path, tmp_path: Path) -> None:
-    declared = Declarations((PEDIDO,))
     (tmp_path / "pedido.parquet").symlink_to(secret)
     with pytest.raises(ExtractError, match=f"expected a file, got a link to {secret}; give the file itself"):
-        put_file(tmp_path / "pedido.parquet", str(drop), PARQUET, PEDIDO_DAY, declared)
+        drop_command(drop, tmp_path / "pedido.parquet")
     (tmp_path / "pedido.parquet").unlink()
     os.mkfifo(tmp_path / "pedido.parquet")
     with pytest.raises(ExtractError, match="expected a Parquet file to put into the drop, got no regular file"):
-        put_file(tmp_path / "pedido.parquet", str(drop), PARQUET, PEDIDO_DAY, declared)
+        drop_command(drop, tmp_path / "pedido.parquet")
     assert not (drop / DAY).exists()
 
 
 def test_drop_writes_through_no_link(drop: Path, secret: Path, tmp_path: Path) -> None:
-    declared, before = Declarations((PEDIDO,)), secret.read_bytes()
+    before = secret.read_bytes()
     file = put(tmp_path / "a::b/pedido.parquet", parquet(2))
     (drop / DAY).symlink_to(secret.parent)
     with pytest.raises(ExtractError, match=f"expected a folder that is no link: '{DAY}'; remove it"):
-        put_file(file, str(drop), PARQUET, PEDIDO_DAY, declared)
+        drop_command(drop, file)
     (drop / DAY).unlink()
     (drop / DAY).mkdir()
     (drop / DAY / "pedido.parquet").symlink_to(secret)
-    put_file(file, str(drop), PARQUET, PEDIDO_DAY, declared)
+    drop_command(drop, file)
     assert secret.read_bytes() == before
     assert (drop / DAY / "pedido.parquet").read_bytes() == file.read_bytes()
     assert not (drop / DAY / "pedido.parquet").is_symlink()
+
+
+def test_drop_takes_all_files_or_none(drop: Path, tmp_path: Path) -> None:
+    good = put(tmp_path / "pedido.parquet", parquet(2)), put(tmp_path / "cliente.parquet", parquet(3))
+    bad = put(tmp_path / "x/Pedido.parquet", parquet(2)), put(tmp_path / "x/cliente.parquet", b"no parquet")
+    with pytest.raises(ExtractError) as caught:
+        drop_command(drop, *good, *bad)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{bad[0]}: {good[0]} and this file are both the table pedido; give one"
+    assert lines[1].startswith(f"  {bad[1]}: expected a whole Parquet file")
+    assert lines[1].endswith("; nothing was put into the drop")
+    assert not (drop / DAY).exists()
+
+    places = [f"file://{drop}/{DAY}/pedido.parquet", f"file://{drop}/{DAY}/cliente.parquet"]
+    assert drop_command(drop, *good) == places
+    assert (drop / DAY / "cliente.parquet").read_bytes() == parquet(3)
