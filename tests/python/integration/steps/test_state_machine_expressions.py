@@ -219,6 +219,7 @@ INPUTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.soak
 @settings(max_examples=200 * SOAK)
 @given(INPUTS | ANY | st.fixed_dictionaries({"backfill": BACKFILLS}) | st.fixed_dictionaries({"fan_out": FAN_OUTS}))
 def test_an_input_that_is_accepted_becomes_commands_of_plain_values(given_input: Any) -> None:
