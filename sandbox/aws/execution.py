@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--logs", type=Path, required=True, help="folder for the output of the tasks")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    pipeline = TaskDefinition(CONTAINER, (sys.executable, "-m", "extract"), os.environ)
+    # A copy: the interpreter sets keys of its own in the environment, and the tasks sign with those of the sandbox.
+    pipeline = TaskDefinition(CONTAINER, (sys.executable, "-m", "extract"), dict(os.environ))
     cluster = Cluster({LOADER: pipeline, TRANSFORMER: pipeline}, options.logs)
     try:
         states = definition(source.name for source in declared_sources())

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import yaml
 from dbt.task.docs import DOCS_INDEX_FILE_PATH
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from extract.declarations import PostgresTable, Source, find_word_problems, parse_relation
@@ -23,6 +23,9 @@ from extract.scaffold.yaml_text import described, scalar
 from extract.settings import SettingsError, read_settings
 from extract.sql import literal, quote
 from extract.transform.docs_page import write_page
+from tests.python.helpers import SOAK
+
+pytestmark = pytest.mark.soak
 
 PARTS = (
     "'", '"', "\\", "`id`", "$(id)", "${id}", "$$", ";", "--", "/*", "*/", "\n", "\r\n", "\t", "\x1b[31m", "\x7f",
@@ -37,6 +40,7 @@ CRM = Source("crm", "postgres", "CRM")
 OWN_JINJA = re.compile(r"\{\{ (doc\('\w+'\)|last_extracted_at\('\w+', '\w+'\)) \}\}")
 
 
+@settings(max_examples=50 * SOAK)
 @given(TEXTS)
 def test_a_name_in_the_warehouse_is_a_plain_word(text: str) -> None:
     try:
@@ -45,6 +49,7 @@ def test_a_name_in_the_warehouse_is_a_plain_word(text: str) -> None:
         assert not re.search("[A-Za-z0-9]", text)
 
 
+@settings(max_examples=50 * SOAK)
 @given(TEXTS, TEXTS)
 def test_sql_has_names_and_values_as_they_are(name: str, value: str) -> None:
     found = duckdb.execute(f"select {literal(value)} as {quote(name)}")
@@ -52,12 +57,14 @@ def test_sql_has_names_and_values_as_they_are(name: str, value: str) -> None:
     assert (found.description[0][0], found.fetchall()) == (name, [(value,)])
 
 
+@settings(max_examples=50 * SOAK)
 @given(TEXTS)
 def test_yaml_has_texts_as_they_are(text: str) -> None:
     assert yaml.safe_load(f"x: {scalar(text)}\n") == {"x": text}
     assert yaml.safe_load(f"x: {{{scalar('k')}: {scalar(text, flow=True)}, b: 1}}\n") == {"x": {"k": text, "b": 1}}
 
 
+@settings(max_examples=50 * SOAK)
 @given(st.lists(TEXTS, min_size=1, max_size=30).map(" ".join))
 def test_a_description_has_no_jinja_no_html_and_one_line(text: str) -> None:
     read = yaml.safe_load(f"{described(text, 0)}\nname: x\n")
@@ -94,6 +101,7 @@ def found_tables(draw: st.DrawFn) -> FoundTable:
     )
 
 
+@settings(max_examples=50 * SOAK)
 @given(found_tables())
 def test_what_add_writes_is_what_it_found(table: FoundTable) -> None:
     entry_text = templates.declaration(CRM, table)
@@ -122,6 +130,7 @@ def test_what_add_writes_is_what_it_found(table: FoundTable) -> None:
         assert re.fullmatch(r"[\w\s{}()=',\"]*", sql, re.ASCII)
 
 
+@settings(max_examples=50 * SOAK)
 @given(TEXTS)
 def test_a_table_at_the_source_is_one_name_in_sql(text: str) -> None:
     table = PostgresTable("t", "full", CRM, schema=text, relation_name=text)
@@ -142,6 +151,7 @@ REDSHIFT = {
 @pytest.mark.parametrize(
     "name", sorted({*REDSHIFT, "REDSHIFT_TRANSFORMER_ROLE", "REDSHIFT_READER_ROLE"} - {"DBT_TARGET"})
 )
+@settings(max_examples=50 * SOAK)
 @given(data=st.data())
 def test_a_setting_that_is_written_into_sql_or_a_path_is_a_plain_word(name: str, data: st.DataObject) -> None:
     before = REDSHIFT.get(name, "reader")
@@ -180,6 +190,7 @@ def test_dbts_page_has_the_places_of_its_data() -> None:
     assert [page.count(f'"{name}.JSON INLINE DATA"') for name in ("MANIFEST", "CATALOG")] == [1, 1]
 
 
+@settings(max_examples=50 * SOAK)
 @given(st.lists(TEXTS, min_size=1, max_size=10).map("".join))
 def test_no_text_of_the_manifest_leaves_the_script_of_the_docs(
     tmp_path_factory: pytest.TempPathFactory, text: str

@@ -134,3 +134,19 @@ def test_main_is_deployed_after_the_checks_and_an_approval() -> None:
     assert deploy["environment"] == "production"  # which requires approval
     assert deploy["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
     assert targets(deploy) == {"deploy"}
+
+
+def test_dependabot_knows_every_file_with_pinned_dependencies() -> None:
+    updates = workflow(ROOT / ".github" / "dependabot.yml")["updates"]
+    kinds = {
+        "pip": "requirements/*.txt", "github-actions": ".github/workflows/*.yml", "docker": "**/Dockerfile",
+        "terraform": "*/versions.tf", "npm": "*/package-lock.json",
+    }  # fmt: skip
+    places = {
+        (kind, f"/{'' if kind == 'github-actions' else file.parent.relative_to(ROOT).as_posix().strip('.')}")
+        for kind, pattern in kinds.items()
+        for file in ROOT.glob(pattern)
+        if "node_modules" not in file.parts and ".venv" not in file.parts
+    }
+    assert {(update["package-ecosystem"], update["directory"]) for update in updates} == places
+    assert {kind for kind, _ in places} == set(kinds)

@@ -231,3 +231,26 @@ def test_a_work_folder_that_dlt_takes_for_a_pattern_is_refused(
     outcome = world.run("parquet")
     assert outcome.code == 2
     assert "EXTRACT_WORK: expected a folder without % in its whole path, got" in outcome.output
+
+
+def test_values_are_loaded_as_they_are_whatever_they_look_like(world: World) -> None:
+    texts = [
+        "'; drop table x; --", '"', "\\' or true", "{{ 1 / 0 }}", "{% raw %}", "</script><img src=x onerror=y>",
+        "$(id)`id`", "../../x", "%s %(a)s", "\\N", "a,b", "null", "/* */", "$$", "é 😀",
+    ]  # fmt: skip
+    names = [f"Ana {text}" for text in texts]  # one that looks like HTML or JSON is no name
+    world.names = dict(enumerate(names, 1))
+    lines = [*texts, "two\nlines", "a\tb\r\n", "\x1b[31m", "\u2028"]
+    world.put("2024-01-01/categoria.parquet", pa.table({"id": range(len(lines)), "nome_categoria": lines}))
+    world.execute("alter table public.venda add obs text")
+    with world.sales, world.sales.cursor() as cursor:
+        for number, text in enumerate(lines, 10):
+            cursor.execute("insert into public.venda values (%s, 1, 1, '2024-01-01', 1, %s)", [number, text])
+    outcome = world.run()
+
+    assert outcome.code == 0, outcome.output
+    assert world.query("select nome from raw_api.funcionario order by id") == [(name,) for name in names]
+    assert world.query("select nome_categoria from raw_parquet.categoria order by id") == [(text,) for text in lines]
+    assert world.query("select obs from raw_postgres.venda where id_venda >= 10 order by id_venda") == [
+        (text,) for text in lines
+    ]

@@ -8,10 +8,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonata.jsonata import Jsonata
 
 from sandbox.aws.state_machine import TEMPLATE, definition
-from tests.python.helpers import missing
+from tests.python.helpers import SOAK, missing
 from tests.python.helpers.machine_run import SOURCES
 
 REFERENCE = TEMPLATE.parent / "node_modules" / "jsonata"
@@ -50,6 +52,7 @@ REFUSED: list[Any] = [
     {"backfill": BACKFILL | {"source": "ftp"}},
     *({"fan_out": FAN_OUT | {"ranges": ranges}} for ranges in (1, 201, "2", None)),
     {"fan_out": FAN_OUT, "sources": ["api"]}, {"fan_out": FAN_OUT, "backfill": BACKFILL},
+    {"backfill": BACKFILL | {"from": ["2026-01-01"]}}, {"backfill": BACKFILL | {"from": ["a", "b"], "to": []}},
     {"backfill": BACKFILL | {"from": 1}}, {"backfill": BACKFILL | {"to": "--debug"}}, {"backfill": {"from": "a"}},
 ]  # fmt: skip
 
@@ -190,3 +193,53 @@ def test_the_reason_of_a_container_is_reported() -> None:
         "log": "#logsV2:log-groups/log-group/$252Fecs$252Fpipeline/log-events/loader$252Fpipeline$252F0a1b",
         "retry": True,
     }
+
+
+PARTS = ["'", '"', "\n", "{{ 1 }}", "{% 1 %}", "$(id)", "`id`", "../", "-", "--accept", " ", ";", "a", "Z", "1", "é"]
+TEXTS = st.lists(st.sampled_from(PARTS), max_size=4).map("".join)
+VALUES = TEXTS | st.sampled_from(["postgres", "api", "ftp", "2026-01-01", -1, 2, 2.5, 300, True, False, None])
+ANY = VALUES | st.lists(VALUES, max_size=2) | st.dictionaries(TEXTS, VALUES, max_size=1)
+
+
+def near(accepted: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Returns objects like an accepted one, in which some values are others, or in a list."""
+    others = {key: st.just([value]) | st.just([]) | ANY for key, value in accepted.items()}
+    return st.fixed_dictionaries({}, optional=others).map(lambda changed: accepted | changed)
+
+
+BACKFILLS, FAN_OUTS = near(BACKFILL), near(FAN_OUT)
+INPUTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sources": st.lists(ANY, max_size=3) | ANY,
+        "full_refresh": ANY,
+        "fan_out": FAN_OUTS | ANY,
+        "backfill": BACKFILLS | ANY,
+    },
+)
+
+
+@pytest.mark.soak
+@settings(max_examples=200 * SOAK)
+@given(INPUTS | ANY | st.fixed_dictionaries({"backfill": BACKFILLS}) | st.fixed_dictionaries({"fan_out": FAN_OUTS}))
+def test_an_input_that_is_accepted_becomes_commands_of_plain_values(given_input: Any) -> None:
+    states = json.loads(definition(SOURCES))["States"]
+    bindings = {"declared": sorted(SOURCES), "states": {"input": given_input}}
+    for choice in states["Check the input"]["Choices"]:
+        refused = evaluated(choice["Condition"][2:-2], bindings)
+        assert isinstance(refused, bool), (choice["Condition"], refused)
+        if refused:
+            return
+    planned = states["Plan the tasks"]["Assign"]
+    for name in ("plans", "ranges", "sources"):
+        for task in evaluated(planned[name][2:-2], bindings):
+            action, *words = task["command"]
+            assert action in ("run", "plan", "range", "backfill")
+            for option, value in zip(words[::2], words[1::2], strict=True):
+                assert re.fullmatch("--[a-z]+", option)
+                assert isinstance(value, str)
+                assert re.match("[A-Za-z0-9_]", value)
+            assert words[words.index("--source") + 1] in SOURCES
+            if action == "backfill":  # every value is the input's own, which JSONata would flatten if it were a list
+                assert words[1::2] == [given_input["backfill"][name] for name in BACKFILL]
+    assert evaluated(planned["buildCommand"][2:-2], bindings) in (["build"], ["build", "--full-refresh"])
