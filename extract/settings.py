@@ -281,7 +281,7 @@ def _redshift(env: _Environment) -> RedshiftSettings:
         ),
         landing=env.read(
             "LANDING_URL",
-            _matching(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*-]+)*"),
+            _matching(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.+(/|$))[A-Za-z0-9!_.*-]+)*"),
             "s3://bucket/prefix",
         ),
         ca_bundle=env.read("REDSHIFT_CA_BUNDLE", _file, "the file of a CA bundle", str(_amazon_bundle())),
