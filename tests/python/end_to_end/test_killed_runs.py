@@ -18,7 +18,7 @@ from tests.python.helpers.killed_runs import RUN, KilledRuns
 from tests.python.helpers.redshift_target import redshift_up
 from tests.python.helpers.world import World
 
-KILLS = 4 * SOAK
+KILLS = 5 * SOAK
 
 pytestmark = pytest.mark.soak
 
