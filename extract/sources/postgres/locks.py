@@ -57,9 +57,10 @@ def describe_blockers(table: PostgresTable, settings: PostgresSettings) -> str:
             return "nobody locks it any more: run again"
         pids = ", ".join(map(str, sorted(set(blockers))))
         cursor.execute(
-            "select format('process %s of user %s (%s) since %s: %s', pid, usename,"
-            " coalesce(nullif(application_name, ''), 'no application name'),"
-            " coalesce(date_trunc('second', xact_start)::text, 'some time'), left(query, 100))"
+            # Not its query, which may contain what is in the table.
+            "select format('process %s of user %s (%s), %s since %s', pid, usename,"
+            " coalesce(nullif(application_name, ''), 'no application name'), coalesce(state, 'state unknown'),"
+            " coalesce(date_trunc('second', xact_start)::text, 'some time'))"
             f" from pg_stat_activity where pid in ({pids}) order by xact_start"
         )
         found = [text for (text,) in cursor.fetchall()]

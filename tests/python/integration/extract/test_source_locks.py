@@ -81,6 +81,7 @@ def test_who_locks_a_table_is_said_and_the_run_goes_on_when_it_is_free(
     pid = other.info.backend_pid
     assert f'postgres.venda: "public"."venda" in database {world.sales.info.dbname} is locked' in outcome.words
     assert f"held by process {pid} of user postgres (migra" in outcome.words
+    assert "idle in transaction since 20" in outcome.words
     assert f"or end it: select pg_terminate_backend({pid}). Nothing was loaded; retrying in" in outcome.words
 
 
