@@ -12,7 +12,7 @@ import fsspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from extract.errors import ExtractError, causes
-from extract.retry import retried
+from extract.retry import passes, retried
 from extract.settings import Settings
 
 MARK = "_target.json"
@@ -34,7 +34,7 @@ def claim(settings: Settings) -> None:
     except (OSError, ValueError, BotoCoreError, ClientError) as error:
         raise ExtractError(
             f"landing {url}: expected a bucket to read and write, got {type(error).__name__}: {error}; "
-            f"{what_to_grant(error) or 'check LANDING_URL and the role'}. Nothing was done"
+            f"{what_to_do(error)}. Nothing was done"
         ) from error
     if fault:
         raise ExtractError(f"{fault}. Nothing was done")
@@ -48,13 +48,15 @@ def mark_or_compare(settings: Settings) -> str | None:
     return what_is_mixed_up(settings)
 
 
-def what_to_grant(error: BaseException) -> str | None:
-    """Returns the permission that AWS found missing, as what to do about it; None if it is another fault."""
+def what_to_do(error: BaseException) -> str:
+    """Returns what to do about a fault of S3: the permission to grant, if AWS found one missing."""
     for cause in causes(error):
         if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("AccessDenied", "403"):
             action = PERMISSIONS.get(cause.operation_name, cause.operation_name)
             return f"grant s3:{action} on it to the role of this process"
-    return None
+    if passes(error):
+        return "S3 is busy or cannot be reached: run again later; check LANDING_URL and the network if it stays so"
+    return "check LANDING_URL and the role"
 
 
 def what_is_mixed_up(settings: Settings) -> str | None:

@@ -36,7 +36,7 @@ from extract.disk import find_fault
 from extract.errors import ExtractError
 from extract.retry import retried
 from extract.settings import Settings
-from extract.warehouse.landing import what_to_grant
+from extract.warehouse.landing import what_to_do
 
 log = logging.getLogger("extract")
 
@@ -251,8 +251,7 @@ def s3_lock(landing: str, scope: str, run_id: str, retry_seconds: float = 0) -> 
         try:
             retried(f"lock {url}", retry_seconds, lambda: work(place))
         except (BotoCoreError, ClientError) as error:
-            todo = what_to_grant(error) or "check LANDING_URL and that this machine may reach S3"
-            raise ExtractError(f"lock {url}: {error}; {todo}. Nothing was done") from error
+            raise ExtractError(f"lock {url}: {error}; {what_to_do(error)}. Nothing was done") from error
 
     ask(lock.take, f"{landing}, {scope}")
     over = Event()

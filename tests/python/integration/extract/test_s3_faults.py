@@ -51,6 +51,7 @@ def test_an_s3_that_is_busy_without_end_is_asked_for_a_bounded_time_with_a_line_
     assert all(wait <= 12 for wait in waits)
     assert out.count("; retrying in") == len(waits) > 0
     assert err.startswith("error: l")  # landing, or lock
+    assert "S3 is busy or cannot be reached: run again later" in err
     assert "Nothing was done" in err
     assert len([request for request in s3.requests if part in request]) <= 6 * (len(waits) + 1)
 
