@@ -2,10 +2,10 @@
 
 import errno
 import os
+import pwd
 import re
 import shutil
 from collections.abc import Iterator
-from getpass import getuser
 from pathlib import Path
 
 from extract.errors import causes
@@ -22,19 +22,29 @@ def list_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "WAREHOUSE_PATH", settings.warehouse.parent
 
 
-def find_fault(setting: str, folder: Path) -> str | None:
-    """Returns why a folder cannot be written to, and what to do about it; None if it can."""
-    path = folder.absolute()
+def find_fault(setting: str, place: Path) -> str | None:
+    """Returns why a folder, or a file in it, cannot be written to, and what to do about it; None if it can."""
+    path = place.absolute()
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     elsewhere = f"or set {setting} to another place"
-    if not existing.is_dir():
-        return f"{folder}: {existing} is a file: move it away, {elsewhere}"
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return f"{folder}: user {getuser()} may not write to {existing}: grant that, {elsewhere}"
+    if existing != path and not existing.is_dir():
+        return f"{place}: {existing} is a file: move it away, {elsewhere}"
+    needed = os.W_OK | (os.X_OK if existing.is_dir() else os.R_OK)
+    if not os.access(existing, needed, effective_ids=True):
+        owner, user = name_of(existing.stat().st_uid), name_of(os.geteuid())
+        return f"{place}: user {user} may not write to {existing}, of user {owner}: grant that, {elsewhere}"
     disk = shutil.disk_usage(existing)
     if disk.free < LITTLE and disk.total:  # not one that only looks like a disk
-        return f"{folder}: the disk is full ({disk.free / 2**20:.1f} MiB free): free some space, {elsewhere}"
+        return f"{place}: the disk is full ({disk.free / 2**20:.1f} MiB free): free some space, {elsewhere}"
     return None
+
+
+def name_of(user: int) -> str:
+    """Returns a user's name, or the number if it has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def explain_full_disk(error: BaseException, settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ PASSING = re.compile(
     "terminating connection|connection (was )?closed|closed the connection|SSL connection has been closed"
     "|could not receive data|[Cc]onnection re(fused|set)|timed? ?out|EndpointConnectionError|ConnectionClosedError"
     "|SlowDown|Throttling|RequestLimitExceeded|ServiceUnavailable|InternalError|RequestTimeout"
+    r"|\(50[0234]\)|reduce your request rate"
     "|[Ss]erializable isolation violation|could not serialize access|conflict with recovery"
 )
 

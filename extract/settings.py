@@ -52,7 +52,7 @@ class PostgresSettings:
     user: str
     password: str = field(repr=False)
     sslmode: str
-    ca_bundle: Path | None  # the trusted certificates, in the modes that verify the server's
+    ca_bundle: Path | None  # the trusted certificates; with them, the server's is verified by default
     connect_timeout: int  # seconds, to connect and sign in
     readers: int  # sessions at most that read one table at once; one more holds its snapshot
 
@@ -338,6 +338,8 @@ def _api(env: _Environment, source: Source) -> ApiSettings:
 def _postgres(env: _Environment, source: Source) -> PostgresSettings:
     prefix = source.settings
     modes = f"one of {', '.join(SSL_MODES)}"
+    ca_bundle = env.read(f"{prefix}_CA_BUNDLE", _optional_file, "the file of a CA bundle", "")
+    sslmode = "verify-full" if ca_bundle else "require"
     readers = str(min(os.cpu_count() or 1, 4))
     return PostgresSettings(
         prefix=prefix,
@@ -346,8 +348,8 @@ def _postgres(env: _Environment, source: Source) -> PostgresSettings:
         database=env.read(f"{prefix}_DATABASE", str, "the name of the source database"),
         user=env.read(f"{prefix}_USER", str, "a user who may read the tables"),
         password=env.read(f"{prefix}_PASSWORD", str, "that user's password", secret=True),
-        sslmode=env.read(f"{prefix}_SSLMODE", _one_of(*SSL_MODES), modes, "require"),
-        ca_bundle=env.read(f"{prefix}_CA_BUNDLE", _optional_file, "the file of a CA bundle", ""),
+        sslmode=env.read(f"{prefix}_SSLMODE", _one_of(*SSL_MODES), modes, sslmode),
+        ca_bundle=ca_bundle,
         connect_timeout=env.read(f"{prefix}_CONNECT_TIMEOUT", _positive, "whole seconds from 1", "10"),
         readers=env.read(f"{prefix}_READERS", _positive, "a number from 1", readers),
     )

@@ -25,7 +25,7 @@ from extract.load.contract import check_columns, check_share
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
 from extract.reading import DEAD_LETTER_TEXTS, Limits, OwnRead, Read, Reading, State
-from extract.retry import retried
+from extract.retry import passes, retried
 from extract.settings import Settings
 from extract.sql import literal
 from extract.types import BYTES_PER_CHARACTER
@@ -64,6 +64,7 @@ class TableRun:
     watermark: str | None = None
     load_id: str | None = None
     error: str | None = None
+    is_temporary: bool = False  # its fault is one that was retried, in vain
 
     @property
     def name(self) -> str:
@@ -110,7 +111,7 @@ def extract(
             name = read.table.full_name
             if any(run.status == "failed" and run.name == name for run in runs):
                 continue
-            runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted))
+            runs.append(load_table(read, settings, warehouse, progress, accepted=name in accepted, before=runs))
             runs += reconcile_if_due(read, runs[-1], settings, warehouse, progress)
             if runs[-1].status == "failed" and not warehouse.answers():
                 break
@@ -204,23 +205,41 @@ def reconcile_table(
 
 
 def load_table(
-    read: Read, settings: Settings, warehouse: Warehouse, progress: Progress, *, accepted: bool = False
+    read: Read,
+    settings: Settings,
+    warehouse: Warehouse,
+    progress: Progress,
+    *,
+    accepted: bool = False,
+    before: Sequence[TableRun] = (),
 ) -> TableRun:
-    """Loads one table and reports its progress; every fault but Ctrl-C ends up in the result's `error`."""
+    """Loads one table and reports its progress; every fault but Ctrl-C ends up in the result's `error`.
+
+    If a table `before` it was retried in vain, one of the same source is not retried; the same error is said once.
+    """
     table = read.table
     progress.started(table.full_name)
     run = TableRun(table.source.name, table.name, read.mode, datetime.now(UTC))
     try:
         attempt = partial(load, read, run, settings, warehouse, progress, accepted=accepted)
-        run = retried(run.name, settings.retry_seconds, attempt)
+        in_vain = any(other.is_temporary and other.source == run.source for other in before)
+        run = retried(run.name, 0 if in_vain else settings.retry_seconds, attempt)
     except Exception as error:
         if any(isinstance(cause, KeyboardInterrupt) for cause in causes(error)):
             raise KeyboardInterrupt from error  # ADBC and dlt wrap it in errors of their own
         log.debug("traceback of %s", run.name, exc_info=True)
-        run = replace(run, error=reason(run.name, error, settings.secrets))
+        text = reason(run.name, error, settings.secrets)
+        if same := next((other.name for other in before if is_same_fault(text, run.name, other)), None):
+            text = f"{run.name}: failed for the same reason as {same}"
+        run = replace(run, error=text, is_temporary=passes(error))
     run = replace(run, finished_at=datetime.now(UTC))
     progress.finished(run)
     return run
+
+
+def is_same_fault(text: str, name: str, other: TableRun) -> bool:
+    """Returns whether the error of a table, by its full name, is that of another one but for the table's name."""
+    return other.error is not None and text.removeprefix(name) == other.error.removeprefix(other.name)
 
 
 def load(

@@ -9,12 +9,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import fsspec
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from extract.errors import ExtractError
+from extract.errors import ExtractError, causes
+from extract.retry import passes, retried
 from extract.settings import Settings
 
 MARK = "_target.json"
+
+# The permissions of requests that are not called as they are.
+PERMISSIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
 
 
 def claim(settings: Settings) -> None:
@@ -24,18 +28,35 @@ def claim(settings: Settings) -> None:
         ExtractError: if it is another's, or cannot be read and written.
     """
     assert settings.redshift  # noqa: S101  asked for by the target
-    fs, mark = place(settings)
+    url = settings.redshift.landing
     try:
-        if not fs.exists(mark):
-            fs.pipe_file(mark, json.dumps(owner(settings)).encode())
-        fault = what_is_mixed_up(settings)
-    except (OSError, ValueError, BotoCoreError) as error:
+        fault = retried(f"landing {url}", settings.retry_seconds, lambda: mark_or_compare(settings))
+    except (OSError, ValueError, BotoCoreError, ClientError) as error:
         raise ExtractError(
-            f"landing {settings.redshift.landing}: expected a bucket to read and write, got {type(error).__name__}: "
-            f"{error}; check LANDING_URL and the role. Nothing was done"
+            f"landing {url}: expected a bucket to read and write, got {type(error).__name__}: {error}; "
+            f"{what_to_do(error)}. Nothing was done"
         ) from error
     if fault:
         raise ExtractError(f"{fault}. Nothing was done")
+
+
+def mark_or_compare(settings: Settings) -> str | None:
+    """Marks a landing that has no mark; returns as `what_is_mixed_up`."""
+    fs, mark = place(settings)
+    if not fs.exists(mark):
+        fs.pipe_file(mark, json.dumps(owner(settings)).encode())
+    return what_is_mixed_up(settings)
+
+
+def what_to_do(error: BaseException) -> str:
+    """Returns what to do about a fault of S3: the permission to grant, if AWS found one missing."""
+    for cause in causes(error):
+        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in ("AccessDenied", "403"):
+            action = PERMISSIONS.get(cause.operation_name, cause.operation_name)
+            return f"grant s3:{action} on it to the role of this process"
+    if passes(error):
+        return "S3 is busy or cannot be reached: run again later; check LANDING_URL and the network if it stays so"
+    return "check LANDING_URL and the role"
 
 
 def what_is_mixed_up(settings: Settings) -> str | None:
@@ -68,7 +89,8 @@ def read_time(settings: Settings) -> datetime:
 
     assert settings.redshift  # noqa: S101  asked for by the target
     bucket = settings.redshift.landing.removeprefix("s3://").partition("/")[0]
-    answer = boto3.client("s3").head_bucket(Bucket=bucket)
+    client = boto3.client("s3")
+    answer = retried("the clock of S3", settings.retry_seconds, lambda: client.head_bucket(Bucket=bucket))
     date: str = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
     return parsedate_to_datetime(date)
 

@@ -21,7 +21,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -32,8 +32,11 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from extract.disk import find_fault
 from extract.errors import ExtractError
+from extract.retry import retried
 from extract.settings import Settings
+from extract.warehouse.landing import what_to_do
 
 log = logging.getLogger("extract")
 
@@ -55,7 +58,8 @@ def hold_locks(settings: Settings, scopes: Sequence[str]) -> Iterator[None]:
     with ExitStack() as stack:
         if settings.redshift:
             for scope in sorted(scopes):
-                stack.enter_context(s3_lock(settings.redshift.landing, scope, settings.run_id))
+                landing, run_id = settings.redshift.landing, settings.run_id
+                stack.enter_context(s3_lock(landing, scope, run_id, settings.retry_seconds))
         else:
             stack.enter_context(file_lock(settings.warehouse, settings.run_id))
         yield
@@ -87,10 +91,8 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = path.open("a+")
     except OSError as error:
-        raise ExtractError(
-            f"{warehouse}: expected a folder to write the warehouse's file to, got {error}; set WAREHOUSE_PATH to a "
-            "place that can be written to. Nothing was done"
-        ) from error
+        fault = find_fault("WAREHOUSE_PATH", path) or f"{path}: {error}; set WAREHOUSE_PATH to another place"
+        raise ExtractError(f"{fault}. Nothing was done") from error
     with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -227,10 +229,15 @@ class S3Lock:
 
 
 @contextmanager
-def s3_lock(landing: str, scope: str, run_id: str) -> Iterator[None]:
-    """Holds the lock of a part of the warehouse, as the object `<landing>/_locks/<scope>.json`."""
+def s3_lock(landing: str, scope: str, run_id: str, retry_seconds: float = 0) -> Iterator[None]:
+    """Holds the lock of a part of the warehouse, as the object `<landing>/_locks/<scope>.json`.
+
+    Raises:
+        ExtractError: if another holds it, or S3 does not let this process read and write it.
+    """
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = landing.removeprefix("s3://").partition("/")
     key = "/".join(filter(None, (prefix, "_locks", f"{scope}.json")))
@@ -238,11 +245,19 @@ def s3_lock(landing: str, scope: str, run_id: str) -> Iterator[None]:
         connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
     )
     lock = S3Lock(boto3.client("s3", config=prompt), bucket, key, holder(run_id))
-    lock.take(f"{landing}, {scope}")
+    url = f"s3://{bucket}/{key}"
+
+    def ask(work: Callable[[str], None], place: str) -> None:
+        try:
+            retried(f"lock {url}", retry_seconds, lambda: work(place))
+        except (BotoCoreError, ClientError) as error:
+            raise ExtractError(f"lock {url}: {error}; {what_to_do(error)}. Nothing was done") from error
+
+    ask(lock.take, f"{landing}, {scope}")
     over = Event()
     heart = Thread(target=lock.keep, args=(over,), name="lock", daemon=True)
     try:
-        lock.check_wholes_and_parts(landing)
+        ask(lock.check_wholes_and_parts, landing)
         heart.start()
         yield
     finally:

@@ -12,7 +12,7 @@ from extract.disk import find_fault
 from extract.errors import DAMAGED_FILE, ExtractError
 from extract.reading import Limits
 from extract.retry import retried
-from extract.settings import REGION_NAMES, Settings
+from extract.settings import REGION_NAMES, DropSettings, Settings
 from extract.sql import quote
 from extract.types import LONGEST_BINARY, LONGEST_TEXT, MOST_COLUMNS
 
@@ -22,6 +22,8 @@ REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=MOST_
 DUCKDB_QUERY_MEMORY = "200MB"
 
 DUCKDB_HEADERS = 3 * 4096  # bytes of a DuckDB file before its first block
+
+AWS_RETRIES = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "3"}  # some seconds for one request
 
 
 @contextmanager
@@ -83,9 +85,30 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def aws_environment(settings: Settings) -> Iterator[None]:
-    """Sets, while entered, the region by both of its names: each client reads another one."""
-    with environment(dict.fromkeys(REGION_NAMES, settings.region) if settings.region else {}):
+    """Sets, while entered, the region by both of its names, as each client reads another one, and few own retries.
+
+    The clients' usual retries would go on for minutes without a word; `retried` logs each of its own.
+    """
+    ours = {name: value for name, value in AWS_RETRIES.items() if name not in os.environ}
+    ours |= dict.fromkeys(REGION_NAMES, settings.region) if settings.region else {}
+    with environment(ours), few_s3_retries(settings):
         yield
+
+
+@contextmanager
+def few_s3_retries(settings: Settings) -> Iterator[None]:
+    """Lowers, while entered, the retries that s3fs adds to those of the client below it; does nothing without S3."""
+    drops = [source.url for source in settings.sources.values() if isinstance(source, DropSettings)]
+    if not settings.redshift and not any(place.startswith("s3://") for place in (*drops, settings.artifacts or "")):
+        yield
+        return
+    from s3fs import S3FileSystem  # type: ignore[import-untyped]
+
+    before, S3FileSystem.retries = S3FileSystem.retries, 2
+    try:
+        yield
+    finally:
+        S3FileSystem.retries = before
 
 
 @contextmanager

@@ -8,6 +8,12 @@ from extract.sql import quote
 
 # What libpq or the server says, and the remedy. A person has to act on each of these; everything else may pass.
 REMEDIES = (
+    (
+        "authentication method requirement",
+        "a server whose certificate is not checked gets no password: set {prefix}_CA_BUNDLE to a file with its CA "
+        "certificates, or let it ask for scram-sha-256 (password_encryption, pg_hba.conf); for a server on this "
+        "machine, {prefix}_SSLMODE='disable'",
+    ),
     ("authentication failed|no password supplied", "check {prefix}_USER and {prefix}_PASSWORD"),
     ('database ".*" does not exist', "check {prefix}_DATABASE"),
     ('role ".*" does not exist', "check {prefix}_USER"),
@@ -45,7 +51,7 @@ def out_of_time(settings: PostgresSettings, error: Exception) -> ExtractError | 
 def refusal(settings: PostgresSettings, error: Exception) -> ExtractError:
     """Returns the error of a sign-in that failed: its reason in one line, and the remedy."""
     said = re.sub(r".*\[libpq\] Failed to connect: ", "", " ".join(str(error).split()))
-    said = re.sub(r"connection to server .* failed: (FATAL: +)?|FATAL: +", "", said)
+    said = re.sub(r"connection to server .*? failed: (FATAL: +)?|FATAL: +", "", said)
     kind: type[ExtractError]
     for pattern, remedy in REMEDIES:
         if re.search(pattern, said):

@@ -21,6 +21,11 @@ STYLES = {
     "standard_conforming_strings": "on",  # a backslash is a letter: the literals of queries rely on it
 }  # fmt: skip
 
+# The modes in which anybody may be the server, and the user has not said that this is as it should be: there, the
+# password is proved and never sent.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-REQUIRE-AUTH
+UNVERIFIED = ("allow", "prefer", "require")
+
 
 @contextmanager
 def connect(settings: PostgresSettings) -> Iterator[Connection]:
@@ -36,6 +41,8 @@ def connect(settings: PostgresSettings) -> Iterator[Connection]:
         "password": settings.password, "sslmode": settings.sslmode, "connect_timeout": settings.connect_timeout,
         "application_name": "extract", "client_encoding": "UTF8", "keepalives_idle": 60, "tcp_user_timeout": 60_000,
     }  # fmt: skip
+    if settings.sslmode in UNVERIFIED:
+        words["require_auth"] = "scram-sha-256"
     if settings.ca_bundle:
         words["sslrootcert"] = str(settings.ca_bundle)
     escaped = {k: str(v).replace("\\", "\\\\").replace("'", "\\'") for k, v in words.items()}

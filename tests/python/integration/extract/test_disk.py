@@ -2,14 +2,22 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from extract.disk import find_fault
+from extract.errors import ExtractError
+from extract.settings import read_settings
+from extract.warehouse.lock import file_lock
+from extract.warehouse.targets import open_warehouse
 from tests.python.helpers.world import World
 
 NEVER = 1 << 62  # bytes, of which no disk has that many free
+NOBODY = 65_534
 
 
 def test_a_disk_that_fills_up_is_named_with_its_folder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,31 +37,43 @@ def test_a_disk_that_fills_up_is_named_with_its_folder(world: World, monkeypatch
     assert "or set WAREHOUSE_PATH to another place" in said
 
 
-def test_a_work_folder_that_cannot_be_written_to(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir()
-    monkeypatch.setenv("EXTRACT_WORK", str(closed / "work"))
-    monkeypatch.setattr("os.access", lambda path, _mode: Path(path) != closed)  # root may write everywhere
-    monkeypatch.setattr("pathlib.Path.mkdir", refuse(closed / "work", Path.mkdir))
-    outcome = world.run("parquet")
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder in which this user may read and not write, with the lock of another user's DuckDB file."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "warehouse.duckdb.lock").touch(0o444)
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:  # who may write everywhere
+            os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
 
-    assert outcome.code == 2
-    assert f"error: {closed}/work: user " in outcome.output
-    assert f"may not write to {closed}: grant that, or set EXTRACT_WORK to another place" in outcome.output
-    assert f"may not write to {closed}: grant that" in world.main(["doctor"]).words
+
+def test_a_work_folder_that_cannot_be_written_to(closed: Path) -> None:
+    settings = read_settings([], {"EXTRACT_WORK": str(closed / "work")})
+    with (
+        pytest.raises(
+            ExtractError, match=f"{closed}/work: user .* may not write to {closed}, of user .*: grant that"
+        ),
+        open_warehouse(settings),
+    ):
+        pass
+    assert "or set EXTRACT_WORK to another place" in str(find_fault("EXTRACT_WORK", settings.work))  # as doctor asks
 
 
-def refuse(folder: Path, make: Any) -> Any:
-    """Returns `mkdir` of a machine on which nothing can be made in a folder."""
-
-    def mkdir(path: Path, *given: Any, **options: Any) -> None:
-        if folder in path.parents:
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        make(path, *given, **options)
-
-    return mkdir
+def test_a_lock_file_of_another_user(closed: Path) -> None:
+    with (
+        pytest.raises(
+            ExtractError, match=f"duckdb.lock: user .* may not write to {closed}/warehouse.duckdb.lock, of"
+        ),
+        file_lock(closed / "warehouse.duckdb", "run"),
+    ):
+        pass
 
 
 def test_a_file_with_a_damaged_block_is_said_once_with_the_remedy(world: World) -> None:

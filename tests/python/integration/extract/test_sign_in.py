@@ -1,15 +1,23 @@
 """What the loaders say when a source database refuses a session, and whether they try again."""
 
+import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from extract.errors import ExtractError, PassingError
-from extract.settings import PostgresSettings
+from extract.settings import PostgresSettings, read_settings
 from extract.sources.postgres.session import connect
+from redshift_standin.certificates import certificate
 from redshift_standin.postgres import PostgresServer
+from tests.python.helpers import PATIENCE
+from tests.python.helpers.declared import POSTGRES
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +84,63 @@ def test_what_may_pass_is_retried(settings: PostgresSettings, given: dict[str, A
 def test_a_user_that_is_right_is_let_in(settings: PostgresSettings) -> None:
     with connect(settings):
         pass
+
+
+ASKS_FOR_THE_PASSWORD = b"R\x00\x00\x00\x08\x00\x00\x00\x03"
+
+
+@contextmanager
+def greedy_server(context: ssl.SSLContext) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that speaks TLS and asks for the password as it is; yields its port and what it was sent then."""
+    got: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            plain, _ = listening.accept()
+            plain.recv(8)  # a request for TLS
+            plain.sendall(b"S")
+            with suppress(OSError), context.wrap_socket(plain, server_side=True) as client:
+                client.recv(4096)
+                client.sendall(ASKS_FOR_THE_PASSWORD)
+                got.append(client.recv(4096))
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], got
+        thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        ({}, False),
+        ({"CRM_SSLMODE": "prefer"}, False),
+        ({"CRM_CA_BUNDLE": "the server's"}, True),
+        ({"CRM_CA_BUNDLE": "another"}, False),
+    ],
+    ids=["default", "prefer", "verified", "of another"],
+)
+def test_the_password_itself_is_sent_to_a_verified_server_alone(
+    tmp_path: Path,
+    words: dict[str, str],
+    sent: bool,  # noqa: FBT001
+) -> None:
+    bundles = {}
+    for whose in ("the server's", "another"):
+        (tmp_path / whose).mkdir()
+        bundles[whose] = certificate(tmp_path / whose)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*bundles["the server's"])
+    if "CRM_CA_BUNDLE" in words:
+        words = {"CRM_CA_BUNDLE": str(bundles[words["CRM_CA_BUNDLE"]][0])}
+    crm = replace(POSTGRES, settings="CRM")
+    with greedy_server(context) as (port, got):
+        environment = {"CRM_HOST": "localhost", "CRM_PORT": str(port), "CRM_DATABASE": "crm", "CRM_USER": "ana"}
+        settings = read_settings([crm], environment | {"CRM_PASSWORD": "segredo"} | words)
+        with pytest.raises(ExtractError) as refused, connect(settings.of(crm, PostgresSettings)):
+            pass
+
+    assert (b"segredo" in b"".join(got)) is sent
+    if not sent:
+        assert "set CRM_CA_BUNDLE to" in str(refused.value) or "check CRM_CA_BUNDLE" in str(refused.value)
+        assert not isinstance(refused.value, PassingError)

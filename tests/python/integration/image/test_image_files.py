@@ -14,7 +14,7 @@ import pytest
 
 from tests.python.helpers import ROOT
 
-PROJECT = {"dbt_project.yml", "extract", "macros", "models", "profiles.yml", "seeds", "snapshots"}
+PROJECT = {"certificates", "dbt_project.yml", "extract", "macros", "models", "profiles.yml", "seeds", "snapshots"}
 
 
 def matches(pattern: str, path: str) -> bool:
