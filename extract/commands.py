@@ -164,8 +164,8 @@ def drop_file(options: argparse.Namespace) -> int:
     settings = read_settings(sources, os.environ | {"DBT_TARGET": "local"})
     logs.configure_logging((), debug=options.debug)
     with aws_environment(settings):
-        url = settings.of(sources[0], DropSettings).url
-        place = put_file(options.file, url, sources[0], settings.today, declared)
+        bounds = settings.of(sources[0], DropSettings)
+        place = put_file(options.file, bounds, sources[0], settings.today, declared)
     logs.log.info("put to %s; the next run reads it", place)
     return 0
 

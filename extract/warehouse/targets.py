@@ -21,6 +21,7 @@ DLT = {
     "RUNTIME__INTERCEPT_SIGNALS": "false",  # dlt forgets one that arrives in the last part of its work
     "SCHEMA__NAMING": "extract.warehouse.naming",
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+    "DATA_WRITER__BUFFER_MAX_ITEMS": "2",  # rows or batches: 5,000 rows of long texts would be gigabytes
     "NORMALIZE__DATA_WRITER__FILE_MAX_BYTES": str(512 * 1024**2),  # of 64 MB to 1 GB, as COPY likes them
     "DESTINATION__REPLACE_STRATEGY": "insert-from-staging",  # atomic on DuckDB and, without TRUNCATE, on Redshift
     "LOAD__TRUNCATE_STAGING_DATASET": "true",

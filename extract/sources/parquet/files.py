@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from extract.declarations import Source
 from extract.errors import ExtractError
 from extract.names import normalize
+from extract.sources.parquet.bounds import open_parquet
 
 REJECTED = "_rejected"
 UNFINISHED = "_temporary"  # in the folder of a table while Hadoop's committers, Spark's too, write to it
@@ -211,7 +212,11 @@ class Drop:
 
     @contextmanager
     def parquet(self, file: DropFile, unit: Literal["us", "ns"] = "us") -> Iterator[pq.ParquetFile]:
-        """Opens a file; its schema and metadata are read, its rows only when asked for."""
+        """Opens a file; its schema and metadata are read, its rows only when asked for.
+
+        Raises:
+            ExtractError: if its metadata is too long.
+        """
         with self.fs.open(f"{self.root}/{file.path}") as stream, open_parquet(stream, unit) as parquet:
             yield parquet
 
@@ -240,15 +245,6 @@ class Drop:
         except OSError as error:
             return f"{self.source.name}: {daily.place}: {reason} (not copied: {error})"
         return f"{self.source.name}: {daily.place}: {reason} (copied to {kept})"
-
-
-def open_parquet(stream: Any, unit: Literal["us", "ns"] = "us") -> pq.ParquetFile:
-    """Returns an open file.
-
-    Timestamps of 96 bits, as Spark writes them by default, are read as microseconds: as nanoseconds those after 2262
-    would be other dates.
-    """
-    return pq.ParquetFile(stream, coerce_int96_timestamp_unit=unit)
 
 
 def has_int96(parquet: pq.ParquetFile) -> bool:

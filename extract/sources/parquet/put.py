@@ -11,11 +11,12 @@ from pathlib import Path
 from extract.declarations import Declarations, ParquetTable, Source
 from extract.errors import ExtractError
 from extract.places import writable
+from extract.settings import DropSettings
 from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files
 from extract.sources.parquet.read import ParquetRead
 
 
-def put_file(file: Path, drop: str, source: Source, day: date, declarations: Declarations) -> str:
+def put_file(file: Path, bounds: DropSettings, source: Source, day: date, declarations: Declarations) -> str:
     """Copies a Parquet file to `<drop>/<day>/<table>.parquet` of a source; returns the place of the copy.
 
     An existing file is replaced, and the next run reads it again.
@@ -31,6 +32,7 @@ def put_file(file: Path, drop: str, source: Source, day: date, declarations: Dec
         )
     if not file.is_file():
         raise ExtractError(f"{file}: no such file; expected a Parquet file to put into the drop")
+    drop = bounds.url
     fs, root = writable(drop)
     if not drop.startswith("s3://") and not fs.isdir(root):  # S3 has no folders
         raise ExtractError(f"{drop}: no such folder; create it, or correct {source.settings}_DROP")
@@ -41,7 +43,7 @@ def put_file(file: Path, drop: str, source: Source, day: date, declarations: Dec
         raise ExtractError(f"{file}: expected a file named after its table, {expected}, got {file.name}; rename it")
     try:
         read = ParquetRead(table, tuple(table.name for table in tables))
-        read.check(Drop.open(str(file.absolute().parent), source), DailyTable((DropFile(file.name),)))
+        read.check(Drop.open(str(file.absolute().parent), source), DailyTable((DropFile(file.name),)), bounds)
     except ExtractError as error:
         raise ExtractError(f"{file}: {error}; nothing was put into the drop") from error
     # A name that starts with a digit has an underscore in raw, with which the loader would not read the file.
