@@ -192,8 +192,8 @@ def drop_files(options: argparse.Namespace) -> int:
     settings = read_settings(sources, os.environ | {"DBT_TARGET": "local"})
     logs.configure_logging((), debug=options.debug)
     with aws_environment(settings):
-        url = settings.of(sources[0], DropSettings).url
-        for place in put_files(options.files, url, sources[0], settings.today, declared):
+        bounds = settings.of(sources[0], DropSettings)
+        for place in put_files(options.files, bounds, sources[0], settings.today, declared):
             logs.log.info("put to %s; the next run reads it", place)
     return 0
 

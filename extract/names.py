@@ -39,7 +39,7 @@ def cut(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
 
 
-def listed(names: Collection[str]) -> str:
+def listed(names: Collection[str], separator: str = ", ") -> str:
     """Returns names for people, of many the first ones and how many more there are."""
     more = len(names) - MOST_LISTED
-    return ", ".join(map(cut, islice(names, MOST_LISTED))) + (f" and {more:,} more" if more > 0 else "")
+    return separator.join(islice(names, MOST_LISTED)) + (f" and {more:,} more" if more > 0 else "")

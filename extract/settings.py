@@ -59,9 +59,12 @@ class PostgresSettings:
 
 @dataclass(frozen=True)
 class DropSettings:
-    """Where the Parquet files are dropped: a local folder or `s3://bucket/prefix`."""
+    """Where the Parquet files are dropped, a local folder or `s3://bucket/prefix`, and how large they may be."""
 
+    prefix: str  # of these settings in the environment
     url: str
+    most_bytes: int  # of the files of a table on one date, as their rows are in memory
+    most_memory: int  # bytes that checking them may take
 
 
 @dataclass(frozen=True)
@@ -356,7 +359,13 @@ def _postgres(env: _Environment, source: Source) -> PostgresSettings:
 
 
 def _drop(env: _Environment, source: Source) -> DropSettings:
-    return DropSettings(url=env.read(f"{source.settings}_DROP", str, "a folder or s3://bucket/prefix"))
+    prefix = source.settings
+    return DropSettings(
+        prefix=prefix,
+        url=env.read(f"{prefix}_DROP", str, "a folder or s3://bucket/prefix"),
+        most_bytes=env.read(f"{prefix}_MAX_MB", _megabytes, "a number of megabytes from 1", "10000"),
+        most_memory=env.read(f"{prefix}_MEMORY_MB", _megabytes, "a number of megabytes from 1", "512"),
+    )
 
 
 def _rest_api(env: _Environment, source: Source) -> RestSettings:

@@ -12,9 +12,12 @@ from extract.declarations import Column
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.scaffold.found import FILES, FoundColumn, FoundTable, name_columns, renamed
-from extract.sources.parquet.files import open_parquet
+from extract.sources.parquet.bounds import is_memory_error, memory_limit, open_parquet, read_batches
 from extract.sources.parquet.types import ANY_TEXT, declared_type, plain_type
 from extract.sources.parquet.values import comparable, convert, problems
+from extract.types import MOST_COLUMNS
+
+MOST_MEMORY = 512 * 10**6  # bytes that looking at a file may take
 
 REASON = "Each file is read once; the newest date is the current state."
 
@@ -32,15 +35,18 @@ def read_file(file: Path) -> FoundTable:
     except ValueError as error:
         raise ExtractError(f"{file}: {error}; rename the file") from error
     try:
-        with file.open("rb") as stream, open_parquet(stream) as parquet:
+        with memory_limit(MOST_MEMORY), file.open("rb") as stream, open_parquet(stream) as parquet:
             schema = parquet.schema_arrow
             if faults := find_faults(schema):
-                raise ExtractError(f"{file}: {'; '.join(faults)}")
+                raise ExtractError("; ".join(faults))
             named = name_columns(schema.names)
             types = find_types(parquet)
             key = find_key(parquet, types, named, name)
-    except (pa.ArrowException, OSError) as error:
-        raise ExtractError(f"{file}: expected a Parquet file, got: {error}") from error
+    except ExtractError as error:
+        raise ExtractError(f"{file}: {error}") from error
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        got = f"one that takes more than {MOST_MEMORY:,} bytes of memory: " if is_memory_error(error) else ""
+        raise ExtractError(f"{file}: expected a Parquet file, got: {got}{error}") from error
     columns = [
         FoundColumn(
             named[field.name],
@@ -64,6 +70,8 @@ def find_faults(schema: pa.Schema) -> list[str]:
         if times > 1
     }
     unknown = [field for field in schema if declared_type(field.type) is None]
+    if len(schema) > MOST_COLUMNS:
+        return [f"expected at most {MOST_COLUMNS:,} columns, which the warehouse takes, got {len(schema):,}"]
     return [
         *sorted(found),
         *(f"column {f.name!r}: {f.type} cannot be loaded; write the file without" for f in unknown),
@@ -101,10 +109,10 @@ def find_key(
 def read_columns(parquet: pq.ParquetFile, names: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
     """Yields some columns of a file by their names, batch by batch; nothing is read if there are none."""
     if names:
-        for batch in parquet.iter_batches():
+        for batch in read_batches(parquet, names):
             yield {name: batch.column(name) for name in names}
 
 
 def short_name(actual: pa.DataType) -> str:
     """Returns a type for people; of a nested one not all that is in it."""
-    return str(actual).split("<")[0]
+    return str(plain_type(actual)).split("<")[0]

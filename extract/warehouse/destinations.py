@@ -30,6 +30,7 @@ DLT_SETTINGS: dict[str, dict[str, Any]] = {
         "intercept_signals": False,  # dlt forgets one that arrives in the last part of its work
     },
     "schema": {"naming": "extract.warehouse.naming"},
+    "data_writer": {"buffer_max_items": 2},  # rows or batches: 5,000 rows of long texts would be gigabytes
     "normalize": {
         "parquet_normalizer": {"add_dlt_load_id": True},
         "data_writer": {"file_max_bytes": 512 * 1024**2},  # of 64 MB to 1 GB, as COPY likes them

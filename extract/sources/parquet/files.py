@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow.parquet as pq
 
 from extract.declarations import Source
 from extract.errors import ExtractError
 from extract.names import normalize
+from extract.sources.parquet.bounds import open_parquet
 from extract.sources.parquet.store import REJECTED, UNFINISHED, Entry, Store, open_store, split
 from extract.visible import visible
 
@@ -223,7 +224,11 @@ class Drop:
 
     @contextmanager
     def parquet(self, file: DropFile, unit: Literal["us", "ns"] = "us") -> Iterator[pq.ParquetFile]:
-        """Opens a file; its schema and metadata are read, its rows only when asked for."""
+        """Opens a file; its schema and metadata are read, its rows only when asked for.
+
+        Raises:
+            ExtractError: if its metadata is too long.
+        """
         with self.store.open(file.path) as stream, open_parquet(stream, unit) as parquet:
             yield parquet
 
@@ -256,15 +261,6 @@ class Drop:
             return f"{self.source.name}: {daily.place}: {reason} (not copied: {error})"
         where = f"copied to {kept}" if copies else f"noted in {kept}.json"
         return f"{self.source.name}: {daily.place}: {reason} ({where})"
-
-
-def open_parquet(stream: Any, unit: Literal["us", "ns"] = "us") -> pq.ParquetFile:
-    """Returns an open file.
-
-    Timestamps of 96 bits, as Spark writes them by default, are read as microseconds: as nanoseconds those after 2262
-    would be other dates.
-    """
-    return pq.ParquetFile(stream, coerce_int96_timestamp_unit=unit)
 
 
 def has_int96(parquet: pq.ParquetFile) -> bool:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from extract.declarations import Declarations, ParquetTable, Source
 from extract.errors import ExtractError
+from extract.settings import DropSettings
 from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files
 from extract.sources.parquet.read import ParquetRead
 from extract.sources.parquet.store import Folder
 
 
 def put_files(
-    files: Sequence[Path], drop: str, source: Source, day: date, declarations: Declarations
+    files: Sequence[Path], bounds: DropSettings, source: Source, day: date, declarations: Declarations
 ) -> Iterator[str]:
     """Copies Parquet files to `<drop>/<day>/<table>.parquet` of a source; yields the address of each copy.
 
@@ -27,6 +28,7 @@ def put_files(
             are not those of its table, or the table has another file on that date.
         OSError: if the drop cannot be written to.
     """
+    drop = bounds.url
     target = Drop.open(drop, source)
     if isinstance(target.store, Folder) and not target.store.root.is_dir():  # S3 has no folders
         raise ExtractError(f"{drop}: no such folder; create it, or correct {source.settings}_DROP")
@@ -35,7 +37,7 @@ def put_files(
     problems: list[str] = []
     for file in files:
         try:
-            path = choose_place(file, target, day, tables)
+            path = choose_place(file, target, day, tables, bounds)
             if path in chosen:
                 raise ExtractError(f"{chosen[path]} and this file are both the table {Path(path).stem}; give one")
             chosen[path] = file
@@ -47,7 +49,7 @@ def put_files(
         yield target.store.put(file, path)
 
 
-def choose_place(file: Path, target: Drop, day: date, tables: Sequence[ParquetTable]) -> str:
+def choose_place(file: Path, target: Drop, day: date, tables: Sequence[ParquetTable], bounds: DropSettings) -> str:
     """Returns the path in the drop for a file that the loader can load.
 
     Raises:
@@ -66,7 +68,7 @@ def choose_place(file: Path, target: Drop, day: date, tables: Sequence[ParquetTa
         expected = ", ".join(f"{table.name}.parquet" for table in tables)
         raise ExtractError(f"expected a file named after its table, {expected}, got {file.name}; rename it")
     read = ParquetRead(table, tuple(table.name for table in tables))
-    read.check(Drop(source, Folder(file.absolute().parent)), DailyTable((DropFile(file.name),)))
+    read.check(Drop(source, Folder(file.absolute().parent)), DailyTable((DropFile(file.name),)), bounds)
     # A name that starts with a digit has an underscore in raw, with which the loader would not read the file.
     path = f"{day}/{re.sub('^_(?=[0-9])', '', table.name)}.parquet"
     try:

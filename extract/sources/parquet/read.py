@@ -11,21 +11,27 @@ with a JSON file that says why. Other dates and tables are not affected.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from extract.declarations import RESERVED, Column, ParquetTable
 from extract.errors import ExtractError
-from extract.names import normalize
+from extract.names import listed, normalize
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import DropSettings, Settings
+from extract.sources.batches import combined
+from extract.sources.parquet.bounds import FileSize, is_memory_error, memory_limit, read_batches
 from extract.sources.parquet.files import DailyTable, Drop, DropFile, group_files, has_int96
 from extract.sources.parquet.seen import FINGERPRINT, Seen
 from extract.sources.parquet.store import UNFINISHED
-from extract.sources.parquet.types import declared_type, fits, raw_type
+from extract.sources.parquet.types import declared_type, fits, plain_type, raw_type
 from extract.sources.parquet.values import add_problems, comparable, convert, finer_problem, problems, to_words
 from extract.types import characters
 
+COUNTED = 512 << 20  # bytes of rows, after which a file with something wrong is not read any further
+PIECES = 64  # of keys, which are put together then: small ones leave gaps in the memory
 LONGEST_PATH = 1024  # bytes, S3's limit for a key
 
 
@@ -46,7 +52,8 @@ class ParquetRead(OwnRead):
         Raises:
             ExtractError: if the drop cannot be listed or has no file at all.
         """
-        drop = Drop.open(settings.of(self.table.source, DropSettings).url, self.table.source)
+        bounds = settings.of(self.table.source, DropSettings)
+        drop = Drop.open(bounds.url, self.table.source)
         seen = Seen.from_state(self.table.name, state)
         dates, faults = self.choose(drop.files())
         notes = [drop.reject(daily, fault) for daily, fault in faults]
@@ -62,7 +69,7 @@ class ParquetRead(OwnRead):
                 fingerprint = drop.fingerprint(daily)[:FINGERPRINT]
                 rows = seen.rows_of(daily, fingerprint)
                 if rows is None:
-                    rows = self.check(drop, daily)
+                    rows = self.check(drop, daily, bounds)
                     fresh.append(daily)
                 seen.add(daily, fingerprint, rows)
             except ExtractError as error:
@@ -122,28 +129,48 @@ class ParquetRead(OwnRead):
             )
         return dates, faults
 
-    def check(self, drop: Drop, daily: DailyTable) -> int:
+    def check(self, drop: Drop, daily: DailyTable, bounds: DropSettings) -> int:
         """Returns the number of rows, once every page of every file was read and fits the declared columns.
 
         Raises:
             ExtractError: with what was expected of the files and what came.
             OSError: if the store does not give them.
         """
+        try:
+            with memory_limit(bounds.most_memory):
+                return self.check_files(drop, daily, bounds)
+        except (MemoryError, OSError) as error:
+            if not is_memory_error(error):
+                raise
+            raise ExtractError(
+                f"expected to check it in {bounds.most_memory:,} bytes of memory, it takes more ({error}); write its "
+                f"texts shorter, its pages smaller or its rows into fewer dates, or raise {bounds.prefix}_MEMORY_MB"
+            ) from error
+
+    def check_files(self, drop: Drop, daily: DailyTable, bounds: DropSettings) -> int:
+        """Returns the number of rows, as `check`; the memory is limited around it.
+
+        Raises:
+            MemoryError: if that is not enough. An OSError may be one too.
+        """
+        size = FileSize(bounds, self.raw_schema, self.key_schema)
         keys = [self.key_schema.empty_table()]
         for file in daily.files:
             try:
-                keys += self.check_file(drop, file)
+                keys += self.check_file(drop, file, size)
             except ExtractError as error:
                 name = f"{'/'.join(file.parts[2:])}: " if len(daily.files) > 1 else ""
                 raise ExtractError(f"{name}{error}") from error
-        together = pa.concat_tables(keys)
-        if not together.num_rows:
+        if not size.read_rows:
             files = f"{len(daily.files)} files" if len(daily.files) > 1 else "a file"
             raise ExtractError(f"expected the whole table, got {files} without rows")
-        self.check_key(together)
-        return int(together.num_rows)
+        if self.table.key:
+            together = pa.concat_tables(keys).combine_chunks()
+            keys.clear()  # they are there twice
+            self.check_key(together)
+        return size.read_rows
 
-    def check_file(self, drop: Drop, file: DropFile) -> list[pa.Table]:
+    def check_file(self, drop: Drop, file: DropFile, size: FileSize) -> list[pa.Table]:
         """Returns the keys of a file, once it was read and fits the declared columns.
 
         Raises:
@@ -156,42 +183,51 @@ class ParquetRead(OwnRead):
         try:
             with drop.parquet(file) as parquet:
                 places = self.find_columns(parquet.schema_arrow)
-                names = {name: called(parquet.schema_arrow.names[place], name) for name, place in places.items()}
+                names = {name: called(place, name) for name, place in places.items()}
+                size.judge(parquet.metadata, places.values())
                 keys = []
-                for batch in parquet.iter_batches():
+                for batch in read_batches(parquet, places.values()):
+                    size.add(batch)
                     for column in self.columns:
                         add_problems(found[column.name], problems(batch.column(places[column.name]), column))
-                    if not any(found.values()):
+                    is_wrong = any(found.values())
+                    if is_wrong and size.read > COUNTED:
+                        break
+                    if self.table.key and not is_wrong:
                         keys.append(self.key_of(batch, places))
+                        if len(keys) == PIECES:
+                            keys = [pa.concat_tables(keys).combine_chunks()]
                 if has_int96(parquet):
                     self.check_int96(drop, file, places, found)
         except (pa.ArrowException, OSError) as error:
-            if not is_content_error(error):
+            if is_memory_error(error) or not is_content_error(error):
                 raise
             raise ExtractError(f"expected a whole Parquet file, got: {error}") from error
         if faults := [f"column {names[name]}: {text}" for name, texts in found.items() for text in to_words(texts)]:
             raise ExtractError("; ".join(faults))
+        size.compare_rows()
         return keys
 
     def check_int96(
-        self, drop: Drop, file: DropFile, places: Mapping[str, int], found: Mapping[str, dict[str, int]]
+        self, drop: Drop, file: DropFile, places: Mapping[str, str], found: Mapping[str, dict[str, int]]
     ) -> None:
         """Adds timestamps of 96 bits that have parts of a microsecond to the problems that were found."""
         with drop.parquet(file, "us") as micro, drop.parquet(file, "ns") as nano:
-            for batch, finer in zip(micro.iter_batches(), nano.iter_batches(), strict=True):
+            columns = places.values()
+            for batch, finer in zip(read_batches(micro, columns), read_batches(nano, columns), strict=True):
                 for name, place in places.items():
                     add_problems(found[name], [finer_problem(batch.column(place), finer.column(place))])
 
-    def find_columns(self, schema: pa.Schema) -> dict[str, int]:
-        """Returns where a file has each declared column.
+    def find_columns(self, schema: pa.Schema) -> dict[str, str]:
+        """Returns the name of each declared column in a file.
 
         Raises:
             ExtractError: unless it has each once, of a type that fits, and no other.
         """
         faults: list[str] = []
-        places: dict[str, int] = {}
+        places: dict[str, str] = {}
         declared = {column.name: column.data_type for column in self.table.columns}
-        for place, field in enumerate(schema):
+        for field in schema:
             if field.name in self.table.exclude:
                 continue
             try:
@@ -206,19 +242,19 @@ class ParquetRead(OwnRead):
             elif name not in declared:
                 faults.append(f"column {called(field.name, name)} is not declared")
             elif name not in places:
-                places[name] = place
+                places[name] = field.name
                 faults += type_fault(field, name, declared[name])
-            elif schema.names[places[name]] == field.name:
+            elif places[name] == field.name:
                 faults.append(f"column {name} is there {schema.names.count(field.name)} times")
             else:
                 faults.append(
-                    f"columns {schema.names[places[name]]!r} and {field.name!r} would both be {name} in raw; rename "
+                    f"columns {places[name]!r} and {field.name!r} would both be {name} in raw; rename "
                     f"one: columns: {{rename: {{{field.name}: …}}}}"
                 )
         faults += [f"column {name} is missing" for name in declared if name not in places]
         if faults:
-            expected = ", ".join(f"{name} {data_type}" for name, data_type in declared.items())
-            raise ExtractError(f"{'; '.join(dict.fromkeys(faults))}; expected the columns {expected}")
+            expected = [f"{name} {data_type}" for name, data_type in declared.items()]
+            raise ExtractError(f"{listed(dict.fromkeys(faults), '; ')}; expected the columns {listed(expected)}")
         return places
 
     @property
@@ -228,23 +264,22 @@ class ParquetRead(OwnRead):
 
     @property
     def key_schema(self) -> pa.Schema:
-        """The columns of the key by their numbers; of a table without one a column of nulls, to count the rows."""
-        types = [raw_type(column.data_type) for column in self.key_columns] or [pa.null()]
+        """The columns of the key by their numbers."""
+        types = [raw_type(column.data_type) for column in self.key_columns]
         return pa.schema([(str(number), kind) for number, kind in enumerate(types)])
 
-    def key_of(self, batch: pa.RecordBatch, places: Mapping[str, int]) -> pa.Table:
+    def key_of(self, batch: pa.RecordBatch, places: Mapping[str, str]) -> pa.Table:
         """Returns the columns of the key; keys that a warehouse takes for equal are the same."""
         values = [comparable(convert(batch.column(places[column.name]), column)) for column in self.key_columns]
-        return pa.Table.from_arrays(values or [pa.nulls(batch.num_rows)], schema=self.key_schema)
+        return pa.Table.from_arrays(values, schema=self.key_schema)
 
     def check_key(self, keys: pa.Table) -> None:
         """Raises ExtractError for a key that occurs twice."""
-        if not self.table.key:
-            return
-        counts = keys.group_by(keys.schema.names).aggregate([([], "count_all")])
-        if counts.num_rows < keys.num_rows:
+        repeated = repeated_rows(keys)
+        if repeated.num_rows:
+            counts = repeated.group_by(keys.schema.names).aggregate([([], "count_all")])
             most = counts.sort_by([("count_all", "descending")]).slice(0, 1).to_pylist()[0]
-            times = most.pop("count_all")
+            times = most.pop("count_all") + 1
             value = ", ".join(map(str, most.values()))
             blanks = any(map(pa.types.is_string, keys.schema.types))
             raise ExtractError(
@@ -254,13 +289,32 @@ class ParquetRead(OwnRead):
 
     def batches(self, drop: Drop, daily: DailyTable, file: DropFile) -> Iterator[pa.RecordBatch]:
         """Gives the rows of one file in the shape of `raw_schema`."""
+        return combined(self.converted(drop, daily, file))
+
+    def converted(self, drop: Drop, daily: DailyTable, file: DropFile) -> Iterator[pa.RecordBatch]:
+        """Gives the rows of one file as they are read."""
         with drop.parquet(file) as parquet:
             places = self.find_columns(parquet.schema_arrow)
-            for batch in parquet.iter_batches():
+            for batch in read_batches(parquet, places.values()):
                 columns = [convert(batch.column(places[column.name]), column) for column in self.table.columns]
                 path = pa.repeat(file.path, batch.num_rows)
                 day = pa.repeat(pa.scalar(daily.day), batch.num_rows)
                 yield pa.record_batch([*columns, path, day], schema=self.raw_schema)
+
+
+def repeated_rows(keys: pa.Table) -> pa.Table:
+    """Returns the rows that are the same as another one, without one of each; sorted, because hashing takes more."""
+    in_order = keys.sort_by([(name, "ascending") for name in keys.schema.names])
+    same = [same_as_before(column) for column in in_order.columns]
+    return in_order.slice(1).filter(reduce(pc.and_, same))
+
+
+def same_as_before(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns of each value but the first whether it is that before it."""
+    before, value = column.slice(0, len(column) - 1), column.slice(1)
+    if pa.types.is_floating(column.type):
+        return pc.or_(pc.equal(before, value), pc.and_(pc.is_nan(before), pc.is_nan(value)))
+    return pc.equal(before, value)
 
 
 def called(at_source: str, name: str) -> str:
@@ -273,7 +327,7 @@ def type_fault(field: pa.Field, name: str, data_type: str) -> Iterator[str]:
     if fits(field.type, data_type):
         return
     remedy = declared_type(field.type)
-    yield f"column {called(field.name, name)}: expected {data_type}, got {field.type}" + (
+    yield f"column {called(field.name, name)}: expected {data_type}, got {plain_type(field.type)}" + (
         f" (to declare it: {remedy})" if remedy else ", which cannot be loaded; exclude it: columns: {exclude: …}"
     )
 

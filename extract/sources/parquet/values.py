@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from extract.declarations import Column
+from extract.sources.parquet.bounds import values_in
 from extract.sources.parquet.texts import plain, to_seconds, to_texts
-from extract.sources.parquet.types import ANY_TEXT, is_list, raw_type
+from extract.sources.parquet.types import ANY_TEXT, raw_type
 from extract.types import BYTES_PER_CHARACTER, LONGEST_BINARY, LONGEST_TEXT, characters, split_type
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -70,14 +71,7 @@ def count_finer(micro: pa.Array, nano: pa.Array) -> int:
     if pa.types.is_timestamp(nano.type) and micro.type != nano.type:
         product = pc.multiply(micro.view(pa.int64()), 1000)
         return count_true(pc.not_equal(nano.view(pa.int64()), product))
-    return sum(map(count_finer, children(micro), children(nano)))
-
-
-def children(array: pa.Array) -> list[pa.Array]:
-    """Returns the values that are in lists, structs or maps; of other values none."""
-    if pa.types.is_map(array.type):
-        return [array.keys, array.items]
-    return array.flatten() if pa.types.is_struct(array.type) else [array.flatten()] if is_list(array.type) else []
+    return sum(map(count_finer, values_in(micro), values_in(nano)))
 
 
 def wrong_texts(array: pa.Array, column: Column) -> Iterator[Problem]:

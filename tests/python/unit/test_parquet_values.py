@@ -10,11 +10,14 @@ import pytest
 
 from extract.declarations import Column, ParquetTable
 from extract.errors import ExtractError
+from extract.settings import DropSettings
 from extract.sources.parquet.files import DailyTable, Drop, DropFile
 from extract.sources.parquet.read import ParquetRead
 from extract.sources.parquet.types import declared_type, fits
 from tests.python.helpers.declared import PARQUET
 from tests.python.helpers.parquet_types import COLUMNS
+
+BOUNDS = DropSettings("PARQUET", "memory://values", most_bytes=10**10, most_memory=512 * 10**6)
 
 
 def check(drop: Drop, table: pa.Table, *columns: Column, key: tuple[str, ...] = (), **words: Any) -> str | None:
@@ -24,7 +27,7 @@ def check(drop: Drop, table: pa.Table, *columns: Column, key: tuple[str, ...] = 
     drop.store.write("t.parquet", content.getvalue())
     try:
         ParquetRead(ParquetTable("t", "files", PARQUET, key, columns, **words), ("t",)).check(
-            drop, DailyTable((DropFile("t.parquet"),))
+            drop, DailyTable((DropFile("t.parquet"),)), BOUNDS
         )
     except ExtractError as error:
         return str(error)
