@@ -17,6 +17,10 @@ ADVICE = (
         "close the program that has the warehouse's file open, then run again",
     ),
     (
+        r"Cannot open file .*Permission denied",
+        "let this user read and write the warehouse's file and its folder, or set WAREHOUSE_PATH to another place",
+    ),
+    (
         r"not a valid DuckDB database file|Could not read (enough bytes )?from file|Corrupt database file",
         DAMAGED_FILE,
     ),

@@ -169,9 +169,9 @@ def warehouse(settings: Settings, declarations: Declarations) -> Iterator[Check]
 
 
 def duckdb_file(settings: Settings) -> Check:
-    """Checks that the DuckDB file is whole, if there is one, and that its folder can be written to."""
+    """Checks that the DuckDB file is whole, if there is one, and that it and its folder can be written to."""
     path = settings.warehouse
-    if fault := find_fault("WAREHOUSE_PATH", path.parent):
+    if fault := find_fault("WAREHOUSE_PATH", path.parent) or find_fault("WAREHOUSE_PATH", path):
         return Check("warehouse", ok=False, found=fault)
     if path.exists():
         import duckdb

@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pytest
 
 from extract.disk import find_fault
-from extract.errors import ExtractError
+from extract.errors import ExtractError, reason
 from extract.settings import read_settings
 from extract.warehouse.lock import file_lock
 from extract.warehouse.targets import open_warehouse
@@ -74,6 +75,18 @@ def test_a_lock_file_of_another_user(closed: Path) -> None:
         file_lock(closed / "warehouse.duckdb", "run"),
     ):
         pass
+
+
+def test_a_duckdb_file_of_another_user(closed: Path) -> None:
+    warehouse = closed / "warehouse.duckdb.lock"  # any file that may not be written to
+    with pytest.raises(duckdb.Error) as refused:
+        duckdb.connect(str(warehouse))
+
+    remedy = (
+        "let this user read and write the warehouse's file and its folder, or set WAREHOUSE_PATH to another place"
+    )
+    assert reason("warehouse", refused.value).endswith(remedy)
+    assert "may not write to" in str(find_fault("WAREHOUSE_PATH", warehouse))  # as doctor asks
 
 
 def test_a_file_with_a_damaged_block_is_said_once_with_the_remedy(world: World) -> None:
