@@ -20,7 +20,7 @@ import pytest
 from extract.declarations import Column, Declarations, ParquetTable
 from extract.errors import ExtractError
 from extract.reading import Limits, State
-from extract.settings import read_settings
+from extract.settings import DropSettings, read_settings
 from extract.sources.parquet import store
 from extract.sources.parquet.put import put_files
 from extract.sources.parquet.read import ParquetRead
@@ -358,7 +358,8 @@ def test_an_empty_part_of_a_key_is_a_folder_without_a_name() -> None:
 
 
 def drop_command(drop: Path, *files: Path) -> list[str]:
-    return list(put_files(files, str(drop), PARQUET, PEDIDO_DAY, Declarations((PEDIDO, CLIENTE))))
+    bounds = DropSettings("PARQUET", str(drop), most_bytes=10**9, most_memory=10**8)
+    return list(put_files(files, bounds, PARQUET, PEDIDO_DAY, Declarations((PEDIDO, CLIENTE))))
 
 
 def test_drop_takes_no_link_and_no_pipe(drop: Path, secret: Path, tmp_path: Path) -> None:

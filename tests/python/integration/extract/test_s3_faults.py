@@ -7,7 +7,8 @@ import pytest
 from s3fs import S3FileSystem
 
 from extract.__main__ import main
-from sandbox.aws.s3 import KEYS, serve
+from redshift_standin.signatures import AccessKey
+from sandbox.aws.s3 import serve, settings
 from tests.python.helpers.declared import TABLES
 from tests.python.helpers.faulty_proxy import Answer, Proxy, faulty_proxy
 
@@ -26,8 +27,9 @@ SETTINGS = {
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """An S3 server behind a proxy, and the settings of a warehouse with its landing there."""
-    with serve(tmp_path / "s3") as url, faulty_proxy(url) as proxy:
-        for name, value in (KEYS | SETTINGS | {"AWS_ENDPOINT_URL_S3": proxy.url}).items():
+    key = AccessKey.random()
+    with serve(tmp_path / "s3", key) as url, faulty_proxy(url) as proxy:
+        for name, value in (settings(key) | SETTINGS | {"AWS_ENDPOINT_URL_S3": proxy.url}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("EXTRACT_WORK", str(tmp_path / "work"))
         monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
