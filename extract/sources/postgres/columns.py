@@ -18,6 +18,8 @@ NATIVE = {
     "text", "varchar", "bpchar", "bytea",
 }  # fmt: skip
 
+LONGEST_IN_JSON = 10_000_000  # bytes
+
 # Arrow counts timestamps in microseconds of 64 bits, and DuckDB and Redshift show the years 1 to 9999.
 YEARS = {
     "date": ("0001-01-01", "10000-01-01"),
@@ -54,6 +56,15 @@ class SourceColumn:
     def expression(self) -> str:
         """The value under the column's name in raw."""
         return f"{self.value} as {quote(self.loaded)}"
+
+    @property
+    def in_json(self) -> str:
+        """The value that a row of JSON has; of a very long one its length, because jsonb holds no text of 256 MB."""
+        if self.kind not in ("text", "varchar", "bpchar", "bytea"):
+            return self.sql
+        size = f"octet_length({self.sql})"
+        cut = f"to_jsonb('… (' || {size} || ' bytes)')"
+        return f"case when {size} > {LONGEST_IN_JSON} then {cut} else to_jsonb({self.sql}) end"
 
     @property
     def length(self) -> int | None:

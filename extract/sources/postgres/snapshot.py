@@ -403,9 +403,8 @@ class Snapshot:
         they were; the key finds the row at the source.
         """
         alias = quote("the row")
-        row = f"to_jsonb({alias})"
-        if self.table.exclude:
-            row = f"({row} - array[{', '.join(map(literal, self.table.exclude))}])"
+        fields = ", ".join(f"{column.in_json} as {quote(column.name)}" for column in self.columns)
+        row = f"(select to_jsonb({alias}) from (select {fields}) as {alias})"
         if self.limits.text:
             row = (
                 "(select jsonb_object_agg(e.key, case when octet_length(e.value::text) > 1000 then to_jsonb("
@@ -419,7 +418,7 @@ class Snapshot:
             f"{row}::text", f"left(concat_ws('; ', {reasons}), 500)",
         ]  # fmt: skip
         self.cursor.execute(
-            f"select {', '.join(values)} from {self.table.source_relation} as {alias}"
+            f"select {', '.join(values)} from {self.table.source_relation}"
             f" where {self.scope} and {self.is_dead_letter} and {condition}"
         )
         keys = [schema.field(column.loaded).with_name(letter_key(n)) for n, column in enumerate(self.key)]

@@ -150,3 +150,16 @@ def test_a_table_that_is_reloaded_leaves_its_old_dead_letters_behind(world: Worl
     assert not world.query("select 1 from duckdb_tables() where table_name = 'venda_dead_letter'")
     ((kept,),) = world.query("select table_name from duckdb_tables() where table_name ^@ 'venda_dead_letter_until_'")
     assert world.query(f"select key from raw_postgres.{kept}") == [("2",)]
+
+
+@pytest.mark.slow
+def test_a_text_that_no_json_of_postgres_holds_is_cut_in_a_dead_letter(world: World) -> None:
+    world.execute(
+        "alter table public.venda add column texto text;"
+        "insert into public.venda values (3, 1, 1, 'infinity', 1, repeat('x', 300000000)),"
+        " (4, 1, 1, 'infinity', 1, 'y')"
+    )
+    outcome = world.run("postgres")
+    assert outcome.status("postgres.venda") == "partial"
+    letters = world.query("select row from raw_postgres.venda_dead_letter order by _key_1")
+    assert [json.loads(row)["texto"] for (row,) in letters] == ["… (300000000 bytes)", "y"]
