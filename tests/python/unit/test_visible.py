@@ -26,6 +26,7 @@ from extract.logs import VisibleConsole, configure_logging
 from extract.scaffold import add, listing
 from extract.transform.build import BuildResult
 from extract.visible import visible, visible_lines
+from tests.python.helpers.declared import TABLES
 
 HOSTILE = "a\x1b[31mb\x1b]0;c\x07d\x9be\x7ff\u202eg\u2028h\udcffi\ud800j"
 SHOWN = r"a\x1b[31mb\x1b]0;c\x07d\u009be\x7ff\u202eg\u2028h\xffi\ud800j"
@@ -119,6 +120,7 @@ def test_secrets_are_redacted_before_anything_is_escaped() -> None:
 
 
 def test_in_the_list_of_tables(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_PROJECT_DIR", str(TABLES))
     monkeypatch.setattr(listing, "row", lambda *_: ("postgres", f"{HOSTILE}\t\n"))
     listing.list_tables(Namespace())
     assert capsys.readouterr().out.splitlines()[1] == f"postgres\t{SHOWN}\\t\\n"
