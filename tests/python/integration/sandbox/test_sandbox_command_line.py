@@ -19,6 +19,7 @@ import pytest
 
 from extract.declarations import Source
 from tests.python.helpers import ROOT
+from tests.python.helpers.declared import TABLES
 from tests.python.helpers.own_project import declare_in
 
 TODAY = "2017-03-01"
@@ -235,16 +236,21 @@ def test_every_declared_source_is_ones_own(environment: dict[str, str], tmp_path
 
 @pytest.mark.parametrize("target", ["dev", "prod"])
 def test_the_demo_is_never_loaded_into_another_warehouse(environment: dict[str, str], target: str) -> None:
-    result = sandbox(environment | {"DBT_TARGET": target}, "run", "--", sys.executable, "-c", PRINT_ENVIRONMENT)
+    given = environment | {"DBT_TARGET": target, "DBT_PROJECT_DIR": str(TABLES)}
+    result = sandbox(given, "run", "--", sys.executable, "-c", PRINT_ENVIRONMENT)
     assert json.loads(result.stdout).keys() & NAMES == {"TODAY"}
 
-    loaded = sandbox(environment | {"DBT_TARGET": target}, "run", "--", sys.executable, "-m", "extract", "run")
+    loaded = sandbox(given, "run", "--", sys.executable, "-m", "extract", "run")
     assert loaded.returncode == 2
     assert "error: no sources set (see .env.example" in loaded.stderr
 
 
 def test_a_drop_on_s3_is_refused_where_s3_is_the_stand_in(environment: dict[str, str]) -> None:
-    given = environment | {"PARQUET_DROP": "s3://bucket/drop", "DBT_TARGET": "sandbox"}
+    given = environment | {
+        "PARQUET_DROP": "s3://bucket/drop",
+        "DBT_TARGET": "sandbox",
+        "DBT_PROJECT_DIR": str(TABLES),
+    }
     result = sandbox(given, "run", "--", "true")
     assert result.returncode == 2
     assert "PARQUET_DROP is on S3, which the target sandbox replaces" in result.stderr
