@@ -22,7 +22,10 @@ from tests.python.helpers.world import World
 
 MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
 BUILT = Models(
-    "(select * from bronze.venda where excluida_em is null) as present", "silver.venda", "silver.venda_rejeitada"
+    "(select * from bronze.venda where excluida_em is null) as present",
+    "silver.venda",
+    "silver.venda_rejeitada",
+    declared=(("bronze", "venda"), ("silver", "venda"), ("silver", "venda_rejeitada")),
 )
 
 KEY = st.integers(1, 6)

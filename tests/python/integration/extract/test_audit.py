@@ -117,20 +117,14 @@ def test_a_load_with_a_row_too_few_and_one_with_a_row_too_many(warehouse: Wareho
     [
         ("numeric(8, 3)", "numeric(6, 2)", "1.255"),
         ("numeric(8, 3)", "integer", "1.5"),
-        ("double", "real", "3.14159265"),
-        ("double", "real", "1e300"),
         ("double", "integer", "2.5"),
         ("timestamp", "date", "timestamp '2026-01-01 00:00:01'"),
     ],
 )
 def test_a_value_that_bronze_rounds(warehouse: Warehouse, raw: str, bronze: str, lost: str) -> None:
     kept = "timestamp '2026-01-01'" if raw == "timestamp" else "1"
-    special = f"update raw_postgres.venda set valor = '{'infinity' if raw == 'double' else ''}' where id_venda = 9"
-    warehouse.query(
-        f"alter table raw_postgres.venda add column valor {raw}; alter table bronze.venda add valor {bronze}"
-    )
-    warehouse.query(f"update raw_postgres.venda set valor = {kept}")
-    warehouse.query(special if raw == "double" and bronze == "real" else "select 1")
+    warehouse.query(f"alter table raw_postgres.venda add column valor {raw}")
+    warehouse.query(f"alter table bronze.venda add valor {bronze}; update raw_postgres.venda set valor = {kept}")
     *_, values = warehouse.audited()
     assert (values.what, values.ok) == ("values that bronze cuts or rounds", True)
 
@@ -140,8 +134,18 @@ def test_a_value_that_bronze_rounds(warehouse: Warehouse, raw: str, bronze: str,
     assert [row[0] for row in warehouse.query(values.query)] == [2]
 
 
-@pytest.mark.parametrize("types", [("integer", "bigint"), ("numeric(8, 2)", "numeric(10, 3)"), ("real", "double")])
-def test_a_wider_type_in_bronze_is_not_looked_at(warehouse: Warehouse, types: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "types",
+    [
+        ("integer", "bigint"),
+        ("numeric(8, 2)", "numeric(10, 3)"),
+        ("real", "double"),
+        ("double", "real"),  # how a real of PostgreSQL arrives
+    ],
+)
+def test_a_type_in_bronze_that_keeps_all_values_is_not_looked_at(
+    warehouse: Warehouse, types: tuple[str, str]
+) -> None:
     raw, bronze = types
     warehouse.query(
         f"alter table raw_postgres.venda add column valor {raw}; alter table bronze.venda add valor {bronze}"
