@@ -40,7 +40,7 @@ run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary; wit
 run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT='{"sources": ["postgres"]}'
 	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
 
-test: $(READY)  ## Unit and integration tests and one whole pipeline per target: ten minutes on two cores
+test: $(READY)  ## Unit and integration tests and one whole pipeline per target: a quarter of an hour on two cores
 	$(PYTEST) -m "not slow"
 
 test-all: test test-slow  ## Every test

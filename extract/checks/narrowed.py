@@ -6,8 +6,8 @@
     double precision     integer                   decimals
     timestamp            date                      the time
 
-A cast that fails needs no check: the build shows it. A double in a real is not looked at: a real of PostgreSQL arrives
-as the double with the same digits, and no query can tell it from another double.
+A cast that fails needs no check: the build shows it. A double in a real is not looked at: a real of PostgreSQL is in
+raw as the double with the same digits, and no query can tell it from another double.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
