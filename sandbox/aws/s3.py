@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,6 +11,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from redshift_standin.serving import serving
 from redshift_standin.signatures import UNSIGNED, AccessKey
 
 if TYPE_CHECKING:
@@ -32,13 +32,11 @@ def serve(folder: Path, key: AccessKey) -> Iterator[str]:
     # Not moto's own server: that one serves its control API, which needs no signature, and all of AWS.
     app = only_signed(create_backend_app("s3").wsgi_app, key)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="s3")
-    thread.start()
     endpoint = f"http://127.0.0.1:{server.port}"
     bucket = boto3.resource(
         "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id=key.id, aws_secret_access_key=key.secret
     ).Bucket(LANDING)
-    try:
+    with serving(server, "s3"):
         bucket.create()
         for file in sorted(folder.rglob("*")):
             if file.is_file():
@@ -52,9 +50,6 @@ def serve(folder: Path, key: AccessKey) -> Iterator[str]:
                     file.parent.mkdir(parents=True, exist_ok=True)
                     bucket.download_file(item.key, str(file))
             bucket.objects.all().delete()  # all servers of a process share their memory
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def settings(key: AccessKey) -> dict[str, str]:

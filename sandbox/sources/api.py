@@ -13,9 +13,10 @@ from enum import Enum, auto
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from redshift_standin.serving import serving
 
 PATH = "/api_challenge_junior"
 NOT_CORRECT = "The argument is not correct"
@@ -58,14 +59,9 @@ def names(employees: Mapping[int, str]) -> Callable[[int], Answer]:
 @contextmanager
 def serve(answer: Callable[[int], Answer]) -> Iterator[str]:
     """Serves `answer(id)` on a free port of 127.0.0.1 while entered; yields the URL to ask with `?id=N`."""
-    with _Server(answer) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="employees-api")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}{PATH}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Server(answer)
+    with serving(server, "employees-api"):
+        yield f"http://127.0.0.1:{server.server_address[1]}{PATH}"
 
 
 class _Server(ThreadingTCPServer):

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
+
+from redshift_standin.serving import serving
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,6 @@ def faulty_proxy(service: str) -> Iterator[Proxy]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(server, "faulty-proxy"):
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from redshift_standin.certificates import certificate
+from redshift_standin.serving import serving
 
 
 @contextmanager
@@ -29,11 +29,5 @@ def https_server(folder: Path, body: bytes) -> Iterator[tuple[str, Path]]:
     context.load_cert_chain(public, private)
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(server, "https"):
         yield f"https://127.0.0.1:{server.server_port}/", public
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from redshift_standin.serving import serving
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,8 @@ def serve_orders() -> Iterator[OrdersAPI]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Prints nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        api = OrdersAPI(f"http://127.0.0.1:{server.server_address[1]}/v1")
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="orders-api")
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    api = OrdersAPI(f"http://127.0.0.1:{server.server_address[1]}/v1")
+    with serving(server, "orders-api"):
+        yield api

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
+from redshift_standin.serving import serving
 from redshift_standin.signatures import UNSIGNED, AccessKey
 
 WORKGROUP = "sandbox"
@@ -63,11 +63,5 @@ def serve(login: Callable[[str, int], str], host: str, port: int, key: AccessKey
         return 400, {"__type": "UnknownOperationException", "message": f"stand-in: {operation} is not implemented"}
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="redshift-serverless")
-    thread.start()
-    try:
+    with serving(server, "redshift-serverless"):
         yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from dlt.sources.helpers import requests
@@ -11,6 +10,7 @@ from dlt.sources.helpers import requests
 from extract.errors import ExtractError, SettingsError
 from extract.settings import ApiSettings, read_settings
 from extract.sources.api import ask
+from redshift_standin.serving import serving
 from tests.python.helpers.declared import API, FUNCIONARIO
 
 KEY = "chave-muito-secreta"
@@ -35,14 +35,8 @@ def server(redirect_to: str | None = None) -> Iterator[tuple[str, list[str | Non
             """Logs nothing."""
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(http, "employees-api"):
         yield f"http://127.0.0.1:{http.server_address[1]}/employees", keys
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
 
 
 def settings(url: str, key: str) -> ApiSettings:
