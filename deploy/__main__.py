@@ -13,14 +13,12 @@ from deploy import execution, image, logs, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 from deploy.sources import declared_sources, read_secrets
-from extract.logs import VisibleConsole
+from extract.logs import console
 
 DESCRIPTION = """\
 Deploys the pipeline to AWS and works with the deployment. docs/guide/aws.md starts at an empty account."""
 
 LOGS_SINCE = timedelta(hours=1)
-
-console = VisibleConsole(highlight=False, soft_wrap=True)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -145,9 +145,10 @@ class PostgresTable(Table):
     REPLACING: ClassVar = ("full",)
 
     @property
-    def source_name(self) -> str:
-        """The table at the source as `extract add` takes it."""
-        return f"{self.schema}.{self.relation_name or self.name}"
+    def source_argument(self) -> str:
+        """The table at the source as a shell hands it to `extract add`."""
+        name = f"{self.schema}.{self.relation_name or self.name}".replace("'", "'\\''")
+        return f"'{name}'"
 
     @property
     def source_relation(self) -> str:

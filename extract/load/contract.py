@@ -16,7 +16,7 @@ from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
 
-DECLARE = "To declare the table as it is now: python -m extract add --update {0.source.name} '{0.source_name}'"
+DECLARE = "To declare the table as it is now: python -m extract add --update {0.source.name} {0.source_argument}"
 ACCEPT = "To load the table from the beginning as it is now: python -m extract run --accept {0.full_name}"
 
 

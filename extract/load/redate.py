@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from extract.declarations import Source
+from extract.load.runner import OPS_DATASET, OPS_TABLE
 from extract.settings import Settings
 from extract.sql import literal, quote
 from extract.warehouse.targets import Warehouse
 
-OPS = "ops"
 LOAD_ID = "_dlt_load_id"
 # Times that dlt reads in their order.
 TIMES = (("_dlt_loads", "inserted_at"), ("_dlt_version", "inserted_at"), ("_dlt_pipeline_state", "created_at"))
@@ -44,7 +44,7 @@ def redate(sources: Iterable[Source], settings: Settings, warehouse: Warehouse) 
     found: list[Redated] = []
     for source in sources:
         found += redate_schema(source.dataset, source.name, settings, warehouse)
-    redate_schema(OPS, None, settings, warehouse)
+    redate_schema(OPS_DATASET, None, settings, warehouse)
     if not settings.redshift:
         os.utime(settings.warehouse)  # its time is what the next run compares the clock with
     return found
@@ -53,7 +53,7 @@ def redate(sources: Iterable[Source], settings: Settings, warehouse: Warehouse) 
 def redate_schema(schema: str, source: str | None, settings: Settings, warehouse: Warehouse) -> list[Redated]:
     """Gives the loads of one schema that are in the future a time of now, in one transaction; returns them.
 
-    The landing is written first: what is there under an id that no load has is never read.
+    The landing is written first: files under an id that no load has are never read.
     """
     existing = warehouse.tables()
     if (schema, "_dlt_loads") not in existing:
@@ -76,16 +76,16 @@ def redate_schema(schema: str, source: str | None, settings: Settings, warehouse
     after = settle([*(load_id for load_id, _ in loads), *(time for found in times.values() for time in found)], now)
     ids = {load_id: f"{after[load_id].timestamp():.6f}" for load_id, _ in loads}
     statements = [update(relation, column, ids) for relation, column in columns_of_ids(schema, warehouse) if ids]
-    if ids and source and (OPS, "extract_runs") in existing:
-        statements.append(f"{update(f'{OPS}.extract_runs', 'load_id', ids)} and source = {literal(source)}")
+    if ids and source and (OPS_DATASET, OPS_TABLE) in existing:
+        statements.append(f"{update(f'{OPS_DATASET}.{OPS_TABLE}', 'load_id', ids)} and source = {literal(source)}")
     statements += [
         f"update {schema}.{table} set {column} = {timestamp(after[time])} where {column} = {timestamp(time)}"
         for (table, column), found in times.items()
         for time in found
     ]
-    if schema == OPS and (OPS, "extract_runs") in existing:
+    if schema == OPS_DATASET and (OPS_DATASET, OPS_TABLE) in existing:
         statements += [
-            f"update {OPS}.extract_runs set {column} = {timestamp(now)} where {column} > {timestamp(now)}"
+            f"update {OPS_DATASET}.{OPS_TABLE} set {column} = {timestamp(now)} where {column} > {timestamp(now)}"
             for column in ("started_at", "finished_at")
         ]
     if settings.redshift:

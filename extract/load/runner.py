@@ -28,7 +28,7 @@ from extract.reading import DEAD_LETTER_TEXTS, Limits, OwnRead, Read, Reading, S
 from extract.retry import passes, retried
 from extract.settings import Settings
 from extract.sql import literal
-from extract.types import BYTES_PER_CHARACTER
+from extract.types import BYTES_PER_CHARACTER, LONGEST_TEXT
 from extract.visible import visible
 from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse
@@ -37,7 +37,7 @@ log = logging.getLogger("extract")
 
 OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
 
-LONGEST_ERROR = 65_535 // 4  # characters: Redshift's longest text has 65,535 bytes
+LONGEST_ERROR = LONGEST_TEXT // BYTES_PER_CHARACTER  # characters
 
 
 @dataclass(frozen=True)

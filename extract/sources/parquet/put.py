@@ -53,7 +53,7 @@ def choose_place(file: Path, target: Drop, day: date, tables: Sequence[ParquetTa
     """Returns the path in the drop for a file that the loader can load.
 
     Raises:
-        ExtractError: with what is wrong with the file, or with what is there.
+        ExtractError: naming the fault of the file, or the table's other file in the drop.
     """
     source = target.source
     if file.is_dir():

@@ -55,18 +55,18 @@ def describe_blockers(table: PostgresTable, settings: PostgresSettings) -> str:
         thread.join()
         if not blockers:
             return "nobody locks it any more: run again"
-        pids = ", ".join(map(str, sorted(set(blockers))))
+        holders = sorted(set(blockers))
         cursor.execute(
             # Not its query, which may contain what is in the table.
             "select format('process %s of user %s (%s), %s since %s', pid, usename,"
             " coalesce(nullif(application_name, ''), 'no application name'), coalesce(state, 'state unknown'),"
             " coalesce(date_trunc('second', xact_start)::text, 'some time'))"
-            f" from pg_stat_activity where pid in ({pids}) order by xact_start"
+            f" from pg_stat_activity where pid in ({', '.join(map(str, holders))}) order by xact_start"
         )
         found = [text for (text,) in cursor.fetchall()]
-        if 0 in blockers:
+        if 0 in holders:
             found.append("a prepared transaction (pg_prepared_xacts)")
-        ending = ", ".join(f"select pg_terminate_backend({one})" for one in sorted(set(blockers)) if one)
+        ending = ", ".join(f"select pg_terminate_backend({holder})" for holder in holders if holder)
     return f"held by {'; '.join(found)}. Wait for its end and run again, or end it{f': {ending}' if ending else ''}"
 
 
