@@ -11,7 +11,7 @@ from sandbox.settings import Settings
 from sandbox.sources import api, drop, venda
 
 if TYPE_CHECKING:
-    from redshift_standin.server import RedshiftServer
+    from redshift_standin.server.listener import RedshiftServer
 
 ROLES = ("transformer", "reader")  # the roles that dbt grants to; in AWS the set-up of the database creates them
 
@@ -62,8 +62,8 @@ def warehouse(postgres: PostgresServer, settings: Settings) -> Iterator[dict[str
     if not settings.redshift:
         yield {}
         return
-    from redshift_standin import redshift_serverless
-    from redshift_standin.server import DATABASE, RedshiftServer
+    from redshift_standin.server import redshift_serverless
+    from redshift_standin.server.listener import DATABASE, RedshiftServer
     from redshift_standin.signatures import AccessKey
     from sandbox.aws import s3
 

@@ -14,7 +14,7 @@ from redshift_connector.iam_helper import IamHelper
 
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import Redshift, redshift
-from redshift_standin.server import RedshiftServer
+from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.signatures import AccessKey
 
 __all__ = ["redshift"]

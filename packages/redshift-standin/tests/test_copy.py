@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from redshift_standin.copy import Column, Copy
-from redshift_standin.copy_files import S3, chunks
+from redshift_standin.copy.files import S3, chunks
+from redshift_standin.copy.statement import Column, Copy
 from redshift_standin.errors import RedshiftError
 from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.signatures import AccessKey

@@ -5,8 +5,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.lateral import expand_aliases
 from redshift_standin.pytest_plugin import Redshift
+from redshift_standin.sql.lateral import expand_aliases
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.absent import FUNCTIONS
 from redshift_standin.errors import RedshiftError
 from redshift_standin.pytest_plugin import Redshift
-from redshift_standin.refusals import refuse
+from redshift_standin.sql.absent import FUNCTIONS
+from redshift_standin.sql.refusals import refuse
 
 
 @pytest.mark.parametrize(

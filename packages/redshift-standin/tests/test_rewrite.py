@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.pytest_plugin import Redshift
-from redshift_standin.rewrite import rewrite
-from redshift_standin.text import change_code, statements
+from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.text import change_code, statements
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin import absent, text, type_names
+from redshift_standin.sql import absent, text, type_names
 
 GETDATE = "runs on the leader node only, not on tables: use the macro today, or getdate() in a redshift__ macro"
 DUCKDB = "DuckDB's alone"

@@ -16,7 +16,7 @@ from s3fs import S3FileSystem
 
 from extract.warehouse.destinations import WorkgroupCredentials
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.server import DATABASE
+from redshift_standin.server.listener import DATABASE
 from sandbox.everything import warehouse
 from sandbox.settings import Settings
 from tests.python.helpers import ROOT

@@ -21,7 +21,7 @@ import boto3
 import psycopg2
 from psycopg2 import extensions
 
-from redshift_standin import redshift_serverless
+from redshift_standin.server import redshift_serverless
 from redshift_standin.signatures import AccessKey
 
 # The settings that come from the sandbox

@@ -3,6 +3,6 @@
 It executes the clients' path; it does not prove that a statement is right on Redshift.
 docs/design/redshift-stand-in.md lists what it does, refuses and cannot mimic.
 
-    client ── TLS ── wire.py ── rewrite.py ── PostgreSQL with catalog.sql
-                        └────── copy.py ───── S3
+    client ── TLS ── server/ ── sql/ ── PostgreSQL with the scripts of catalog/
+                        └────── copy/ ── S3
 """

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.server import Options, RedshiftServer
+from redshift_standin.server.listener import Options, RedshiftServer
 from redshift_standin.signatures import AccessKey
 
 _DESCRIPTION = """\

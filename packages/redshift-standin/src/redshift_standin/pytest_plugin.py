@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from psycopg2 import extensions
 
-from redshift_standin.server import RedshiftServer
+from redshift_standin.server.listener import RedshiftServer
 
 ROLE = "arn:aws:iam::000000000000:role/copy"
 

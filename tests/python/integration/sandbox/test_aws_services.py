@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from dlt.sources.helpers.requests import Client
 from s3fs import S3FileSystem
 
-from redshift_standin import redshift_serverless
+from redshift_standin.server import redshift_serverless
 from redshift_standin.signatures import AccessKey
 from sandbox.aws import s3
 from tests.python.helpers import PATIENCE

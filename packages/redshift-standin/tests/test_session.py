@@ -9,11 +9,11 @@ import psycopg2
 import pytest
 import redshift_connector
 
-from redshift_standin import redshift_serverless, wire
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import ROLE, Redshift
-from redshift_standin.server import RedshiftServer
+from redshift_standin.server import redshift_serverless, session
+from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.signatures import AccessKey
 
 Connect = Callable[..., redshift_connector.Connection]

@@ -17,18 +17,18 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
-from redshift_standin.copy_files import S3
+from redshift_standin.copy.files import S3
 from redshift_standin.errors import StandInError
-from redshift_standin.history import History
-from redshift_standin.late_views import LateViews
-from redshift_standin.names import Names
 from redshift_standin.postgres import PostgresServer
+from redshift_standin.server.history import History
+from redshift_standin.server.session import Backend, Session
 from redshift_standin.signatures import AccessKey
-from redshift_standin.wire import Backend, Session
+from redshift_standin.sql.late_views import LateViews
+from redshift_standin.sql.names import Names
 
 DATABASE = "dev"
 _SCRIPTS = tuple(
-    Path(__file__).with_name(f"{name}.sql").read_text()
+    (Path(__file__).parents[1] / "catalog" / f"{name}.sql").read_text()
     for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()

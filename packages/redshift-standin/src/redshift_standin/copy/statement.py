@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.text import code, quote
+from redshift_standin.sql.text import code, quote
 
 _STATEMENT = re.compile(
     r"""\s*copy\s+(?P<table>(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+)){0,2})\s*(?:\((?P<columns>[^)]*)\))?\s+

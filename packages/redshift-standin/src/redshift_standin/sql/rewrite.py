@@ -13,15 +13,15 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
-from redshift_standin import ddl
+from redshift_standin.sql import ddl
 from redshift_standin.errors import not_implemented
-from redshift_standin.merge import rewrite_merge
-from redshift_standin.qualify import rewrite_qualify
-from redshift_standin.refusals import refuse
-from redshift_standin.super_paths import has_paths, rewrite_paths
-from redshift_standin.text import change_code, code, statements
-from redshift_standin.type_names import check_types
-from redshift_standin.utility import rewrite_utility
+from redshift_standin.sql.merge import rewrite_merge
+from redshift_standin.sql.qualify import rewrite_qualify
+from redshift_standin.sql.refusals import refuse
+from redshift_standin.sql.super_paths import has_paths, rewrite_paths
+from redshift_standin.sql.text import change_code, code, statements
+from redshift_standin.sql.type_names import check_types
+from redshift_standin.sql.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
 

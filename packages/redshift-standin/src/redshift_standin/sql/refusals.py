@@ -7,9 +7,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.text import words
+from redshift_standin.sql.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
+from redshift_standin.sql.text import words
 
 _NOT_SUPPORTED = "0A000"
 _SYNTAX = "42601"

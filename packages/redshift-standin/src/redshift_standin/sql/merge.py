@@ -7,7 +7,7 @@ in one statement.
 import re
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import NAME
+from redshift_standin.sql.text import NAME
 
 MANY_MATCHES = "Found multiple matches to update the same tuple."
 

@@ -7,7 +7,7 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 import re
 
 from redshift_standin.errors import not_implemented
-from redshift_standin.text import MARK, change_code, code
+from redshift_standin.sql.text import MARK, change_code, code
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 _NAME = f"(?:{MARK}|[\\w#]+)"

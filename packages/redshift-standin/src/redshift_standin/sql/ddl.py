@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from redshift_standin.text import NAME
+from redshift_standin.sql.text import NAME
 
 ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
-from redshift_standin import copy_files
-from redshift_standin.copy import Column, Copy, describe_query, parse, target_columns
-from redshift_standin.copy_files import S3
+from redshift_standin.copy import files as copy_files
+from redshift_standin.copy.files import S3
+from redshift_standin.copy.load_errors import parse_rejection
+from redshift_standin.copy.statement import Column, Copy, describe_query, parse, target_columns
 from redshift_standin.errors import RedshiftError, internal_error
-from redshift_standin.load_errors import parse_rejection
-from redshift_standin.protocol import error_fields
-from redshift_standin.upstream import Upstream
+from redshift_standin.server.protocol import error_fields
+from redshift_standin.server.upstream import Upstream
 
 _GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 

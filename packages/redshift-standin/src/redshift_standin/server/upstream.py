@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
+from redshift_standin.server.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 

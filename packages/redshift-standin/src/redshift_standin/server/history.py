@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import psycopg2
 from psycopg2 import extensions
 
-from redshift_standin.load_errors import LoadErrorDetail
-from redshift_standin.text import code
+from redshift_standin.copy.load_errors import LoadErrorDetail
+from redshift_standin.sql.text import code
 
 _log = logging.getLogger(__name__)
 

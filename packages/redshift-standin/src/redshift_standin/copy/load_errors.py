@@ -7,7 +7,7 @@ Redshift's where its documentation gives them.
 import re
 from dataclasses import dataclass
 
-from redshift_standin.copy import Column
+from redshift_standin.copy.statement import Column
 from redshift_standin.errors import RedshiftError
 
 DELIMITER_NOT_FOUND = (1214, "Delimiter not found")

@@ -15,17 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from redshift_standin import copying
-from redshift_standin.copy import is_copy
-from redshift_standin.copy_files import S3
+from redshift_standin.copy import run as copying
+from redshift_standin.copy.files import S3
+from redshift_standin.copy.load_errors import LoadError
+from redshift_standin.copy.statement import is_copy
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
-from redshift_standin.history import Executed, History
-from redshift_standin.late_views import LateViews
-from redshift_standin.lateral import expand_aliases
-from redshift_standin.load_errors import LoadError
-from redshift_standin.merge import MANY_MATCHES
-from redshift_standin.names import Names, fold
-from redshift_standin.protocol import (
+from redshift_standin.server.history import Executed, History
+from redshift_standin.server.protocol import (
     PROTOCOL,
     SSL_REQUEST,
     error_fields,
@@ -34,12 +30,16 @@ from redshift_standin.protocol import (
     read_message,
     row_description,
 )
-from redshift_standin.refusals import absent_function
-from redshift_standin.rewrite import rewrite
-from redshift_standin.stars import expand_stars
-from redshift_standin.text import quote, statements, tag
-from redshift_standin.upstream import SignInError, Upstream
-from redshift_standin.utility import is_truncate
+from redshift_standin.server.upstream import SignInError, Upstream
+from redshift_standin.sql.late_views import LateViews
+from redshift_standin.sql.lateral import expand_aliases
+from redshift_standin.sql.merge import MANY_MATCHES
+from redshift_standin.sql.names import Names, fold
+from redshift_standin.sql.refusals import absent_function
+from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.stars import expand_stars
+from redshift_standin.sql.text import quote, statements, tag
+from redshift_standin.sql.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from redshift_standin.absent import TYPES
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import plain
+from redshift_standin.sql.absent import TYPES
+from redshift_standin.sql.text import plain
 
 _NAME = r'(?:"x*"|[\w#]+)'
 _CAST = re.compile(r"\b(?:try_)?cast\s*\(")

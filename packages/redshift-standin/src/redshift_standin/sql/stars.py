@@ -10,10 +10,10 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.lateral import inner_first, probe
-from redshift_standin.text import code, statements
+from redshift_standin.sql.ddl import ATTRIBUTES_START
+from redshift_standin.sql.lateral import inner_first, probe
+from redshift_standin.sql.text import code, statements
 
 _NEEDED = re.compile(r"\* ?exclude\b|\bgroup by all\b")
 _AGGREGATES = {"avg", "listagg", "median"}  # of functions.sql, which sqlglot does not know

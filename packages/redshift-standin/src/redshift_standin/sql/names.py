@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from psycopg2 import extensions
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import HIDDEN, to_standard
+from redshift_standin.sql.text import HIDDEN, to_standard
 
 LONGEST = 127  # bytes
 _KEPT = 63  # bytes that PostgreSQL keeps

@@ -12,9 +12,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import not_implemented
-from redshift_standin.text import code, statements
+from redshift_standin.sql.ddl import ATTRIBUTES_START
+from redshift_standin.sql.text import code, statements
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of each statement that it cannot parse
 

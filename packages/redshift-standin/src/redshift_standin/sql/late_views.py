@@ -11,9 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
-from redshift_standin.ddl import ATTRIBUTES_START
 from redshift_standin.errors import RedshiftError
-from redshift_standin.text import MARK, NAME, change_code, quote, statements
+from redshift_standin.sql.ddl import ATTRIBUTES_START
+from redshift_standin.sql.text import MARK, NAME, change_code, quote, statements
 
 _CREATE = re.compile(
     rf"(?:{MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{NAME}\s*\.\s*)*{NAME})\s*"

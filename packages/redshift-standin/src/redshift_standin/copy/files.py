@@ -25,9 +25,7 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from redshift_standin.copy import TEXTS, Column, Copy
-from redshift_standin.errors import RedshiftError
-from redshift_standin.load_errors import (
+from redshift_standin.copy.load_errors import (
     DELIMITER_NOT_FOUND,
     EXTRA_COLUMNS,
     INVALID_JSON,
@@ -41,6 +39,8 @@ from redshift_standin.load_errors import (
     reason,
     scan_failure,
 )
+from redshift_standin.copy.statement import TEXTS, Column, Copy
+from redshift_standin.errors import RedshiftError
 from redshift_standin.signatures import AccessKey
 
 _BATCH = 50_000  # rows

@@ -1,0 +1,1 @@
+"""The server: sign-in, the protocol, and the sessions of its clients."""

@@ -1,0 +1,1 @@
+"""Statements of Redshift as PostgreSQL runs them."""
