@@ -87,7 +87,7 @@ def test_the_session_goes_on_after_an_internal_error(redshift: Redshift, monkeyp
     def fail(_: str) -> str:
         raise IndexError("nothing there")
 
-    monkeypatch.setattr(wire, "rewrite", fail)
+    monkeypatch.setattr(session, "rewrite", fail)
     with pytest.raises(psycopg2.Error, match="stand-in: internal error in this statement"):
         redshift.execute("select 1")
     monkeypatch.undo()
@@ -261,6 +261,6 @@ def test_an_expired_password_is_refused(redshift: Redshift) -> None:
 
 def test_a_temporary_password_stays_valid_after_another_is_created(redshift: Redshift) -> None:
     for password in [redshift.server.temporary_login("IAMR:carga") for _ in range(2)]:
-        with closing(sign_in(redshift, user="IAMR:carga", password=password)) as session, session.cursor() as cursor:
+        with closing(sign_in(redshift, user="IAMR:carga", password=password)) as admin, admin.cursor() as cursor:
             cursor.execute("select current_user")
             assert cursor.fetchall() == [("IAMR:carga",)]

@@ -13,8 +13,8 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
-from redshift_standin.sql import ddl
 from redshift_standin.errors import not_implemented
+from redshift_standin.sql import ddl
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
