@@ -27,9 +27,14 @@ from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.names import Names
 
 DATABASE = "dev"
+_CATALOG = Path(__file__).parents[1] / "catalog"
 _SCRIPTS = tuple(
-    (Path(__file__).parents[1] / "catalog" / f"{name}.sql").read_text()
-    for name in ("catalog", "functions", "utility", "late_views", "system_catalog", "system_views")
+    path.read_text()
+    for path in (
+        _CATALOG / "catalog.sql",
+        *sorted((_CATALOG / "functions").iterdir()),
+        *(_CATALOG / f"{name}.sql" for name in ("utility", "late_views", "system_catalog", "system_views")),
+    )
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
 _TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them

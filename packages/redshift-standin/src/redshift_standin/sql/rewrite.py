@@ -15,6 +15,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 
 from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
+from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
@@ -24,14 +25,6 @@ from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
-
-# Redshift's functions in functions.sql. Their names there are the column names of Redshift's results.
-_FUNCTIONS = {
-    "avg": "rs.avg", "concat": "rs.concat", "date_add": "rs.date_add", "date_diff": "rs.date_diff",
-    "date_part": "rs.date_part", "date_trunc": "rs.date_trunc", "dateadd": "rs.date_add", "datediff": "rs.date_diff",
-    "getdate": "rs.getdate", "json_serialize": "rs.json_serialize", "listagg": "rs_listagg", "nvl": "coalesce",
-    "regexp_replace": "rs.regexp_replace",
-}  # fmt: skip
 
 # What system_catalog.sql replaces.
 _CATALOGUES = (
@@ -105,8 +98,8 @@ def take_attributes(masked: str) -> tuple[str, str]:
 
 def replace_words(masked: str) -> str:
     """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
-    names = "|".join(_FUNCTIONS)
-    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: _FUNCTIONS[m[1].lower()] + "(", masked, flags=_FLAGS)
+    names = "|".join(REPLACED)
+    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: REPLACED[m[1].lower()] + "(", masked, flags=_FLAGS)
     masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)

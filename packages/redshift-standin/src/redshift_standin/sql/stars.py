@@ -16,7 +16,7 @@ from redshift_standin.sql.lateral import inner_first, probe
 from redshift_standin.sql.text import code, statements
 
 _NEEDED = re.compile(r"\* ?exclude\b|\bgroup by all\b")
-_AGGREGATES = {"avg", "listagg", "median"}  # of functions.sql, which sqlglot does not know
+_AGGREGATES = {"avg", "listagg", "median"}  # of catalog/functions, which sqlglot does not know
 
 
 def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
