@@ -31,13 +31,15 @@ def main() -> int:
     if not options.suites or "guide" in options.suites:
         totals = judge_guide()
         differing = totals["differs"]
-        write(f"| Redshift's developer guide | {totals['equal']} equal | {totals['refused']} refused, {differing} differ |")
+        write(f"| developer guide | {totals['equal']} equal | {totals['refused']} refused, {differing} differ |")
     for suite in SUITES:
         if options.suites and suite.name not in options.suites:
             continue
         checkout = checkouts / suite.repository.rpartition("/")[2]
         if not os.environ.get("CONFORMANCE_CHECKOUTS") or not checkout.is_dir():
-            write(f"| {suite.name} | | not run: no checkout of github.com/{suite.repository} in CONFORMANCE_CHECKOUTS |")
+            write(
+                f"| {suite.name} | | not run: no checkout of github.com/{suite.repository} in CONFORMANCE_CHECKOUTS |"
+            )
             continue
         result = run(suite, checkout)
         write(f"| {suite.name} | {result.passed} of {result.passed + len(result.failed)} | {len(result.failed)} |")
@@ -73,13 +75,14 @@ def run(suite: Suite, checkout: Path) -> Result:
 
 def make_environment(suite: Suite, checkout: Path) -> Path:
     """Returns the Python of a suite's environment, which is created if it does not exist."""
-    if not suite.requirements:
+    if not suite.installs:
         return Path(sys.executable)
     folder = checkout.with_name(f"{checkout.name}.venv")
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *suite.requirements], check=True)
+        for arguments in suite.installs:
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *arguments], check=True)
         (folder / "ready").touch()
     return python
 

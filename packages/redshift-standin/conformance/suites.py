@@ -37,7 +37,7 @@ class Suite:
 
     name: str
     repository: str  # on GitHub
-    requirements: tuple[str, ...]  # of its environment, besides this package
+    installs: tuple[tuple[str, ...], ...]  # arguments of `pip install` for its environment; none: this environment
     run: Callable[[Endpoint, Place], Result]
 
 
@@ -69,13 +69,90 @@ def build(endpoint: Endpoint, place: Place) -> Result:
     )
 
 
-def run_pytest(endpoint: Endpoint, place: Place, environment: Mapping[str, str], *arguments: str) -> Result:
-    """Runs a suite's tests; returns what its JUnit report says."""
+def run_dbt_redshift(endpoint: Endpoint, place: Place) -> Result:
+    """Runs dbt-redshift's functional tests, without those that sign in at AWS."""
+    server = endpoint.server
+    endpoint.execute(
+        *(f"create user dbt_test_user_{number} password 'Secret12'" for number in (1, 2, 3)),
+        "create group dbt_test_group_1",
+        "create database db_for_test__do_delete_if_you_see_this",
+    )
+    environment = {
+        "REDSHIFT_TEST_HOST": server.host, "REDSHIFT_TEST_PORT": str(server.port), "REDSHIFT_TEST_USER": server.user,
+        "REDSHIFT_TEST_PASS": server.password, "REDSHIFT_TEST_DBNAME": server.database,
+        "REDSHIFT_TEST_REGION": "us-east-1", "DBT_TEST_USER_1": "dbt_test_user_1",
+        "DBT_TEST_USER_2": "dbt_test_user_2", "DBT_TEST_USER_3": "dbt_test_user_3",
+        "DBT_TEST_GROUP_1": "dbt_test_group_1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }  # fmt: skip
+    options = ["-n", "2", "--dist", "loadscope", "-k", "not (IAM or Iam)"]
+    return run_pytest(place, place.checkout / "dbt-redshift", endpoint.environment() | environment, *options)
+
+
+def run_dlt(endpoint: Endpoint, place: Place) -> Result:
+    """Runs dlt's tests of loads into Redshift."""
+    server, key = endpoint.server, endpoint.key
+    endpoint.create_bucket("dlt")
+    redshift, s3 = "DESTINATION__REDSHIFT__CREDENTIALS__", "DESTINATION__FILESYSTEM__CREDENTIALS__"
+    environment = {
+        "ACTIVE_DESTINATIONS": '["redshift"]', "ALL_FILESYSTEM_DRIVERS": '["s3"]', "TESTS__BUCKET_URL_S3": "s3://dlt",
+        f"{redshift}HOST": server.host, f"{redshift}PORT": str(server.port), f"{redshift}DATABASE": server.database,
+        f"{redshift}USERNAME": server.user, f"{redshift}PASSWORD": server.password,
+        f"{s3}AWS_ACCESS_KEY_ID": key.id, f"{s3}AWS_SECRET_ACCESS_KEY": key.secret, f"{s3}REGION_NAME": "us-east-1",
+        f"{s3}ENDPOINT_URL": endpoint.s3_url, "RUNTIME__DLTHUB_TELEMETRY": "false", "PYTHONHASHSEED": "1",
+    }  # fmt: skip
+    chosen = [str(path) for path in map(place.checkout.joinpath, DLT_TESTS) if path.exists()]
+    options = ["-n", "2", "--dist", "worksteal", "--timeout", "300", "-k", "redshift"]
+    return run_pytest(place, place.checkout, endpoint.environment() | environment, *options, *chosen)
+
+
+DLT_TESTS = (
+    "tests/load/redshift",
+    *(
+        f"tests/load/test_{name}.py"
+        for name in (
+            "sql_client", "job_client", "insert_job_client", "lineage", "model_item_format", "read_interfaces",
+        )
+    ),
+    *(
+        f"tests/load/pipeline/test_{name}.py"
+        for name in (
+            "arrow_loading", "csv_loading", "dbt_helper", "drop", "merge_disposition", "pipelines", "redshift",
+            "refresh_modes", "replace_disposition", "restore_state", "scd2", "stage_loading",
+            "write_disposition_changes",
+        )
+    ),
+)  # fmt: skip
+
+
+def run_redshift_connector(endpoint: Endpoint, place: Place) -> Result:
+    """Runs the integration tests of redshift_connector, with the released package and not with the checkout's."""
+    server, tests = endpoint.server, place.output / "driver"
+    tests.mkdir()
+    shutil.copytree(place.checkout / "test", tests / "test")
+    (tests / "test/config.ini").write_text(f"""\
+[ci-cluster]
+cluster_identifier = x
+region = us-east-1
+test_user = {server.user}
+test_password = {server.password}
+host = {server.host}
+database = {server.database}
+[default-test]
+sslmode = verify-ca
+ssl = true
+port = {server.port}
+""")
+    return run_pytest(place, tests, endpoint.environment(), "--timeout", "300", "test/integration")
+
+
+def run_pytest(place: Place, folder: Path, environment: Mapping[str, str], *arguments: str) -> Result:
+    """Runs a suite's tests in a folder; returns what its JUnit report says."""
     report = place.output / "junit.xml"
-    command = [str(place.python), "-m", "pytest", "-o", "addopts=", "-q", f"--junitxml={report}", *arguments]
-    settings = {**os.environ, **endpoint.environment(), **environment}
+    command = [str(place.python), "-m", "pytest", "-o", "addopts=", "-q", "-p", "no:cacheprovider"]
+    command += ["--continue-on-collection-errors", f"--junitxml={report}", *arguments]
+    settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
     with (place.output / "log").open("w") as log:
-        subprocess.run(command, cwd=place.checkout, env=settings, stdout=log, stderr=log, check=False)
+        subprocess.run(command, cwd=folder, env=settings, stdout=log, stderr=log, check=False)
     outcomes: dict[str, Counter[str]] = {}
     for case in ElementTree.parse(report).iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
@@ -85,7 +162,39 @@ def run_pytest(endpoint: Endpoint, place: Place, environment: Mapping[str, str],
     return Result(sum(kinds["passed"] > 0 for name, kinds in outcomes.items() if name not in failed), failed)
 
 
+# Versions are those with which the checkouts' tests work.
 SUITES = (
+    Suite(
+        "dbt-redshift",
+        "dbt-labs/dbt-adapters",
+        (
+            (
+                "dbt-core<1.12", "dbt-redshift<1.12", "dbt-tests-adapter<1.21", "pytest>=7,<8", "pytest-timeout",
+                "pytest-xdist", "pytest-mock", "freezegun",
+            ),
+        ),
+        run_dbt_redshift,
+    ),
+    Suite(
+        "dlt",
+        "dlt-hub/dlt",
+        (
+            ("dlt[redshift,parquet,s3,filesystem]==1.26.0", "sqlglot==28.10.0", "pyarrow==23.0.1", "sqlalchemy<2"),
+            (
+                "pytest>=7.4,<8", "pytest-timeout", "pytest-xdist", "pytest-cases", "pytest-order", "pytest-forked",
+                "pytest-mock", "pytest-console-scripts", "pytest-asyncio<0.24", "requests-mock<2", "pandas",
+                "sqlfluff<3", "mimesis<8", "pydantic", "psutil", "mmh3", "tqdm", "duckdb",
+            ),
+            ("--no-deps", "ibis-framework"),
+        ),
+        run_dlt,
+    ),
+    Suite(
+        "redshift_connector",
+        "aws/amazon-redshift-python-driver",
+        (("redshift_connector[full]", "pytest>=7,<7.4", "pytest-mock", "pytest-timeout"),),
+        run_redshift_connector,
+    ),
     Suite("dbt-utils", "dbt-labs/dbt-utils", (), build),
     Suite("dbt-expectations", "metaplane/dbt-expectations", (), build),
-)
+)  # fmt: skip

@@ -1,8 +1,8 @@
 """Fixtures for tests of programs that use Redshift. pytest finds them wherever this package is installed.
 
-`redshift` is the server: one in each process of pytest, so one for each worker of pytest-xdist. `redshift_database` is an
-empty schema of it. A conftest.py overrides `redshift_options` and `redshift_s3` to change names, users, and where COPY
-reads from.
+`redshift` is the server: one in each process of pytest, so one for each worker of pytest-xdist. `redshift_database`
+is an empty schema of it. A conftest.py overrides `redshift_options` and `redshift_s3` to change names, users, and where
+COPY reads from.
 """
 
 import os
@@ -53,7 +53,7 @@ def redshift_options() -> "Options":
 
 @pytest.fixture(scope="session")
 def redshift_s3() -> "tuple[str, AccessKey]":
-    """The URL of the S3 server that COPY reads from, and the key with which it reads; by default the environment's."""
+    """The URL of the S3 server that COPY reads from, and the key to read with; by default the environment's."""
     from redshift_standin.signatures import AccessKey
 
     return os.environ.get("AWS_ENDPOINT_URL_S3", ""), AccessKey.from_environment(os.environ)
@@ -80,7 +80,8 @@ def redshift(
     """A stand-in that runs until the last test has ended."""
     from redshift_standin.server.listener import RedshiftServer
 
-    with RedshiftServer(redshift_postgres, tmp_path_factory.mktemp("redshift"), *redshift_s3, redshift_options) as server:
+    folder = tmp_path_factory.mktemp("redshift")
+    with RedshiftServer(redshift_postgres, folder, *redshift_s3, redshift_options) as server:
         yield server
 
 
