@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -12,12 +13,9 @@ import redshift_connector
 from moto.server import ThreadedMotoServer
 from redshift_connector.iam_helper import IamHelper
 
-from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import Redshift, redshift
 from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.signatures import AccessKey
-
-__all__ = ["redshift"]
+from stand_in import StandIn
 
 # A background job of a shell ignores SIGINT, and so would the processes that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,15 +33,6 @@ def no_cached_credentials() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this test session."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    with server:
-        yield server
-    server.remove()
-
-
-@pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The URL of an S3 server of this test session."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
@@ -54,38 +43,46 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def stand_in(
-    postgres_server: PostgresServer, s3_endpoint: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedshiftServer]:
-    """A stand-in of this test session."""
-    folder = tmp_path_factory.mktemp("redshift")
-    with RedshiftServer(postgres_server, folder, s3_endpoint, AccessKey.random()) as server:
-        yield server
+def redshift_s3(s3_endpoint: str) -> tuple[str, AccessKey]:
+    """COPY reads from that server."""
+    return s3_endpoint, AccessKey.random()
 
 
 @pytest.fixture(scope="module")
-def redshift_server(stand_in: RedshiftServer, s3_endpoint: str) -> Iterator[tuple[RedshiftServer, Any]]:
-    """The stand-in and an empty bucket. moto's memory is that of the process: other modules' tests may reset it."""
+def bucket(s3_endpoint: str) -> Iterator[Any]:
+    """An empty bucket. moto's memory is that of the process: other modules' tests may reset it."""
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     bucket = boto3.resource("s3", endpoint_url=s3_endpoint, region_name="us-east-1", **keys).Bucket("landing")
     bucket.create()
     bucket.objects.all().delete()
-    yield stand_in, bucket
+    yield bucket
     bucket.objects.all().delete()
 
 
 @pytest.fixture
+def stand_in(redshift: RedshiftServer, bucket: Any) -> Iterator[StandIn]:
+    """The stand-in with an empty schema `t`, to which unqualified names refer."""
+    with closing(redshift.connect()) as connection:
+        connection.autocommit = True
+        stand_in = StandIn(redshift, "t", connection, bucket)
+        stand_in.execute("drop schema if exists t cascade")
+        stand_in.execute("create schema t")
+        stand_in.execute("set search_path to t")
+        yield stand_in
+
+
+@pytest.fixture
 def connect_like_dbt(
-    redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., redshift_connector.Connection]]:
     """Opens connections of dbt-redshift's client as the admin, or with changed arguments, and closes them."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(redshift.server.ca_bundle))  # it reads CAs from OpenSSL's places
+    monkeypatch.setenv("SSL_CERT_FILE", str(stand_in.server.ca_bundle))  # it reads CAs from OpenSSL's places
     opened: list[redshift_connector.Connection] = []
 
     def connect(**changed: Any) -> redshift_connector.Connection:
         arguments = {
-            "host": redshift.server.host, "port": redshift.server.port, "database": "dev", "user": "awsuser",
-            "password": redshift.server.password, "sslmode": "verify-full",
+            "host": stand_in.server.host, "port": stand_in.server.port, "database": "dev", "user": "awsuser",
+            "password": stand_in.server.password, "sslmode": "verify-full",
         }  # fmt: skip
         opened.append(redshift_connector.connect(**(arguments | changed)))
         return opened[-1]

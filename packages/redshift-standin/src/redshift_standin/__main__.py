@@ -31,7 +31,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops like Ctrl-C, cleanly
     options = _parser().parse_args()
     folder: Path = options.folder
-    key = AccessKey(os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", ""))
+    key = AccessKey.from_environment(os.environ)
     choices = Options(
         options.port,
         options.database,

@@ -32,6 +32,11 @@ class AccessKey:
         """Returns a key that nobody can guess."""
         return cls(secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
 
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Returns the key that AWS's clients would sign with, an empty one if there is none."""
+        return cls(environment.get("AWS_ACCESS_KEY_ID", ""), environment.get("AWS_SECRET_ACCESS_KEY", ""))
+
     def settings(self) -> dict[str, str]:
         """Returns the environment with which AWS's clients sign with this key."""
         return {"AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret}
