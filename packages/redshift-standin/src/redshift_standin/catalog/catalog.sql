@@ -95,6 +95,14 @@ begin
     return true;
 end $$;
 
+-- The error for what the stand-in cannot do as Redshift does. It returns text so that an expression can call it.
+create function rs.refuse(what text) returns text language plpgsql immutable as $$
+begin
+    raise feature_not_supported using message = format(
+        'stand-in: %s is not implemented here; real Redshift may accept it', what
+    );
+end $$;
+
 -- varchar counts bytes: a cast truncates, an assignment fails.
 -- It has the value as an argument so that the planner cannot evaluate it as a constant and raise early.
 create function rs.too_long(value varchar, length int) returns varchar language plpgsql immutable as $$

@@ -1,0 +1,173 @@
+-- Hash functions.
+create function rs.bytes(text) returns bytea language sql immutable strict as $$ select convert_to($1, 'UTF8') $$;
+create function sha2(value text, bits int) returns varchar language sql immutable strict as $$
+    select case
+        when bits in (0, 256) then encode(sha256(rs.bytes(value)), 'hex')
+        when bits = 224 then encode(sha224(rs.bytes(value)), 'hex')
+        when bits = 384 then encode(sha384(rs.bytes(value)), 'hex')
+        when bits = 512 then encode(sha512(rs.bytes(value)), 'hex')
+        else ''
+    end
+$$;
+create function rs.rotate(value bigint, bits int) returns bigint language sql immutable strict as $$
+    select ((value << bits) | (value >> (32 - bits))) & 4294967295
+$$;
+create function rs.sha1(message bytea) returns varchar language plpgsql immutable strict as $$
+declare
+    size int := length(message);
+    padded bytea := message || '\x80'::bytea || decode(repeat('00', 63 - (size + 8) % 64), 'hex') || int8send(size * 8::bigint);
+    w bigint[];
+    h bigint[] := array[1732584193, 4023233417, 2562383102, 271733878, 3285377520];
+    a bigint; b bigint; c bigint; d bigint; e bigint; f bigint; k bigint; t bigint;
+begin
+    for block in 0 .. length(padded) / 64 - 1 loop
+        for i in 0 .. 15 loop
+            w[i] := ('x' || encode(substring(padded from block * 64 + i * 4 + 1 for 4), 'hex'))::bit(32)::bigint & 4294967295;
+        end loop;
+        for i in 16 .. 79 loop
+            w[i] := rs.rotate(w[i - 3] # w[i - 8] # w[i - 14] # w[i - 16], 1);
+        end loop;
+        a := h[1]; b := h[2]; c := h[3]; d := h[4]; e := h[5];
+        for i in 0 .. 79 loop
+            if i < 20 then
+                f := (b & c) | (~b & d); k := 1518500249;
+            elsif i < 40 then
+                f := b # c # d; k := 1859775393;
+            elsif i < 60 then
+                f := (b & c) | (b & d) | (c & d); k := 2400959708;
+            else
+                f := b # c # d; k := 3395469782;
+            end if;
+            t := (rs.rotate(a, 5) + (f & 4294967295) + e + k + w[i]) & 4294967295;
+            e := d; d := c; c := rs.rotate(b, 30); b := a; a := t;
+        end loop;
+        h := array[h[1] + a, h[2] + b, h[3] + c, h[4] + d, h[5] + e];
+        for i in 1 .. 5 loop
+            h[i] := h[i] & 4294967295;
+        end loop;
+    end loop;
+    return lpad(to_hex(h[1]), 8, '0') || lpad(to_hex(h[2]), 8, '0') || lpad(to_hex(h[3]), 8, '0')
+        || lpad(to_hex(h[4]), 8, '0') || lpad(to_hex(h[5]), 8, '0');
+end $$;
+do $do$
+declare
+    name text;
+begin
+    foreach name in array array['sha', 'sha1', 'func_sha1'] loop
+        execute format(
+            $f$create function %s(text) returns varchar language sql immutable strict as 'select rs.sha1(rs.bytes($1))'$f$, name
+        );
+    end loop;
+end $do$;
+create function rs.crc32(text) returns varchar language sql immutable strict as $$
+    select lpad(to_hex(crc32c(rs.bytes($1))), 8, '0')
+$$;
+-- Of a decimal, its digits without the point; Redshift does not document it for other types.
+create function checksum(value numeric) returns int language plpgsql immutable strict as $$
+declare
+    digits numeric := value * 10::numeric ^ scale(value);
+begin
+    if digits not between -2147483648 and 2147483647 then
+        perform rs.refuse('CHECKSUM of a decimal with so many digits');
+    end if;
+    return digits;
+end $$;
+create function checksum(value bigint) returns int language sql immutable strict as $$
+    select rs.refuse('CHECKSUM of an integer')::int
+$$;
+create function checksum(value text) returns int language sql immutable strict as $$
+    select rs.refuse('CHECKSUM of a text')::int
+$$;
+
+-- The bytes of a value as the processor has them, the lowest one first.
+create function rs.reversed(bytes bytea) returns bytea language sql immutable strict as $$
+    select coalesce(string_agg(substring(bytes from n for 1), '' order by n desc), '') from generate_series(1, length(bytes)) n
+$$;
+-- FNV-1a with 64 bits. The state is kept in halves of 32 bits: the prime is 2 ^ 40 + 435.
+create function rs.fnv1a(bytes bytea, seed bigint) returns bigint language plpgsql immutable strict as $$
+declare
+    low bigint := seed & 4294967295;
+    high bigint := (seed >> 32) & 4294967295;
+    product bigint;
+begin
+    for n in 0 .. length(bytes) - 1 loop
+        low := low # get_byte(bytes, n);
+        product := low * 435;
+        high := (high * 435 + (product >> 32) + (low << 8)) & 4294967295;
+        low := product & 4294967295;
+    end loop;
+    return high << 32 | low;
+end $$;
+-- Murmur3 with 32 bits, x86.
+create function rs.multiply32(a bigint, b bigint) returns bigint language sql immutable strict as $$
+    select ((a & 65535) * b + (((a >> 16) * b & 65535) << 16)) & 4294967295
+$$;
+create function rs.scramble(k bigint) returns bigint language sql immutable strict as $$
+    select rs.multiply32(rs.rotate(rs.multiply32(k, 3432918353), 15), 461845907)
+$$;
+create function rs.murmur3(bytes bytea, seed int) returns int language plpgsql immutable strict as $$
+declare
+    h bigint := seed::bigint & 4294967295;
+    k bigint;
+    size int := length(bytes);
+begin
+    for n in 0 .. size / 4 - 1 loop
+        k := 0;
+        for m in reverse 3 .. 0 loop
+            k := (k << 8) | get_byte(bytes, n * 4 + m);
+        end loop;
+        h := (rs.rotate(h # rs.scramble(k), 13) * 5 + 3864292196) & 4294967295;
+    end loop;
+    k := 0;
+    for n in reverse size - 1 .. size / 4 * 4 loop
+        k := (k << 8) | get_byte(bytes, n);
+    end loop;
+    h := h # rs.scramble(k) # size;
+    h := rs.multiply32(h # (h >> 16), 2246822507);
+    h := rs.multiply32(h # (h >> 13), 3266489909);
+    h := h # (h >> 16);
+    return case when h > 2147483647 then h - 4294967296 else h end;
+end $$;
+-- A decimal is hashed as the fewest bytes of its digits, the highest first.
+create function rs.digit_bytes(value numeric) returns bytea language plpgsql immutable strict as $$
+declare
+    digits numeric := value * 10::numeric ^ scale(value);
+    bytes bytea := '';
+begin
+    loop
+        bytes := set_byte('\x00'::bytea, 0, mod(mod(digits, 256) + 256, 256)::int) || bytes;
+        digits := floor(digits / 256);
+        exit when (digits = 0 and get_byte(bytes, 0) < 128) or (digits = -1 and get_byte(bytes, 0) > 127);
+    end loop;
+    return bytes;
+end $$;
+do $do$
+declare
+    one record;
+begin
+    for one in
+        select * from (values
+            ('smallint', 'rs.reversed(int2send($1))', 'rs.reversed(int8send($1))'),
+            ('int', 'rs.reversed(int4send($1))', 'rs.reversed(int8send($1))'),
+            ('bigint', 'rs.reversed(int8send($1))', 'rs.reversed(int8send($1))'),
+            ('text', 'rs.bytes($1)', 'rs.bytes($1)'),
+            ('character', 'rs.bytes(rtrim($1))', 'rs.bytes(rtrim($1))'),
+            ('varbyte', '$1::bytea', '$1::bytea'),
+            ('numeric', null, 'rs.digit_bytes($1)')
+        ) v (type, fnv, murmur3)
+    loop
+        if one.fnv is not null then
+            execute format(
+                'create function fnv_hash(%1$s) returns bigint language sql immutable as'
+                ' $f$select rs.fnv1a(%2$s, -3750763034362895579)$f$;'
+                'create function fnv_hash(%1$s, bigint) returns bigint language sql immutable as $f$select rs.fnv1a(%2$s, $2)$f$',
+                one.type, one.fnv
+            );
+        end if;
+        execute format(
+            'create function murmur3_32_hash(%1$s, int default 0) returns int language sql immutable as'
+            ' $f$select rs.murmur3(%2$s, $2)$f$',
+            one.type, one.murmur3
+        );
+    end loop;
+end $do$;

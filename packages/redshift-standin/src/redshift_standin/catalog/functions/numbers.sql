@@ -1,0 +1,58 @@
+-- Mathematical and conversion functions, and the text form of floating-point numbers.
+do $do$
+begin
+    execute format('alter database %I set extra_float_digits to 0', current_database());
+end $do$;
+-- Double precision, whatever the type of the argument.
+create function rs.power(float8, float8) returns float8 language sql immutable strict as $$ select pg_catalog.power($1, $2) $$;
+create function rs.sqrt(float8) returns float8 language sql immutable strict as $$ select pg_catalog.sqrt($1) $$;
+create function rs.exp(float8) returns float8 language sql immutable strict as $$ select pg_catalog.exp($1) $$;
+create function rs.ln(float8) returns float8 language sql immutable strict as $$ select pg_catalog.ln($1) $$;
+create function rs.dlog10(float8) returns float8 language sql immutable strict as $$ select pg_catalog.log($1) $$;
+-- Teradata's formats of numbers. Without a format, a sign may follow the number.
+create function rs.teradata_number(value text) returns numeric language plpgsql immutable strict as $$
+declare
+    found text[] := regexp_match(value, '^\s*([+-]?)\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([+-]?)\s*$');
+begin
+    if trim(value) = '' then
+        return 0;
+    end if;
+    if found is null or (found[1] <> '' and found[3] <> '') then
+        raise invalid_text_representation using message = format('Invalid number: "%s"', value);
+    end if;
+    return (case when '-' in (found[1], found[3]) then '-' else '' end || found[2])::numeric;
+end $$;
+create function text_to_int_alt(text) returns int language sql immutable strict as $$
+    select trunc(rs.teradata_number($1))::int
+$$;
+create function text_to_int_alt(text, format text) returns int language sql immutable strict as $$
+    select rs.refuse('TEXT_TO_INT_ALT with a format')::int
+$$;
+create function text_to_numeric_alt(value text, places int default 38, decimals int default 0) returns numeric
+language plpgsql immutable strict as $$
+declare
+    number numeric := rs.teradata_number(value);
+    rounded numeric := round(number, decimals);
+begin
+    if abs(number - trunc(number, decimals)) * 10::numeric ^ decimals = 0.5 then
+        rounded := trunc(number, decimals);
+        if mod(abs(rounded) * 10::numeric ^ decimals, 2) = 1 then
+            rounded := round(number, decimals);
+        end if;
+    end if;
+    if abs(rounded) >= 10::numeric ^ (places - decimals) then
+        raise numeric_value_out_of_range using message = format('the value "%s" has more than %s digits', value, places);
+    end if;
+    return rounded;
+end $$;
+create function text_to_numeric_alt(text, format text) returns numeric language sql immutable strict as $$
+    select rs.refuse('TEXT_TO_NUMERIC_ALT with a format')::numeric
+$$;
+create function text_to_numeric_alt(text, format text, places int, decimals int) returns numeric language sql immutable strict as $$
+    select rs.refuse('TEXT_TO_NUMERIC_ALT with a format')::numeric
+$$;
+-- Logical aggregates of integers.
+create function rs.bool_of(bool, bigint) returns bool language sql immutable as $$ select coalesce($1 and $2 <> 0, $1, $2 <> 0) $$;
+create function rs.any_of(bool, bigint) returns bool language sql immutable as $$ select coalesce($1 or $2 <> 0, $1, $2 <> 0) $$;
+create aggregate bool_and(bigint) (sfunc = rs.bool_of, stype = bool);
+create aggregate bool_or(bigint) (sfunc = rs.any_of, stype = bool);
