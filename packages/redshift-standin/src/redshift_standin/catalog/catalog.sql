@@ -40,8 +40,10 @@ end $do$;
 create type varbyte;
 create function varbyte_in(cstring, oid, int) returns varbyte language internal immutable strict as 'byteain';
 create function varbyte_out(varbyte) returns cstring language internal immutable strict as 'byteaout';
+create function varbyte_recv(internal) returns varbyte language internal immutable strict as 'bytearecv';
+create function varbyte_send(varbyte) returns bytea language internal immutable strict as 'byteasend';
 create type varbyte (
-    input = varbyte_in, output = varbyte_out, typmod_in = varchartypmodin, typmod_out = varchartypmodout,
+    input = varbyte_in, output = varbyte_out, receive = varbyte_recv, send = varbyte_send, typmod_in = varchartypmodin, typmod_out = varchartypmodout,
     like = bytea, category = 'U'
 );
 create cast (bytea as varbyte) without function as implicit;

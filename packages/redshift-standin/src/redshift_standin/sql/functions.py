@@ -20,6 +20,7 @@ TEXTS = {
     "chr": "rs.chr",
     "concat": "rs.concat",
     "crc32": "rs.crc32",
+    "octet_length": "rs.octet_length",
     "regexp_count": "rs.regexp_count",
     "regexp_instr": "rs.regexp_instr",
     "regexp_replace": "rs.regexp_replace",

@@ -14,7 +14,8 @@ where amproclefttype = 'text'::regtype and amprocrighttype = 'text'::regtype and
 ) and amproc::text in ('bttextcmp', 'bttextsortsupport', 'hashtext', 'hashtextextended');
 -- Its values are equal without being the same, so an index must not merge them.
 delete from pg_amproc where amproc = 'btvarstrequalimage'::regproc and amproclefttype = 'text'::regtype;
--- Lengths of char do not count them.
-create or replace function octet_length(character) returns int language sql immutable strict parallel safe as $$
-    select octet_length($1::text)
+-- Lengths of char do not count them. (A function of PostgreSQL itself cannot be replaced: it is called by its number.)
+create function rs.octet_length(text) returns int language sql immutable strict as $$ select pg_catalog.octet_length($1) $$;
+create function rs.octet_length(character) returns int language sql immutable strict as $$
+    select pg_catalog.octet_length($1::text)
 $$;

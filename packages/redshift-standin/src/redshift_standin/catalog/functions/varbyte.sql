@@ -32,7 +32,7 @@ create function from_hex(text) returns varbyte language sql immutable strict as 
 create function to_hex(varbyte) returns varchar language sql immutable strict as $$ select encode($1::bytea, 'hex') $$;
 create function len(varbyte) returns int language sql immutable strict as $$ select length($1::bytea) $$;
 create function length(varbyte) returns int language sql immutable strict as $$ select length($1::bytea) $$;
-create function octet_length(varbyte) returns int language sql immutable strict as $$ select length($1::bytea) $$;
+create function rs.octet_length(varbyte) returns int language sql immutable strict as $$ select length($1::bytea) $$;
 do $do$
 declare
     name text;
@@ -121,3 +121,19 @@ create operator & (leftarg = varbyte, rightarg = varbyte, function = rs.bits_and
 create operator | (leftarg = varbyte, rightarg = varbyte, function = rs.bits_or);
 create operator # (leftarg = varbyte, rightarg = varbyte, function = rs.bits_xor);
 create operator ~ (rightarg = varbyte, function = rs.bits_not);
+create function rs.greater(varbyte, varbyte) returns varbyte language internal immutable strict as 'bytea_larger';
+create function rs.smaller(varbyte, varbyte) returns varbyte language internal immutable strict as 'bytea_smaller';
+create aggregate max(varbyte) (sfunc = rs.greater, stype = varbyte);
+create aggregate min(varbyte) (sfunc = rs.smaller, stype = varbyte);
+-- varbyte(n): an assignment of a longer value fails.
+create function rs.varbyte_of_length(value varbyte, length int, cut bool) returns varbyte language plpgsql immutable as $$
+begin
+    if length > 4 and length(value::bytea) > length - 4 then
+        if cut then
+            perform rs.refuse(format('a cast to varbyte(%s) of a longer value', length - 4));
+        end if;
+        raise string_data_right_truncation using message = format('Value too long for type varbyte(%s)', length - 4);
+    end if;
+    return value;
+end $$;
+create cast (varbyte as varbyte) with function rs.varbyte_of_length(varbyte, int, bool) as implicit;
