@@ -108,6 +108,37 @@ class Upstream:
         """
         return [list(row_values(body)) for kind, body in await self._answers(sql) if kind == b"D"]
 
+    async def ask_within(self, sql: str) -> list[list[str | None]]:
+        """Runs a query that the client does not see without an end of what it sent; returns its rows.
+
+        PostgreSQL must have answered everything before. It is not asked to end the implicit transaction, which would
+        close the client's portals.
+
+        Raises:
+            RedshiftError: PostgreSQL's error. The client must send Sync, as after an error of its own.
+        """
+        rows: list[list[str | None]] = []
+        self._diverted = asyncio.Queue()
+        try:
+            await self.send(b"P", b"rs\0" + sql.encode() + b"\0\0\0")
+            await self.send(b"B", b"rs\0rs\0" + bytes(6))
+            await self.send(b"E", b"rs\0" + bytes(4))
+            await self.send(b"C", b"Prs\0")
+            await self.send(b"C", b"Srs\0")
+            await self.send(b"H")
+            closed = 0
+            while closed < 2:
+                kind, body = await self._diverted.get()
+                if kind == b"E":
+                    fields = error_fields(body)
+                    raise RedshiftError(fields["C"], fields["M"])
+                if kind == b"D":
+                    rows.append(list(row_values(body)))
+                closed += kind == b"3"
+        finally:
+            self._diverted = None
+        return rows
+
     async def columns(self, sql: str) -> list[str]:
         """Runs a query that the client does not see; returns the names of its columns.
 

@@ -83,5 +83,5 @@ TYPES = {
     "smallint", "int2", "integer", "int", "int4", "bigint", "int8", "decimal", "dec", "numeric", "real", "float4",
     "float8", "float", "double", "boolean", "bool", "char", "character", "nchar", "bpchar", "varchar", "nvarchar",
     "text", "national", "date", "time", "timetz", "timestamp", "timestamptz", "interval", "geometry", "geography",
-    "hllsketch", "super", "varbyte", "varbinary", "binary",
+    "intervaly2m", "intervald2s", "hllsketch", "super", "varbyte", "varbinary", "binary",
 }  # fmt: skip

@@ -107,6 +107,8 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\bvarbinary\b|\bbinary\s+varying\b", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarbyte\s*\(\s*max\s*\)", "varbyte(1024000)", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
+    masked = re.sub(r"\bintervaly2m\b", "interval year to month", masked, flags=_FLAGS)
+    masked = re.sub(r"\bintervald2s\b", "interval day to second", masked, flags=_FLAGS)
     masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
     masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
