@@ -53,6 +53,16 @@ def column_names(body: bytes) -> Iterator[str]:
         place = end + 19
 
 
+def column_types(body: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the type ids and type modifiers in a RowDescription."""
+    (count,) = struct.unpack("!h", body[:2])
+    place = 2
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        yield struct.unpack("!i2xi", body[end + 7 : end + 17])
+        place = end + 19
+
+
 def parameter_status(name: str, value: str) -> bytes:
     """Returns a ParameterStatus."""
     return message(b"S", f"{name}\0{value}\0".encode())

@@ -55,6 +55,7 @@ from redshift_standin.sql.merge import MANY_MATCHES
 from redshift_standin.sql.names import Names, fold
 from redshift_standin.sql.refusals import absent_function
 from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.scales import divide_decimals
 from redshift_standin.sql.stars import expand_stars
 from redshift_standin.sql.text import code, quote, statements, tag
 from redshift_standin.sql.utility import is_truncate
@@ -386,6 +387,7 @@ class Session:
 
         sql = expand_stars(sql, wait(self._upstream.columns))
         sql = expand_aliases(sql, wait(self._has_column))
+        sql = divide_decimals(sql, wait(self._upstream.types))
         return self._late_views.rewrite(sql)
 
     async def _refresh_views(self, sql: str) -> None:

@@ -9,7 +9,15 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.server.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
+from redshift_standin.server.protocol import (
+    PROTOCOL,
+    column_names,
+    column_types,
+    error_fields,
+    message,
+    read_message,
+    row_values,
+)
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
@@ -146,6 +154,25 @@ class Upstream:
             RedshiftError: PostgreSQL's error.
         """
         return [name for kind, body in await self._answers(sql) if kind == b"T" for name in column_names(body)]
+
+    async def types(self, sql: str) -> list[tuple[int, int]]:
+        """Runs a query that the client does not see; returns the type id and the type modifier of each column.
+
+        A transaction of the client goes on even if the query fails.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        await self.settle()
+        within = self.status == b"T"
+        if within:
+            await self.ask("savepoint rs_types")
+        try:
+            answers = await self._answers(sql)
+        finally:
+            if within:
+                await self.ask("rollback to rs_types; release rs_types")
+        return [kind for message, body in answers if message == b"T" for kind in column_types(body)]
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []

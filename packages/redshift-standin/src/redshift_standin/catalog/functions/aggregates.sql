@@ -26,7 +26,4 @@ $$;
 create aggregate rs.avg(smallint) (sfunc = rs.avg_step, stype = numeric[], finalfunc = rs.avg_end, initcond = '{0,0}');
 create aggregate rs.avg(integer) (sfunc = rs.avg_step, stype = numeric[], finalfunc = rs.avg_end, initcond = '{0,0}');
 create aggregate rs.avg(bigint) (sfunc = rs.avg_step, stype = numeric[], finalfunc = rs.avg_end, initcond = '{0,0}');
-create aggregate rs.avg(numeric) (
-    sfunc = numeric_avg_accum, stype = internal, finalfunc = numeric_avg, sspace = 128
-);
 create aggregate rs.avg(float8) (sfunc = float8_accum, stype = float8[], finalfunc = float8_avg, initcond = '{0,0,0}');

@@ -56,3 +56,47 @@ create function rs.bool_of(bool, bigint) returns bool language sql immutable as 
 create function rs.any_of(bool, bigint) returns bool language sql immutable as $$ select coalesce($1 or $2 <> 0, $1, $2 <> 0) $$;
 create aggregate bool_and(bigint) (sfunc = rs.bool_of, stype = bool);
 create aggregate bool_or(bigint) (sfunc = rs.any_of, stype = bool);
+
+-- Division of decimals. The result is truncated to a scale that follows from the types of the operands (scales.py);
+-- where a type is not known, its precision is taken for the greatest one.
+create function rs.power_of_ten(exponent int) returns numeric language sql immutable strict as $$
+    select ('1e' || exponent)::numeric
+$$;
+create function rs.divide(a numeric, b numeric, decimals int) returns numeric language sql immutable strict as $$
+    select div(a * rs.power_of_ten(decimals), b) * rs.power_of_ten(-decimals)
+$$;
+create function rs.divide(a numeric, b numeric) returns numeric language sql immutable strict as $$
+    select rs.divide(a, b, greatest(4, scale(a) - scale(b)))
+$$;
+create function rs.divide_unknown(a numeric, b numeric) returns numeric language sql immutable strict as $$
+    select rs.refuse('a division of decimals of which the precision is not known')::numeric
+$$;
+do $do$
+declare
+    one record;
+begin
+    for one in
+        select * from (values
+            ('smallint', 'smallint', 'smallint'), ('int', 'int', 'int'), ('bigint', 'bigint', 'bigint'), ('real', 'real', 'real'),
+            ('float8', 'float8', 'float8'), ('interval', 'float8', 'interval')
+        ) v (a, b, result)
+    loop
+        execute format(
+            'create function rs.divide_unknown(%s, %s) returns %s language sql immutable strict as $f$select $1 / $2$f$',
+            one.a, one.b, one.result
+        );
+    end loop;
+end $do$;
+-- avg of decimals has the scale of its argument, and is truncated.
+create function rs.avg_step(state numeric[], value numeric) returns numeric[] language sql immutable as $$
+    select case
+        when value is null then state
+        else array[state[1] + value, state[2] + 1, greatest(state[3], scale(value))]
+    end
+$$;
+create function rs.avg_of_decimals(state numeric[]) returns numeric language sql immutable as $$
+    select case when state[2] > 0 then rs.divide(state[1], state[2], state[3]::int) end
+$$;
+create aggregate rs.avg(numeric) (
+    sfunc = rs.avg_step, stype = numeric[], finalfunc = rs.avg_of_decimals, initcond = '{0,0,0}'
+);
