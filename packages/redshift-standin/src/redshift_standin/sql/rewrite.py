@@ -15,6 +15,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 
 from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
+from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
@@ -64,6 +65,8 @@ def rewrite_statement(sql: str) -> str:
         return rewrite_show(sql)
     if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if "convert" in text:
+        sql = change_code(sql, rewrite_convert)
     of_the_catalogue = refuse(sql)
     sql = check_types(sql)
     comment = ""
@@ -84,6 +87,8 @@ def rewrite_statement(sql: str) -> str:
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
     sql = change_code(sql, replace_words)
+    if "try_cast" in text:
+        sql = change_code(sql, rewrite_try_cast)
     text = code(sql)
     if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
         sql = rewrite_tree(sql)

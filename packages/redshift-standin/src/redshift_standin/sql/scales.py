@@ -104,9 +104,10 @@ class _Select:
             [text for text, leaf in leaves.items() if leaf.find(exp.AggFunc, exp.Window)],
         )
         for texts in filter(None, groups):
-            question, outer = probe(self._select, ", ".join(texts)), self._select
+            question = probe(self._select, ", ".join(texts))
             found = self._try(question)
-            while not found and (outer := outer.find_ancestor(exp.Select)):  # it may read columns of an outer select
+            outer: exp.Select | None = self._select
+            while not found and outer and (outer := outer.find_ancestor(exp.Select)):  # whose columns it may read
                 question = probe(outer, "rs_inner.*", f"lateral ({question}) as rs_inner")
                 found = self._try(question)
             self._unknown = self._unknown or not found

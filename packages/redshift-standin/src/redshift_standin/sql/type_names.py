@@ -31,20 +31,22 @@ _NO_PRECISION = {"numeric", "decimal", "dec"}
 
 
 def check_types(sql: str) -> str:
-    """Returns a statement in which `numeric` has Redshift's default precision.
+    """Returns a statement in which `numeric` has Redshift's default precision, and DATETIME is TIMESTAMP.
 
     Raises:
         RedshiftError: for a type that Redshift does not have.
     """
-    ends = []
+    changes: dict[tuple[int, int], str] = {}
     for found, column in find_types(sql):
         name = found["name"]
         if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
             raise RedshiftError("42704", f'Column has unsupported type "{name}".')
         if name in _NO_PRECISION and not found["length"]:
-            ends.append(found.end("name"))
-    for end in sorted(set(ends), reverse=True):
-        sql = f"{sql[:end]}(18,0){sql[end:]}"
+            changes[found.end("name"), found.end("name")] = "(18,0)"
+        elif name == "datetime":
+            changes[found.span("name")] = "timestamp"
+    for (start, end), new in sorted(changes.items(), reverse=True):
+        sql = sql[:start] + new + sql[end:]
     return sql
 
 

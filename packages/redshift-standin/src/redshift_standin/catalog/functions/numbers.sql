@@ -9,6 +9,40 @@ create function rs.sqrt(float8) returns float8 language sql immutable strict as 
 create function rs.exp(float8) returns float8 language sql immutable strict as $$ select pg_catalog.exp($1) $$;
 create function rs.ln(float8) returns float8 language sql immutable strict as $$ select pg_catalog.ln($1) $$;
 create function rs.dlog10(float8) returns float8 language sql immutable strict as $$ select pg_catalog.log($1) $$;
+-- Rounding of floating-point numbers to decimals. PostgreSQL would prefer them for integers too.
+do $do$
+declare
+    name text;
+    kind text;
+begin
+    foreach name in array array['round', 'trunc'] loop
+        execute format(
+            'create function %1$s(float8, int) returns float8 language sql immutable strict as'
+            ' $f$select pg_catalog.%1$s($1::numeric, $2)::float8$f$', name
+        );
+        foreach kind in array array['smallint', 'int', 'bigint'] loop
+            execute format(
+                'create function %1$s(%2$s, int) returns numeric language sql immutable strict as'
+                ' $f$select pg_catalog.%1$s($1::numeric, $2)$f$', name, kind
+            );
+        end loop;
+    end loop;
+end $do$;
+-- TRY_CAST: null for a value that cannot be converted; the type itself must be possible.
+create function rs.try_cast(value anyelement, target anycompatible, kind text) returns anycompatible language plpgsql stable as $$
+begin
+    execute format('select $1::%s', kind) into target using value;
+    return target;
+exception
+    when data_exception then return null;
+end $$;
+create function rs.try_cast(value text, target anycompatible, kind text) returns anycompatible language plpgsql stable as $$
+begin
+    execute format('select $1::%s', kind) into target using value;
+    return target;
+exception
+    when data_exception then return null;
+end $$;
 -- Teradata's formats of numbers. Without a format, a sign may follow the number.
 create function rs.teradata_number(value text) returns numeric language plpgsql immutable strict as $$
 declare
