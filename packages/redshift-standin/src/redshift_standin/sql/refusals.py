@@ -87,6 +87,8 @@ def refuse(statement: str) -> bool:
     _refuse_calls(calls, FUNCTIONS)
     if re.search(r"\barray \(", text):
         raise not_implemented("ARRAY()")
+    if re.search(r"(?<!\. )\bcollate \(", text):
+        raise not_implemented("COLLATE()")
     if calls & LEADER_FUNCTIONS.keys() and _reads_or_writes_tables(statement):
         raise RedshiftError(
             _NOT_SUPPORTED, "Specified types or functions (one per INFO message) not supported on Redshift tables."

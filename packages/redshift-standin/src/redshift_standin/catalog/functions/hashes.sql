@@ -72,12 +72,17 @@ begin
     end if;
     return digits;
 end $$;
-create function checksum(value bigint) returns int language sql immutable strict as $$
-    select rs.refuse('CHECKSUM of an integer')::int
-$$;
-create function checksum(value text) returns int language sql immutable strict as $$
-    select rs.refuse('CHECKSUM of a text')::int
-$$;
+do $do$
+declare
+    kind text;
+begin
+    foreach kind in array array['smallint', 'int', 'bigint', 'text', 'character'] loop
+        execute format(
+            'create function checksum(%1$s) returns int language sql immutable as'
+            ' $f$select rs.refuse(''function checksum of %1$s'')::int$f$', kind
+        );
+    end loop;
+end $do$;
 
 -- The bytes of a value as the processor has them, the lowest one first.
 create function rs.reversed(bytes bytea) returns bytea language sql immutable strict as $$
@@ -153,17 +158,16 @@ begin
             ('text', 'rs.bytes($1)', 'rs.bytes($1)'),
             ('character', 'rs.bytes(rtrim($1))', 'rs.bytes(rtrim($1))'),
             ('varbyte', '$1::bytea', '$1::bytea'),
-            ('numeric', null, 'rs.digit_bytes($1)')
+            ('numeric', $$rs.bytes(rs.refuse('FNV_HASH of a decimal'))$$, 'rs.digit_bytes($1)'),
+            ('anyelement', $$rs.bytes(rs.refuse('FNV_HASH of this type'))$$, $$rs.bytes(rs.refuse('MURMUR3_32_HASH of this type'))$$)
         ) v (type, fnv, murmur3)
     loop
-        if one.fnv is not null then
-            execute format(
-                'create function fnv_hash(%1$s) returns bigint language sql immutable as'
-                ' $f$select rs.fnv1a(%2$s, -3750763034362895579)$f$;'
-                'create function fnv_hash(%1$s, bigint) returns bigint language sql immutable as $f$select rs.fnv1a(%2$s, $2)$f$',
-                one.type, one.fnv
-            );
-        end if;
+        execute format(
+            'create function fnv_hash(%1$s) returns bigint language sql immutable as'
+            ' $f$select rs.fnv1a(%2$s, -3750763034362895579)$f$;'
+            'create function fnv_hash(%1$s, bigint) returns bigint language sql immutable as $f$select rs.fnv1a(%2$s, $2)$f$',
+            one.type, one.fnv
+        );
         execute format(
             'create function murmur3_32_hash(%1$s, int default 0) returns int language sql immutable as'
             ' $f$select rs.murmur3(%2$s, $2)$f$',
