@@ -57,7 +57,7 @@ from redshift_standin.sql.refusals import refuse
         ("alter table a add z int, add w int", "one action at a time"),
         ("alter table a alter column x set not null", "ALTER COLUMN"),
         ("select 1 from a for update", "locking rows"),
-        ("select farmfingerprint64(1)", "stand-in: function farmfingerprint64"),
+        ("select hll(1)", "stand-in: function hll"),
         ("select array(1, 2)", "stand-in: ARRAY()"),
         ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
         ("select count(*) filter (where x > 1) from a", "FILTER is not supported"),

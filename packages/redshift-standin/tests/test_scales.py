@@ -54,6 +54,21 @@ def test_precision_is_known_after_a_subquery_and_in_a_table(prices: Redshift) ->
     assert results(prices, kind) == ["numeric(14,8)"]
 
 
+def test_a_division_in_a_change_of_a_table(prices: Redshift) -> None:
+    prices.execute("create table shares (id bigint, share decimal(38,20)); insert into shares values (7, 0), (8, 0)")
+    prices.execute("update shares set share = p.price / p.quantity from prices as p where p.id = shares.id")
+    assert results(prices, "select share from shares order by id") == ["92." + "0" * 20, "14.28571428" + "0" * 12]
+    prices.execute(
+        "merge into shares using prices as p on shares.id = p.id"
+        " when matched then update set share = p.price / p.total when not matched then insert values (p.id, 0)"
+    )
+    assert results(prices, "select share from shares where id = 8") == ["6.666666666" + "0" * 11]
+    prices.execute(
+        "delete from shares using prices as p where p.id = shares.id and p.price / p.quantity = 14.28571428"
+    )
+    assert results(prices, "select id from shares") == ["7"]
+
+
 def test_columns_keep_their_names(prices: Redshift) -> None:
     with prices.connection.cursor() as cursor:
         cursor.execute(

@@ -49,7 +49,7 @@ _FUNCTIONS_NOT_HERE = {
     "array_concat", "array_contains", "array_distinct", "array_except", "array_flatten", "array_intersection",
     "array_position", "array_sort", "array_union", "bit_and_agg",
     "can_json_parse", "date_cmp_timestamp", "date_cmp_timestamptz",
-    "explode_array", "farmfingerprint64", "farmhash64",
+    "explode_array",
     "get_array_length", "get_number_attributes", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
     "interval_cmp", "is_array", "is_bigint", "is_boolean", "is_char", "is_decimal", "is_float", "is_integer",
     "is_object", "is_scalar", "is_smallint", "is_varchar", "json_size", "json_typeof", "lower_attribute_names",

@@ -22,6 +22,7 @@ _NUMERIC = 1700
 _INTEGERS = {21: 5, 23: 10, 20: 19}  # the digits of PostgreSQL's types by their ids
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 _SAME = (exp.Paren, exp.Neg, exp.Abs, exp.Max, exp.Min, exp.Nullif)  # of the type of their first operand
+_CHANGES = (exp.Update, exp.Delete, exp.Merge)
 _CHOICES = (exp.Coalesce, exp.Greatest, exp.Least)
 _LONGEST_INTEGERS = (9, 18)  # digits of the literals that are an integer and a bigint
 
@@ -62,7 +63,9 @@ def _rewrite(statement: str, describe: Describe) -> str:
         return statement  # PostgreSQL reports the error
     changed = False
     for select in inner_first(tree):
-        changed = _Select(select, describe).rewrite() or changed
+        changed = _Divisions(select, select, describe).rewrite() or changed
+    if isinstance(tree, _CHANGES):
+        changed = _Divisions(tree, _sources(tree), describe).rewrite() or changed
     if not changed:
         return statement
     try:
@@ -71,31 +74,43 @@ def _rewrite(statement: str, describe: Describe) -> str:
         raise not_implemented(f"a division of decimals in this statement ({error})") from error
 
 
-class _Select:
-    """The divisions of one select, without those of the selects in it."""
+def _sources(change: exp.Expression) -> exp.Select:
+    """Returns a select from the tables that a statement reads and changes."""
+    others = [change.args.get(part) for part in ("from_", "using")]
+    tables = [change.this]
+    for other in filter(None, others):
+        tables += other if isinstance(other, list) else [other.this if isinstance(other, exp.From) else other]
+    select = exp.Select(from_=exp.From(this=tables[0].copy()))
+    select.set("joins", [exp.Join(this=table.copy()) for table in tables[1:]])
+    return select
 
-    def __init__(self, select: exp.Select, describe: Describe) -> None:
-        self._select = select
+
+class _Divisions:
+    """The divisions of a select or of a statement that changes a table, without those of the selects in it."""
+
+    def __init__(self, scope: exp.Expression, sources: exp.Select, describe: Describe) -> None:
+        self._scope = scope
+        self._select = sources
         self._describe = describe
         self._types: dict[str, _Type] = {}  # of what is no computation, by its text
         self._unknown = False
 
     def rewrite(self) -> bool:
         """Replaces the divisions; returns whether there was any of decimals."""
-        divisions = [node for node in self._select.find_all(exp.Div) if self._is_own(node)]
+        divisions = [node for node in self._scope.find_all(exp.Div) if self._is_own(node)]
         if not divisions:
             return False
         self._ask({leaf.sql("postgres"): leaf for node in divisions for leaf in _leaves(node)})
         changed = False
         for division in reversed(divisions):  # inner ones first
             changed = self._replace(division) or changed
-        if changed and not self._select.args.get("distinct"):
-            for projection in list(self._select.expressions):
+        if changed and isinstance(self._scope, exp.Select) and not self._scope.args.get("distinct"):
+            for projection in list(self._scope.expressions):
                 self._cast(projection)
         return changed
 
     def _is_own(self, node: exp.Expression) -> bool:
-        return node.find_ancestor(exp.Select) is self._select
+        return node.find_ancestor(exp.Select, type(self._scope)) is self._scope
 
     def _ask(self, leaves: dict[str, exp.Expression]) -> None:
         """Asks the database for the types of columns and other operands."""
@@ -106,7 +121,7 @@ class _Select:
         for texts in filter(None, groups):
             question = probe(self._select, ", ".join(texts))
             found = self._try(question)
-            outer: exp.Select | None = self._select
+            outer: exp.Expression | None = self._scope
             while not found and outer and (outer := outer.find_ancestor(exp.Select)):  # whose columns it may read
                 question = probe(outer, "rs_inner.*", f"lateral ({question}) as rs_inner")
                 found = self._try(question)
@@ -146,7 +161,7 @@ class _Select:
         typed = exp.Cast(this=exp.paren(value.copy()), to=kind)
         if isinstance(projection, exp.Alias):
             value.replace(typed)
-        elif self._select.parent is None or isinstance(self._select.parent, exp.Create):
+        elif self._scope.parent is None or isinstance(self._scope.parent, exp.Create):
             name = value.output_name or _name(value)
             projection.replace(exp.alias_(typed, name, quoted=True))
 

@@ -175,3 +175,124 @@ begin
         );
     end loop;
 end $do$;
+
+-- FarmHash's Fingerprint64. The numbers have 64 bits and no sign in the original: here they wrap around as bigint.
+create function rs.wrap(value numeric) returns bigint language sql immutable strict as $$
+    select (mod(mod(value, 18446744073709551616) + 27670116110564327424, 18446744073709551616) - 9223372036854775808)::bigint
+$$;
+create function rs.plus(variadic numbers bigint[]) returns bigint language sql immutable strict as $$
+    select rs.wrap(sum(n::numeric)) from unnest(numbers) n
+$$;
+create function rs.times(a bigint, b bigint) returns bigint language sql immutable strict as $$
+    select rs.wrap(a::numeric * b)
+$$;
+create function rs.shift64(value bigint, bits int) returns bigint language sql immutable strict as $$
+    select (value >> bits) & ~((-1)::bigint << (64 - bits))
+$$;
+create function rs.rotate64(value bigint, bits int) returns bigint language sql immutable strict as $$
+    select rs.shift64(value, bits) | (value << (64 - bits))
+$$;
+create function rs.fetch(bytes bytea, place int, size int default 8) returns bigint language plpgsql immutable strict as $$
+declare
+    value bigint := 0;
+begin
+    for n in reverse place + size - 1 .. place loop
+        value := (value << 8) | get_byte(bytes, n);
+    end loop;
+    return value;
+end $$;
+create function rs.mix(value bigint) returns bigint language sql immutable strict as $$ select value # rs.shift64(value, 47) $$;
+create function rs.farm_pair(u bigint, v bigint, m bigint) returns bigint language sql immutable strict as $$
+    select rs.times(rs.mix(rs.times(v # rs.mix(rs.times(u # v, m)), m)), m)
+$$;
+create function rs.farm_weak(bytes bytea, place int, a bigint, b bigint) returns bigint[] language plpgsql immutable strict as $$
+declare
+    z bigint := rs.fetch(bytes, place + 24);
+    c bigint;
+begin
+    a := rs.plus(a, rs.fetch(bytes, place));
+    b := rs.rotate64(rs.plus(b, a, z), 21);
+    c := a;
+    a := rs.plus(a, rs.fetch(bytes, place + 8), rs.fetch(bytes, place + 16));
+    b := rs.plus(b, rs.rotate64(a, 44));
+    return array[rs.plus(a, z), rs.plus(b, c)];
+end $$;
+create function rs.farm_round(bytes bytea, place int, m bigint, weight int, inout x bigint, inout y bigint, inout z bigint,
+    inout v bigint[], inout w bigint[]) language plpgsql immutable strict as $$
+declare
+    swapped bigint;
+begin
+    x := rs.times(rs.rotate64(rs.plus(x, y, v[1], rs.fetch(bytes, place + 8)), 37), m);
+    y := rs.times(rs.rotate64(rs.plus(y, v[2], rs.fetch(bytes, place + 48)), 42), m);
+    x := x # rs.times(w[2], weight);
+    y := rs.plus(y, rs.times(v[1], weight), rs.fetch(bytes, place + 40));
+    z := rs.times(rs.rotate64(rs.plus(z, w[1]), 33), m);
+    v := rs.farm_weak(bytes, place, rs.times(v[2], m), rs.plus(x, w[1]));
+    w := rs.farm_weak(bytes, place + 32, rs.plus(z, w[2]), rs.plus(y, rs.fetch(bytes, place + 16)));
+    swapped := z;
+    z := x;
+    x := swapped;
+end $$;
+create function rs.farm(bytes bytea) returns bigint language plpgsql immutable strict as $$
+declare
+    k0 constant bigint := -4348849565147123417;
+    k1 constant bigint := -5435081209227447693;
+    k2 constant bigint := -7286425919675154353;
+    size int := length(bytes);
+    m bigint := rs.plus(k2, size * 2);
+    a bigint; b bigint; c bigint; d bigint; e bigint; f bigint; g bigint; h bigint;
+    x bigint; y bigint; z bigint;
+    v bigint[] := '{0,0}';
+    w bigint[] := '{0,0}';
+    place int := 0;
+begin
+    if size = 0 then
+        return k2;
+    elsif size < 4 then
+        y := get_byte(bytes, 0) + (get_byte(bytes, size / 2) << 8);
+        z := size + (get_byte(bytes, size - 1) << 2);
+        return rs.times(rs.mix(rs.times(y, k2) # rs.times(z, k0)), k2);
+    elsif size < 8 then
+        return rs.farm_pair(size + (rs.fetch(bytes, 0, 4) << 3), rs.fetch(bytes, size - 4, 4), m);
+    elsif size <= 16 then
+        a := rs.plus(rs.fetch(bytes, 0), k2);
+        b := rs.fetch(bytes, size - 8);
+        c := rs.plus(rs.times(rs.rotate64(b, 37), m), a);
+        d := rs.times(rs.plus(rs.rotate64(a, 25), b), m);
+        return rs.farm_pair(c, d, m);
+    elsif size <= 64 then
+        a := rs.times(rs.fetch(bytes, 0), case when size <= 32 then k1 else k2 end);
+        b := rs.fetch(bytes, 8);
+        c := rs.times(rs.fetch(bytes, size - 8), m);
+        d := rs.times(rs.fetch(bytes, size - 16), k2);
+        y := rs.plus(rs.rotate64(rs.plus(a, b), 43), rs.rotate64(c, 30), d);
+        z := rs.farm_pair(y, rs.plus(a, rs.rotate64(rs.plus(b, k2), 18), c), m);
+        if size <= 32 then
+            return z;
+        end if;
+        e := rs.times(rs.fetch(bytes, 16), m);
+        f := rs.fetch(bytes, 24);
+        g := rs.times(rs.plus(y, rs.fetch(bytes, size - 32)), m);
+        h := rs.times(rs.plus(z, rs.fetch(bytes, size - 24)), m);
+        return rs.farm_pair(
+            rs.plus(rs.rotate64(rs.plus(e, f), 43), rs.rotate64(g, 30), h),
+            rs.plus(e, rs.rotate64(rs.plus(f, a), 18), g), m
+        );
+    end if;
+    y := rs.plus(rs.times(81, k1), 113);
+    z := rs.times(rs.mix(rs.plus(rs.times(y, k2), 113)), k2);
+    x := rs.plus(rs.times(81, k2), rs.fetch(bytes, 0));
+    for block in 0 .. (size - 1) / 64 - 1 loop
+        select * into x, y, z, v, w from rs.farm_round(bytes, block * 64, k1, 1, x, y, z, v, w);
+    end loop;
+    m := rs.plus(k1, (z & 255) << 1);
+    w[1] := rs.plus(w[1], (size - 1) & 63);
+    v[1] := rs.plus(v[1], w[1]);
+    w[1] := rs.plus(w[1], v[1]);
+    select * into x, y, z, v, w from rs.farm_round(bytes, size - 64, m, 9, x, y, z, v, w);
+    return rs.farm_pair(
+        rs.plus(rs.farm_pair(v[1], w[1], m), rs.times(rs.mix(y), k0), z), rs.plus(rs.farm_pair(v[2], w[2], m), x), m
+    );
+end $$;
+create function farmfingerprint64(text) returns bigint language sql immutable strict as $$ select rs.farm(rs.bytes($1)) $$;
+create function farmfingerprint64(varbyte) returns bigint language sql immutable strict as $$ select rs.farm($1) $$;
