@@ -121,16 +121,32 @@ begin
         );
     end loop;
 end $do$;
--- avg of decimals has the scale of its argument, and is truncated.
-create function rs.avg_step(state numeric[], value numeric) returns numeric[] language sql immutable as $$
+-- avg of decimals has the scale of its argument, and is truncated. Its state is the sum plus 1e60 for each value: one
+-- number is much faster than a list of the sum and the count.
+create function rs.avg_step(state numeric, value numeric) returns numeric language sql immutable strict as $$
+    select state + value + 1e60
+$$;
+create function rs.avg_count(state numeric) returns numeric language sql immutable strict as $$ select div(state + 5e59, 1e60) $$;
+create function rs.avg_of_decimals(state numeric) returns numeric language sql immutable strict as $$
     select case
-        when value is null then state
-        else array[state[1] + value, state[2] + 1, greatest(state[3], scale(value))]
+        when state <> 0 then rs.divide(state - rs.avg_count(state) * 1e60, rs.avg_count(state), scale(state))
     end
 $$;
-create function rs.avg_of_decimals(state numeric[]) returns numeric language sql immutable as $$
-    select case when state[2] > 0 then rs.divide(state[1], state[2], state[3]::int) end
+create aggregate rs.avg(numeric) (sfunc = rs.avg_step, stype = numeric, finalfunc = rs.avg_of_decimals, initcond = '0');
+-- avg of integers is a truncated bigint.
+create function rs.avg_of_integers(state numeric) returns bigint language sql immutable strict as $$
+    select case when state <> 0 then rs.divide(state - rs.avg_count(state) * 1e60, rs.avg_count(state), 0) end::bigint
 $$;
-create aggregate rs.avg(numeric) (
-    sfunc = rs.avg_step, stype = numeric[], finalfunc = rs.avg_of_decimals, initcond = '{0,0,0}'
+create function rs.avg_of_integers(state bigint[]) returns bigint language sql immutable strict as $$
+    select case when state[1] > 0 then state[2] / state[1] end
+$$;
+create function rs.avg_step(state numeric, value bigint) returns numeric language sql immutable strict as $$
+    select state + value + 1e60
+$$;
+create aggregate rs.avg(smallint) (
+    sfunc = int2_avg_accum, stype = bigint[], finalfunc = rs.avg_of_integers, initcond = '{0,0}'
 );
+create aggregate rs.avg(int) (
+    sfunc = int4_avg_accum, stype = bigint[], finalfunc = rs.avg_of_integers, initcond = '{0,0}'
+);
+create aggregate rs.avg(bigint) (sfunc = rs.avg_step, stype = numeric, finalfunc = rs.avg_of_integers, initcond = '0');
