@@ -29,6 +29,7 @@ def results(redshift: Redshift, sql: str) -> list[str]:
         ("price / total", "6.666666666"),  # (8,2) / (8,2): scale 9, truncated
         ("sum(price) / 7", "14.2857"),  # (38,2) / (10,0): 49 digits become 38
         ("sum(price) / count(*)", "100.0000"),
+        ("avg(price) / 3 + max(price) / quantity", "47.61901428"),  # scales 4 and 8: 33.3333 and 14.28571428
         ("price / nullif(quantity, 0)", "14.28571428"),
         ("coalesce(price, 0) / quantity", "14.28571428"),
         ("price * 2 / quantity", "28.57142857"),

@@ -100,7 +100,9 @@ class _Divisions:
         divisions = [node for node in self._scope.find_all(exp.Div) if self._is_own(node)]
         if not divisions:
             return False
-        self._ask({leaf.sql("postgres"): leaf for node in divisions for leaf in _leaves(node)})
+        leaves = {leaf.sql("postgres"): None for node in divisions for leaf in _leaves(node)}
+        if leaves:
+            self._ask(list(leaves))
         changed = False
         for division in reversed(divisions):  # inner ones first
             changed = self._replace(division) or changed
@@ -112,27 +114,28 @@ class _Divisions:
     def _is_own(self, node: exp.Expression) -> bool:
         return node.find_ancestor(exp.Select, type(self._scope)) is self._scope
 
-    def _ask(self, leaves: dict[str, exp.Expression]) -> None:
+    def _ask(self, texts: list[str]) -> None:
         """Asks the database for the types of columns and other operands."""
-        groups = (
-            [text for text, leaf in leaves.items() if not leaf.find(exp.AggFunc, exp.Window)],
-            [text for text, leaf in leaves.items() if leaf.find(exp.AggFunc, exp.Window)],
-        )
-        for texts in filter(None, groups):
-            question = probe(self._select, ", ".join(texts))
-            found = self._try(question)
-            outer: exp.Expression | None = self._scope
-            while not found and outer and (outer := outer.find_ancestor(exp.Select)):  # whose columns it may read
-                question = probe(outer, "rs_inner.*", f"lateral ({question}) as rs_inner")
-                found = self._try(question)
-            self._unknown = self._unknown or not found
-            self._types |= {text: _of_database(*kind) for text, kind in zip(texts, found, strict=False)}
+        found = self._try(texts)
+        if not found and len(texts) > 1:  # aggregates and columns, for example, cannot stand in one list
+            for text in texts:
+                self._ask([text])
+            return
+        self._unknown = self._unknown or not found
+        self._types |= {text: _of_database(*kind) for text, kind in zip(texts, found, strict=False)}
 
-    def _try(self, question: str) -> list[tuple[int, int]]:
-        try:
-            return self._describe(question)
-        except RedshiftError:
-            return []
+    def _try(self, texts: list[str]) -> list[tuple[int, int]]:
+        """Returns the types of expressions, none if the database does not know them."""
+        question = probe(self._select, ", ".join(texts))
+        outer: exp.Expression | None = self._scope
+        while outer:
+            try:
+                return self._describe(question)
+            except RedshiftError:
+                outer = outer.find_ancestor(exp.Select)
+                if isinstance(outer, exp.Select):  # whose columns it may read
+                    question = probe(outer, "rs_inner.*", f"lateral ({question}) as rs_inner")
+        return []
 
     def _replace(self, division: exp.Div) -> bool:
         found = self._infer(division)

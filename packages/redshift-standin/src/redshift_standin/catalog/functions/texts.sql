@@ -67,6 +67,28 @@ begin
     return (found[1] || total)::bigint;
 end $$;
 
+-- Only letters of ASCII belong to [:alpha:] and its kind, and only they are equal for ILIKE in uppercase and lowercase:
+-- the collation "C" makes it so.
+do $do$
+declare
+    one record;
+    kind text;
+begin
+    for one in
+        select * from (values ('regexeq', '~'), ('regexne', '!~'), ('icregexeq', '~*'), ('icregexne', '!~*'), ('iclike', '~~*'),
+            ('icnlike', '!~~*')) v (function, operator)
+    loop
+        foreach kind in array array['text', 'bpchar'] loop
+            execute format(
+                'create function rs.%1$s_%2$s(%1$s, text) returns bool language sql immutable strict as'
+                ' $f$select pg_catalog.%1$s%2$s($1 collate "C", $2)$f$', kind, one.function
+            );
+            update pg_operator set oprcode = format('rs.%s_%s', kind, one.function)::regproc
+            where oprcode = (kind || one.function)::regproc and oprname = one.operator;
+        end loop;
+    end loop;
+end $do$;
+
 -- Regular expressions. A pattern is POSIX's, as PostgreSQL reads it, or with the parameter `p` PCRE's.
 -- PCRE takes the first alternative that matches and PostgreSQL the longest, so that only those are allowed that mean the
 -- same in both. Where a word begins or ends is `\b` in PCRE and `\y` in PostgreSQL.
@@ -114,7 +136,7 @@ create function rs.regexp_count(source text, pattern text, start int default 1, 
 returns int language sql immutable strict as $$
     select case
         when start > length(source) then 0
-        else pg_catalog.regexp_count(source, rs.regexp(pattern, parameters), greatest(start, 1), rs.regexp_flags(parameters))
+        else pg_catalog.regexp_count(source collate "C", rs.regexp(pattern, parameters), greatest(start, 1), rs.regexp_flags(parameters))
     end
 $$;
 create function rs.regexp_instr(
@@ -123,7 +145,7 @@ create function rs.regexp_instr(
     select case
         when start > length(source) or occurrence not between 1 and length(source) then 0
         else pg_catalog.regexp_instr(
-            source, rs.regexp(pattern, parameters), greatest(start, 1), occurrence, case option when 0 then 0 else 1 end,
+            source collate "C", rs.regexp(pattern, parameters), greatest(start, 1), occurrence, case option when 0 then 0 else 1 end,
             rs.regexp_flags(parameters), rs.regexp_group(pattern, parameters)
         )
     end
@@ -135,7 +157,7 @@ create function rs.regexp_substr(
         when start > length(source) then ''
         when occurrence not between 1 and length(source) then null
         else coalesce(pg_catalog.regexp_substr(
-            source, rs.regexp(pattern, parameters), greatest(start, 1), occurrence, rs.regexp_flags(parameters),
+            source collate "C", rs.regexp(pattern, parameters), greatest(start, 1), occurrence, rs.regexp_flags(parameters),
             rs.regexp_group(pattern, parameters)
         ), '')
     end
@@ -147,7 +169,7 @@ create function rs.regexp_replace(
     select case
         when start > length(source) then source
         else pg_catalog.regexp_replace(
-            source, rs.regexp(pattern, parameters),
+            source collate "C", rs.regexp(pattern, parameters),
             case when strpos(parameters, 'p') > 0 then regexp_replace(replace(replacement, '\', '\\'), '\$(\d)', '\\\1', 'g') else replacement end,
             greatest(start, 1), 0, rs.regexp_flags(parameters)
         )
