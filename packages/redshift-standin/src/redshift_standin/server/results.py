@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of a column come from, as version 1 tells it."""
+    """Where the values of a column come from, as version 1 shows it."""
 
     schema: str = ""
     table: str = ""

@@ -357,7 +357,13 @@ class Session:
         if text.startswith(("select", "with", "(")) and "$" not in text:
             greatest = ", ".join(f"max(pg_catalog.scale(q.c{index}))" for index in missing)
             names = ", ".join(f"c{index}" for index in range(len(columns)))
-            [scales] = await self._upstream.ask_within(f"select {greatest} from ({sql}\n) as q({names})")
+            try:
+                [scales] = await self._upstream.ask_within(f"select {greatest} from ({sql}\n) as q({names})")
+            except RedshiftError:
+                # The statement's own error, and the client does not know yet that it is prepared.
+                if target[:1] == b"S":
+                    await self._upstream.forget(target[1:])
+                raise
         known = dict(zip(missing, (NO_SCALE if scale is None else int(scale) for scale in scales), strict=True))
         return tuple(
             column.with_scale(known[index]) if index in known else column for index, column in enumerate(columns)

@@ -63,9 +63,10 @@ def _refuses_column(found: re.Match[str]) -> bool:
 def _whole_name(found: re.Match[str]) -> str:
     """Returns the name of a type as PostgreSQL prints it."""
     name = found["name"]
-    if name == "bit" and found.string[found.end("name") :].split()[:1] == ["varying"]:
+    rest = found.string[found.end("name") :]
+    if name == "bit" and re.match(r"\s+varying\b", rest):
         name = "bit varying"
-    return name + ("[]" if _ARRAY.match(found.string[found.end("name") :]) else "")
+    return name + ("[]" if _ARRAY.match(rest) else "")
 
 
 def find_types(sql: str) -> Iterator[tuple[re.Match[str], str]]:
