@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from redshift_standin.errors import not_implemented
 
 VERSIONS = (0, 1, 2)
-TEXT, VARCHAR, INTERVAL, NUMERIC = 25, 1043, 1186, 1700  # PostgreSQL's type ids, and Redshift's
+TEXT, VARCHAR, TIME, INTERVAL, TIMETZ, NUMERIC = 25, 1043, 1083, 1186, 1266, 1700  # also PostgreSQL's type ids
 VARBYTE, YEAR_TO_MONTH, DAY_TO_SECOND = 6551, 1188, 1190  # Redshift's alone
 _YEAR_OR_MONTH, _FULL_RANGE = 0b110, 0x7FFF  # of the fields in the modifier of an interval
 _PRECISION = 38  # the greatest of NUMERIC
@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the values of a column come from, as version 1 tells it."""
+    """Where the values of a column come from, as version 1 shows it."""
 
     schema: str = ""
     table: str = ""
@@ -115,11 +115,11 @@ def _conversion(column: Column, version: int) -> Convert | None:
     if column.type_id == VARBYTE and column.format != _BINARY:
         return _varbyte_as_bytes if version >= 2 else _varbyte_as_hex
     if column.format != _BINARY:
-        return None
+        return _time_as_text if column.type_id == TIME else None
     if column.type_id == NUMERIC and version >= 2:
         precision, scale = divmod(column.modifier - 4, 1 << 16) if column.modifier != -1 else (_PRECISION, NO_SCALE)
         return lambda value: numeric_as_integer(value, scale, 8 if precision <= _SHORT else 16)
-    return _INTERVALS.get(column.type_id)
+    return _BINARIES.get(column.type_id)
 
 
 def convert_row(body: bytes, convert: Mapping[int, Convert]) -> bytes:
@@ -163,8 +163,23 @@ def _as_microseconds(value: bytes) -> bytes:
     return struct.pack("!q", microseconds + days * _DAY)
 
 
-_INTERVALS: dict[int, Convert] = {
+def _time_as_text(value: bytes) -> bytes:
+    return b"00" + value[2:] if value.startswith(b"24") else value  # the end of a day
+
+
+def _time_within_day(value: bytes) -> bytes:
+    (microseconds,) = struct.unpack("!q", value)
+    return struct.pack("!q", microseconds % _DAY)
+
+
+def _time_in_utc(value: bytes) -> bytes:
+    microseconds, west = struct.unpack("!qi", value)
+    return struct.pack("!qi", (microseconds + west * 1_000_000) % _DAY, 0)
+
+
+_BINARIES: dict[int, Convert] = {
     INTERVAL: _interval_as_redshift, YEAR_TO_MONTH: _as_months, DAY_TO_SECOND: _as_microseconds,
+    TIME: _time_within_day, TIMETZ: _time_in_utc,
 }  # fmt: skip
 
 

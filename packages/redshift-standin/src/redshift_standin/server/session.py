@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from redshift_standin.copy import run as copying
@@ -20,7 +21,7 @@ from redshift_standin.copy.files import S3
 from redshift_standin.copy.load_errors import LoadError
 from redshift_standin.copy.statement import is_copy
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
-from redshift_standin.server.history import Executed, History
+from redshift_standin.server.history import Connected, Executed, History
 from redshift_standin.server.protocol import (
     PROTOCOL,
     SSL_REQUEST,
@@ -36,6 +37,7 @@ from redshift_standin.server.results import (
     DAY_TO_SECOND,
     INTERVAL,
     NO_SCALE,
+    TEXT,
     VERSIONS,
     YEAR_TO_MONTH,
     Column,
@@ -71,6 +73,7 @@ _CLIENT_ONLY = {
 }  # fmt: skip
 _Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION = "42883"
+_UNKNOWN = (0, 705)
 _INTERVAL_IDS = (YEAR_TO_MONTH, DAY_TO_SECOND)
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
 _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
@@ -137,7 +140,10 @@ class Session:
             self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
             try:
                 if await self._sign_in(options):
-                    await self._pump()
+                    try:
+                        await self._pump()
+                    finally:
+                        self._record_connection("disconnecting session")
             finally:
                 self._upstream.close()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -167,7 +173,26 @@ class Session:
         options = dict(zip(words[::2], words[1::2], strict=False))
         asked = options.get("client_protocol_version", "")
         self._version = min(int(asked), max(VERSIONS)) if asked.isdecimal() else 0
+        self._connection = self._connected(options)
         return {k: v for k, v in options.items() if k not in _CLIENT_ONLY}
+
+    def _connected(self, options: dict[str, str]) -> Connected:
+        """Returns the event that has what is the same in all events of this connection."""
+        host, port = self._to_client.get_extra_info("peername")[:2]
+        cipher = self._to_client.get_extra_info("cipher") or ("", "", 0)
+        return Connected(
+            "initiating session", host, str(port), 0, options.get("database", options.get("user", "")),
+            options.get("user", ""), 0, cipher[1], cipher[0], options.get("application_name", ""),
+            options.get("driver_version", ""), options.get("os_version", ""), options.get("plugin_name") or "none",
+            self._version,
+        )  # fmt: skip
+
+    def _record_connection(self, event: str) -> None:
+        now = datetime.now(UTC)
+        duration = (now - self._connection.time) // timedelta(microseconds=1)
+        self._history.add_connection(
+            replace(self._connection, event=event, process=self._process, microseconds=duration, time=now)
+        )
 
     async def _cancel(self, length: int, number: int, body: bytes) -> None:
         """Forwards a CancelRequest unchanged: its key is PostgreSQL's own."""
@@ -183,8 +208,10 @@ class Session:
         try:
             welcome = await self._upstream.sign_in(options, body.rstrip(b"\0").decode())
         except SignInError as error:
+            self._record_connection("authentication failure")
             await self._reply(message(b"E", error.args[0]))
             return False
+        self._record_connection("authenticated")
         await self._reply(message(b"R", welcome) + parameter_status("server_protocol_version", str(self._version)))
         return True
 
@@ -258,8 +285,12 @@ class Session:
         self._prepared[name], self._rewritten[name] = sql, new
         self._columns.pop(b"S" + name, None)
         self._parameters[name] = types = struct.unpack(f"!{(len(rest) - 2) // 4}i", rest[2:])
+        used = max((int(number) for number in re.findall(r"\$(\d+)", new)), default=0)
         self._running.append((self._describe(sql), True))
-        own = struct.pack(f"!h{len(types)}i", len(types), *(self._backend.own_type_id(one) for one in types))
+        known = [self._backend.own_type_id(one) for one in types]
+        # Redshift accepts parameters that the statement does not use, also without a type.
+        known[used:] = [TEXT if one in _UNKNOWN else one for one in known[used:]]
+        own = struct.pack(f"!h{len(known)}i", len(known), *known)
         await self._upstream.send(b"P", name + b"\0" + new.encode() + b"\0" + own)
 
     async def _bind(self, body: bytes) -> None:
@@ -281,7 +312,7 @@ class Session:
         return answer
 
     async def _describe_columns(self, body: bytes) -> None:
-        """Handles Describe; from version 1 on the answer has the columns' places, which the catalogue tells."""
+        """Handles Describe; from version 1 on the answer has the columns' places, which the catalogue shows."""
         target = body.rstrip(b"\0")
         if self._version == 0:
             self._requests.add(Request(DESCRIBE, target))
@@ -327,7 +358,13 @@ class Session:
         if text.startswith(("select", "with", "(")) and "$" not in text:
             greatest = ", ".join(f"max(pg_catalog.scale(q.c{index}))" for index in missing)
             names = ", ".join(f"c{index}" for index in range(len(columns)))
-            [scales] = await self._upstream.ask_within(f"select {greatest} from ({sql}\n) as q({names})")
+            try:
+                [scales] = await self._upstream.ask_within(f"select {greatest} from ({sql}\n) as q({names})")
+            except RedshiftError:
+                # The statement's own error, and the client does not know yet that it is prepared.
+                if target[:1] == b"S":
+                    await self._upstream.forget(target[1:])
+                raise
         known = dict(zip(missing, (NO_SCALE if scale is None else int(scale) for scale in scales), strict=True))
         return tuple(
             column.with_scale(known[index]) if index in known else column for index, column in enumerate(columns)
@@ -476,6 +513,7 @@ class Session:
                 return tag(executed.text).encode() + b"\0"
         elif kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
+            self._record_connection("initiating session")
         elif kind == b"Z":
             self._requests.end()
             self._running.clear()

@@ -126,6 +126,7 @@ class Upstream:
             RedshiftError: PostgreSQL's error. The client must send Sync, as after an error of its own.
         """
         rows: list[list[str | None]] = []
+        error: RedshiftError | None = None
         self._diverted = asyncio.Queue()
         try:
             await self.send(b"P", b"rs\0" + sql.encode() + b"\0\0\0")
@@ -135,17 +136,28 @@ class Upstream:
             await self.send(b"C", b"Srs\0")
             await self.send(b"H")
             closed = 0
-            while closed < 2:
+            while closed < 2 and error is None:
                 kind, body = await self._diverted.get()
                 if kind == b"E":
                     fields = error_fields(body)
-                    raise RedshiftError(fields["C"], fields["M"])
+                    error = RedshiftError(fields["C"], fields["M"])
                 if kind == b"D":
                     rows.append(list(row_values(body)))
                 closed += kind == b"3"
         finally:
             self._diverted = None
+        if error:
+            await self.forget(b"rs")
+            raise error
         return rows
+
+    async def forget(self, statement: bytes) -> None:
+        """Closes a prepared statement, as if its Parse had failed."""
+        async with self.exclusive() as queue:
+            await self.send(b"C", b"S" + statement + b"\0")
+            await self.send(b"S", own=True)
+            while (await queue.get())[0] != b"Z":
+                pass
 
     async def columns(self, sql: str) -> list[str]:
         """Runs a query that the client does not see; returns the names of its columns.

@@ -123,4 +123,5 @@ def _reads_or_writes_tables(statement: str) -> bool:
 def absent_function(message: str) -> RedshiftError | None:
     """Returns the error that replaces PostgreSQL's for an unknown function, None if Redshift lacks it too."""
     found = re.match(r'function (?:rs\.)?"?(\w+)', message)
-    return not_implemented(f"function {found[1]}") if found and found[1] in _FUNCTIONS_NOT_HERE else None
+    absent = found and (found[1] in _FUNCTIONS_NOT_HERE or found[1].startswith("st_"))
+    return not_implemented(f"function {found[1]}") if found and absent else None
