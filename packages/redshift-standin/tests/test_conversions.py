@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 
 
@@ -26,14 +26,14 @@ def test_try_cast_names_the_type_twice() -> None:
     assert "rs.try_cast(cast(x as text), null::int" in rewrite_try_cast("try_cast(cast(x as text) as int)")
 
 
-def test_try_cast_returns_null_for_what_cannot_be_converted(redshift: Redshift) -> None:
-    redshift.execute("create table texts (x varchar); insert into texts values ('7'), ('a'), (null), ('123.45')")
+def test_try_cast_returns_null_for_what_cannot_be_converted(stand_in: StandIn) -> None:
+    stand_in.execute("create table texts (x varchar); insert into texts values ('7'), ('a'), (null), ('123.45')")
     query = "select try_cast(x as int), try_cast(x as decimal(4,1)), try_cast(x as varchar(2)) from texts"
-    assert [tuple(map(str, row)) for row in redshift.execute(query)] == [
+    assert [tuple(map(str, row)) for row in stand_in.execute(query)] == [
         ("7", "7.0", "7"), ("None", "None", "a"), ("None", "None", "None"), ("None", "123.5", "12")
     ]  # fmt: skip
 
 
-def test_try_cast_refuses_a_type_that_no_value_has(redshift: Redshift) -> None:
+def test_try_cast_refuses_a_type_that_no_value_has(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.errors.CannotCoerce):
-        redshift.execute("select try_cast(true as timestamp)")
+        stand_in.execute("select try_cast(true as timestamp)")

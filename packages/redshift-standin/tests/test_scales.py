@@ -6,20 +6,20 @@ import psycopg2
 import pytest
 import redshift_connector
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 PRICES = """create table prices (price decimal(8,2), quantity smallint, total decimal(8,2), id bigint, rate float);
     insert into prices values (276, 3, 41.40, 7, 2.5), (100, 7, 15, 8, 1)"""
 
 
 @pytest.fixture
-def prices(redshift: Redshift) -> Redshift:
-    redshift.execute(PRICES)
-    return redshift
+def prices(stand_in: StandIn) -> StandIn:
+    stand_in.execute(PRICES)
+    return stand_in
 
 
-def results(redshift: Redshift, sql: str) -> list[str]:
-    return [str(value) for (value,) in redshift.execute(sql)]
+def results(stand_in: StandIn, sql: str) -> list[str]:
+    return [str(value) for (value,) in stand_in.execute(sql)]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def results(redshift: Redshift, sql: str) -> list[str]:
         ("(select max(other.price) / prices.quantity from prices as other)", "39.42857142"),
     ],
 )
-def test_scale_of_a_division(value: str, expected: str, prices: Redshift) -> None:
+def test_scale_of_a_division(value: str, expected: str, prices: StandIn) -> None:
     grouped = "group by price, total, quantity, id, rate"
     assert results(prices, f"select {value} from prices where quantity = 7 {grouped}") == [expected]
 
 
-def test_precision_is_known_after_a_subquery_and_in_a_table(prices: Redshift) -> None:
+def test_precision_is_known_after_a_subquery_and_in_a_table(prices: StandIn) -> None:
     nested = "select part / 2 from (select price / quantity as part from prices where quantity = 7) as parts"
     assert results(prices, nested) == ["7.1428571400000000000"]
     prices.execute("create table parts as select price / quantity as part from prices")
@@ -55,7 +55,7 @@ def test_precision_is_known_after_a_subquery_and_in_a_table(prices: Redshift) ->
     assert results(prices, f"{kind} and attnum = 1") == ["numeric(14,8)"]
 
 
-def test_a_division_in_a_change_of_a_table(prices: Redshift) -> None:
+def test_a_division_in_a_change_of_a_table(prices: StandIn) -> None:
     prices.execute("create table shares (id bigint, share decimal(38,20)); insert into shares values (7, 0), (8, 0)")
     prices.execute("update shares set share = p.price / p.quantity from prices as p where p.id = shares.id")
     assert results(prices, "select share from shares order by id") == ["92." + "0" * 20, "14.28571428" + "0" * 12]
@@ -70,7 +70,7 @@ def test_a_division_in_a_change_of_a_table(prices: Redshift) -> None:
     assert results(prices, "select id from shares") == ["7"]
 
 
-def test_columns_keep_their_names(prices: Redshift) -> None:
+def test_columns_keep_their_names(prices: StandIn) -> None:
     with prices.connection.cursor() as cursor:
         cursor.execute(
             'select price / quantity, price / total as "part", max(price / total) from prices group by 1, 2'
@@ -78,7 +78,7 @@ def test_columns_keep_their_names(prices: Redshift) -> None:
         assert [column.name for column in cursor.description or ()] == ["?column?", "part", "max"]
 
 
-def test_a_transaction_goes_on_after_the_types_were_asked_for(prices: Redshift) -> None:
+def test_a_transaction_goes_on_after_the_types_were_asked_for(prices: StandIn) -> None:
     prices.execute("begin")
     prices.execute("insert into prices (price, quantity) values (10, 4)")
     assert results(prices, "select price / quantity from prices where quantity = 4") == ["2.50000000"]
@@ -86,7 +86,7 @@ def test_a_transaction_goes_on_after_the_types_were_asked_for(prices: Redshift) 
     assert results(prices, "select count(*) from prices") == ["3"]
 
 
-def test_an_average_has_the_scale_of_its_argument(prices: Redshift) -> None:
+def test_an_average_has_the_scale_of_its_argument(prices: StandIn) -> None:
     prices.execute("insert into prices (price) values (0.01)")
     assert results(prices, "select avg(price) from prices") == ["125.33"]  # 125.3366…
     assert results(prices, "select avg(price) over () from prices limit 1") == ["125.33"]
@@ -102,7 +102,7 @@ def test_a_parameter_has_no_precision(connect_like_dbt: Callable[..., redshift_c
         cursor.execute("select price / %s from t.prices", (3,))
 
 
-def test_errors_are_those_of_the_statement(prices: Redshift) -> None:
+def test_errors_are_those_of_the_statement(prices: StandIn) -> None:
     with pytest.raises(psycopg2.errors.UndefinedColumn, match="missing"):
         prices.execute("select missing / 2 from prices")
     with pytest.raises(psycopg2.errors.DivisionByZero):

@@ -2,14 +2,14 @@
 
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 
 @pytest.fixture
-def texts(redshift: Redshift) -> Redshift:
-    redshift.execute("create table texts (v varchar(10), c char(10))")
-    redshift.execute("insert into texts values ('a', 'a'), ('a  ', 'a  '), ('b', 'b')")
-    return redshift
+def texts(stand_in: StandIn) -> StandIn:
+    stand_in.execute("create table texts (v varchar(10), c char(10))")
+    stand_in.execute("insert into texts values ('a', 'a'), ('a  ', 'a  '), ('b', 'b')")
+    return stand_in
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def texts(redshift: Redshift) -> Redshift:
         ("select count(*) from texts where decode(v, 'a', 1) = 1", 2),
     ],
 )
-def test_trailing_blanks_are_not_significant(query: str, count: int, texts: Redshift) -> None:
+def test_trailing_blanks_are_not_significant(query: str, count: int, texts: StandIn) -> None:
     for plan in ("on", "off"):
         texts.execute(f"set enable_hashagg to {plan}; set enable_hashjoin to {plan}; set enable_mergejoin to on")
         assert texts.execute(query) == [(count,)]
 
 
-def test_other_white_space_and_leading_blanks_are(texts: Redshift) -> None:
+def test_other_white_space_and_leading_blanks_are(texts: StandIn) -> None:
     assert texts.execute(r"select 'a' = ' a', 'a' = 'a\t', 'a' = 'a\n'") == [(False, False, False)]
 
 
-def test_lengths_count_them_in_varchar_alone(texts: Redshift) -> None:
+def test_lengths_count_them_in_varchar_alone(texts: StandIn) -> None:
     query = "select len(v), length(c), octet_length(v), octet_length(c), octet_length('a'::char(5)) from texts"
     assert texts.execute(f"{query} where len(v) > 1") == [(3, 1, 3, 1, 1)]
