@@ -3,8 +3,8 @@
 import psycopg2
 import pytest
 
-from stand_in import StandIn
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
+from stand_in import StandIn
 
 
 def test_convert_becomes_cast() -> None:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redshift_connector.interval import IntervalDayToSecond, IntervalYearToMonth
 
-from stand_in import StandIn
 from redshift_standin.server.results import numeric_as_integer
+from stand_in import StandIn
 
 Connect = Callable[..., redshift_connector.Connection]
 VERSIONS = (0, 1, 2)
