@@ -196,7 +196,7 @@ def test_files_that_do_not_match_the_table_load_nothing(
 
 
 DETAIL = """
-    select split_part(file_name, '/', -1), line_number, column_name, error_code, error_message
+    select regexp_substr(file_name, '[^/]*$'), line_number, column_name, error_code, error_message
     from sys_load_error_detail order by query_id desc limit 1
 """
 

@@ -40,8 +40,10 @@ end $do$;
 create type varbyte;
 create function varbyte_in(cstring, oid, int) returns varbyte language internal immutable strict as 'byteain';
 create function varbyte_out(varbyte) returns cstring language internal immutable strict as 'byteaout';
+create function varbyte_recv(internal) returns varbyte language internal immutable strict as 'bytearecv';
+create function varbyte_send(varbyte) returns bytea language internal immutable strict as 'byteasend';
 create type varbyte (
-    input = varbyte_in, output = varbyte_out, typmod_in = varchartypmodin, typmod_out = varchartypmodout,
+    input = varbyte_in, output = varbyte_out, receive = varbyte_recv, send = varbyte_send, typmod_in = varchartypmodin, typmod_out = varchartypmodout,
     like = bytea, category = 'U'
 );
 create cast (bytea as varbyte) without function as implicit;
@@ -93,6 +95,14 @@ begin
         raise cardinality_violation using message = 'Found multiple matches to update the same tuple.';
     end if;
     return true;
+end $$;
+
+-- The error for what the stand-in cannot do as Redshift does. It returns text so that an expression can call it.
+create function rs.refuse(what text) returns text language plpgsql immutable as $$
+begin
+    raise feature_not_supported using message = format(
+        'stand-in: %s is not implemented here; real Redshift may accept it', what
+    );
 end $$;
 
 -- varchar counts bytes: a cast truncates, an assignment fails.

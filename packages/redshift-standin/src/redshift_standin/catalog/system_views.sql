@@ -51,6 +51,34 @@ create view stl_load_errors as
         e.error_message as err_reason, 0 as is_partial, 0 as start_offset
     from rs.load_errors e join sys_query_history h on h.query_id = e.query_id;
 
+-- Connections: the proxy writes them too.
+create table rs.connections (
+    event text, record_time timestamp, remote_host text, remote_port text, session_id int, database_name text,
+    user_name text, duration bigint, ssl_version text, ssl_cipher text, application_name text, driver_version text,
+    os_version text, plugin_name text, protocol_version int
+);
+create view sys_connection_log as
+    select
+        event, record_time, remote_host, remote_port, session_id, database_name, user_name,
+        'password'::text as auth_method, duration, ssl_version, ssl_cipher, 0 as mtu, 'none'::text as ssl_compression,
+        'none'::text as ssl_expansion, null::text as iam_auth_guid, application_name, driver_version, os_version,
+        plugin_name, protocol_version, null::text as global_session_id
+    from rs.connections;
+create view stl_connection_log as
+    select
+        event, record_time as recordtime, remote_host as remotehost, remote_port as remoteport, session_id as pid,
+        database_name as dbname, user_name as username, auth_method as authmethod, duration, ssl_version as sslversion,
+        ssl_cipher as sslcipher, mtu, ssl_compression as sslcompression, ssl_expansion as sslexpansion,
+        iam_auth_guid as iamauthguid, application_name, driver_version, os_version, plugin_name, protocol_version,
+        global_session_id as sessionid, null::text as compression
+    from sys_connection_log;
+-- No transaction is undone here by the server itself.
+create view stl_undone as
+    select
+        0 as userid, 0::bigint as xact_id, 0::bigint as xact_id_undone, rs.getdate() as undo_start_ts,
+        rs.getdate() as undo_end_ts, 0 as table_id
+    where false;
+
 -- System views.
 create view svv_table_info as
     select

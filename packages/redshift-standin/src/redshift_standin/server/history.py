@@ -1,4 +1,4 @@
-"""sys_query_history: written in a session of its own, so that a client's rollback does not remove it."""
+"""sys_query_history and sys_connection_log: written in a session of its own, which no client's rollback affects."""
 
 import itertools
 import logging
@@ -30,6 +30,27 @@ class Executed:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(frozen=True)
+class Connected:
+    """An event of a client's connection, as sys_connection_log has it."""
+
+    event: str
+    host: str
+    port: str
+    process: int
+    database: str
+    user: str
+    microseconds: int  # since its begin
+    tls: str
+    cipher: str
+    application: str = ""
+    driver: str = ""
+    os: str = ""
+    plugin: str = "none"
+    protocol: int = 0
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
 _Ended = tuple[Executed, datetime, str | None, LoadErrorDetail | None]
 
 
@@ -39,7 +60,7 @@ class History:
     def __init__(self, connection: extensions.connection) -> None:
         self._connection = connection
         self._transactions = itertools.count(1)
-        self._waiting: queue.Queue[_Ended | None] = queue.Queue()
+        self._waiting: queue.Queue[_Ended | Connected | None] = queue.Queue()
         self._thread = threading.Thread(target=self._write, name="query-history", daemon=True)
         self._thread.start()
 
@@ -50,6 +71,10 @@ class History:
     def add(self, executed: Executed, error: str | None = None, detail: LoadErrorDetail | None = None) -> None:
         """Records that a statement has ended now, with an error or without."""
         self._waiting.put((executed, datetime.now(UTC), error, detail))
+
+    def add_connection(self, event: Connected) -> None:
+        """Records an event of a connection."""
+        self._waiting.put(event)
 
     def flush(self) -> None:
         """Returns when all recorded statements are written."""
@@ -63,12 +88,29 @@ class History:
     def _write(self) -> None:
         while (item := self._waiting.get()) is not None:
             try:
-                self._write_one(*item)
+                if isinstance(item, Connected):
+                    self._write_connection(item)
+                else:
+                    self._write_one(*item)
             except (psycopg2.Error, ValueError) as error:  # the next ones are still written
-                _log.warning("a statement is not in sys_query_history: %s", error)
+                _log.warning("a statement or connection is not in the history: %s", error)
             finally:
                 self._waiting.task_done()
         self._waiting.task_done()
+
+    def _write_connection(self, event: Connected) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "insert into rs.connections (event, record_time, remote_host, remote_port, session_id, database_name,"
+                " user_name, duration, ssl_version, ssl_cipher, application_name, driver_version, os_version,"
+                " plugin_name, protocol_version)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    event.event, event.time.replace(tzinfo=None), event.host, event.port, event.process,
+                    event.database, _without_nul(event.user), event.microseconds, event.tls, event.cipher,
+                    event.application, event.driver, event.os, event.plugin, event.protocol,
+                ),
+            )  # fmt: skip
 
     def _write_one(
         self, executed: Executed, ended: datetime, error: str | None, detail: LoadErrorDetail | None

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from redshift_standin.errors import RedshiftError
 
@@ -53,15 +53,46 @@ def column_names(body: bytes) -> Iterator[str]:
         place = end + 19
 
 
-def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:
-    """Returns the body of a RowDescription with each name and type id replaced by the functions' results."""
+def column_types(body: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the type ids and type modifiers in a RowDescription."""
     (count,) = struct.unpack("!h", body[:2])
-    place, columns = 2, body[:2]
+    place = 2
     for _ in range(count):
         end = body.index(b"\0", place)
-        (own,) = struct.unpack("!i", body[end + 7 : end + 11])
-        columns += (
-            name(body[place:end]) + body[end : end + 7] + struct.pack("!i", type_id(own)) + body[end + 11 : end + 19]
-        )
+        yield struct.unpack("!i2xi", body[end + 7 : end + 17])
         place = end + 19
-    return columns
+
+
+def parameter_status(name: str, value: str) -> bytes:
+    """Returns a ParameterStatus."""
+    return message(b"S", f"{name}\0{value}\0".encode())
+
+
+def parse_bind(body: bytes, types: Sequence[int], convert: Callable[[int, bytes], bytes]) -> tuple[bytes, list[int]]:
+    """Returns the body of a Bind, and its formats for the columns.
+
+    The binary values of parameters are replaced by those that `convert` returns for the type and the value.
+    """
+    place = body.index(b"\0", body.index(b"\0") + 1) + 1
+    formats, place = _shorts(body, place)
+    start = place
+    (count,) = struct.unpack("!h", body[place : place + 2])
+    place += 2
+    values = b""
+    for index in range(count):
+        (length,) = struct.unpack("!i", body[place : place + 4])
+        value = body[place + 4 : place + 4 + max(length, 0)]
+        place += 4 + len(value)
+        form = formats[index if len(formats) > 1 else 0] if formats else 0
+        if length >= 0 and form and index < len(types):
+            value = convert(types[index], value)
+        values += struct.pack("!i", len(value) if length >= 0 else -1) + value
+    columns, _ = _shorts(body, place)
+    return body[: start + 2] + values + body[place:], columns
+
+
+def _shorts(body: bytes, place: int) -> tuple[list[int], int]:
+    """Returns the list of numbers of 16 bits at a place, and the place after it."""
+    (count,) = struct.unpack("!h", body[place : place + 2])
+    end = place + 2 + 2 * count
+    return list(struct.unpack(f"!{count}h", body[place + 2 : end])), end

@@ -1,8 +1,8 @@
 """One client's session: a proxy between a Redshift client and PostgreSQL.
 
 The client must use TLS and sends its password in clear text inside it. The proxy signs in to PostgreSQL with SCRAM,
-which redshift_connector cannot do. It rewrites the statements in Query and Parse, runs COPY itself, and replaces
-PostgreSQL's type ids in RowDescription. It forwards every other message unchanged.
+which redshift_connector cannot do. It rewrites the statements in Query and Parse, runs COPY itself, and gives columns
+and values Redshift's forms (`results.py`). It forwards every other message unchanged.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from redshift_standin.copy import run as copying
@@ -20,15 +21,34 @@ from redshift_standin.copy.files import S3
 from redshift_standin.copy.load_errors import LoadError
 from redshift_standin.copy.statement import is_copy
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
-from redshift_standin.server.history import Executed, History
+from redshift_standin.server.history import Connected, Executed, History
 from redshift_standin.server.protocol import (
     PROTOCOL,
     SSL_REQUEST,
     error_fields,
     error_response,
     message,
+    parameter_status,
+    parse_bind,
     read_message,
-    row_description,
+)
+from redshift_standin.server.requests import DESCRIBE, EXECUTE, QUERY, SYNC, Request, Requests
+from redshift_standin.server.results import (
+    DAY_TO_SECOND,
+    INTERVAL,
+    NO_SCALE,
+    TEXT,
+    VERSIONS,
+    YEAR_TO_MONTH,
+    Column,
+    Convert,
+    Place,
+    conversions,
+    convert_row,
+    parameter_as_postgres,
+    read_columns,
+    with_formats,
+    write_columns,
 )
 from redshift_standin.server.upstream import SignInError, Upstream
 from redshift_standin.sql.late_views import LateViews
@@ -37,8 +57,9 @@ from redshift_standin.sql.merge import MANY_MATCHES
 from redshift_standin.sql.names import Names, fold
 from redshift_standin.sql.refusals import absent_function
 from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.scales import divide_decimals
 from redshift_standin.sql.stars import expand_stars
-from redshift_standin.sql.text import quote, statements, tag
+from redshift_standin.sql.text import code, quote, statements, tag
 from redshift_standin.sql.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
@@ -52,6 +73,8 @@ _CLIENT_ONLY = {
 }  # fmt: skip
 _Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION = "42883"
+_UNKNOWN = (0, 705)
+_INTERVAL_IDS = (YEAR_TO_MONTH, DAY_TO_SECOND)
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
 _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
 
@@ -65,6 +88,12 @@ class Backend:
     s3: S3
     type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
     copy_roles: tuple[str, ...] = ()
+
+    def own_type_id(self, type_id: int) -> int:
+        """Returns PostgreSQL's id of one of Redshift's types that a client names for a parameter."""
+        if type_id in _INTERVAL_IDS:
+            return INTERVAL
+        return next((own for own, its in self.type_ids.items() if its == type_id), type_id)
 
 
 class Session:
@@ -93,6 +122,13 @@ class Session:
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
+        self._version = 0  # of the protocol
+        self._requests = Requests()
+        self._columns: dict[bytes, tuple[Column, ...]] = {}  # by the target of a Describe
+        self._parameters: dict[bytes, tuple[int, ...]] = {}  # types, by the name of the prepared statement
+        self._rewritten: dict[bytes, str] = {}  # by the name of the prepared statement
+        self._bound: dict[bytes, str] = {}  # such a statement by the name of the portal
+        self._convert_values: dict[int, Convert] = {}  # of the rows that PostgreSQL sends now
 
     async def serve(self) -> None:
         """Serves the client until either side closes its connection."""
@@ -104,7 +140,10 @@ class Session:
             self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
             try:
                 if await self._sign_in(options):
-                    await self._pump()
+                    try:
+                        await self._pump()
+                    finally:
+                        self._record_connection("disconnecting session")
             finally:
                 self._upstream.close()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -131,7 +170,29 @@ class Session:
             await self._reply(error_response(RedshiftError("28000", "no pg_hba.conf entry for host, SSL off")))
             return None
         words = body.rstrip(b"\0").decode().split("\0")
-        return {k: v for k, v in zip(words[::2], words[1::2], strict=False) if k not in _CLIENT_ONLY}
+        options = dict(zip(words[::2], words[1::2], strict=False))
+        asked = options.get("client_protocol_version", "")
+        self._version = min(int(asked), max(VERSIONS)) if asked.isdecimal() else 0
+        self._connection = self._connected(options)
+        return {k: v for k, v in options.items() if k not in _CLIENT_ONLY}
+
+    def _connected(self, options: dict[str, str]) -> Connected:
+        """Returns the event that has what is the same in all events of this connection."""
+        host, port = self._to_client.get_extra_info("peername")[:2]
+        cipher = self._to_client.get_extra_info("cipher") or ("", "", 0)
+        return Connected(
+            "initiating session", host, str(port), 0, options.get("database", options.get("user", "")),
+            options.get("user", ""), 0, cipher[1], cipher[0], options.get("application_name", ""),
+            options.get("driver_version", ""), options.get("os_version", ""), options.get("plugin_name") or "none",
+            self._version,
+        )  # fmt: skip
+
+    def _record_connection(self, event: str) -> None:
+        now = datetime.now(UTC)
+        duration = (now - self._connection.time) // timedelta(microseconds=1)
+        self._history.add_connection(
+            replace(self._connection, event=event, process=self._process, microseconds=duration, time=now)
+        )
 
     async def _cancel(self, length: int, number: int, body: bytes) -> None:
         """Forwards a CancelRequest unchanged: its key is PostgreSQL's own."""
@@ -147,9 +208,11 @@ class Session:
         try:
             welcome = await self._upstream.sign_in(options, body.rstrip(b"\0").decode())
         except SignInError as error:
+            self._record_connection("authentication failure")
             await self._reply(message(b"E", error.args[0]))
             return False
-        await self._reply(message(b"R", welcome))
+        self._record_connection("authenticated")
+        await self._reply(message(b"R", welcome) + parameter_status("server_protocol_version", str(self._version)))
         return True
 
     async def _pump(self) -> None:
@@ -164,7 +227,9 @@ class Session:
                 way.cancel()
 
     async def _client_to_server(self) -> None:
-        extended = {b"P": self._parse, b"B": self._bind, b"E": self._execute, b"C": self._close}
+        extended = {
+            b"P": self._parse, b"B": self._bind, b"D": self._describe_columns, b"E": self._execute, b"C": self._close,
+        }  # fmt: skip
         while True:
             kind, body = await read_message(self._from_client)
             if self._discard_until_sync and kind != b"S":
@@ -176,6 +241,8 @@ class Session:
                 elif handle := extended.get(kind):
                     await handle(body)
                 else:
+                    if kind == b"S":
+                        self._requests.add(Request(SYNC))
                     await self._upstream.send(kind, body)
             except (EOFError, OSError):  # either side closed its connection
                 raise
@@ -202,6 +269,7 @@ class Session:
             self._running.append((part, False))
             if is_truncate(part.text):
                 self._running.append((None, False))
+        self._requests.add(Request(QUERY))
         await self._upstream.send(b"Q", new.encode() + b"\0")
 
     async def _commit(self) -> None:
@@ -214,15 +282,93 @@ class Session:
         name, text, rest = body.split(b"\0", 2)
         sql = text.decode()
         new = _NO_RESULT if is_copy(sql) else await self._rewrite(sql)
-        self._prepared[name] = sql
+        self._prepared[name], self._rewritten[name] = sql, new
+        self._columns.pop(b"S" + name, None)
+        self._parameters[name] = types = struct.unpack(f"!{(len(rest) - 2) // 4}i", rest[2:])
+        used = max((int(number) for number in re.findall(r"\$(\d+)", new)), default=0)
         self._running.append((self._describe(sql), True))
-        await self._upstream.send(b"P", name + b"\0" + new.encode() + b"\0" + rest)
+        known = [self._backend.own_type_id(one) for one in types]
+        # Redshift accepts parameters that the statement does not use, also without a type.
+        known[used:] = [TEXT if one in _UNKNOWN else one for one in known[used:]]
+        own = struct.pack(f"!h{len(known)}i", len(known), *known)
+        await self._upstream.send(b"P", name + b"\0" + new.encode() + b"\0" + own)
 
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
-        self._portals[portal] = self._prepared.get(name, "")
+        self._portals[portal], self._bound[portal] = self._prepared.get(name, ""), self._rewritten.get(name, "")
         await self._refresh_views(self._portals[portal])
+        body, formats = parse_bind(body, self._parameters.get(name, ()), parameter_as_postgres)
         await self._upstream.send(b"B", body)
+        if (columns := self._columns.get(b"S" + name)) is not None:
+            self._columns[b"P" + portal] = with_formats(columns, formats)
+        else:
+            await self._ask_for_columns(b"P" + portal)
+
+    async def _ask_for_columns(self, target: bytes) -> "asyncio.Future[tuple[Column, ...] | None]":
+        """Sends a Describe that the client did not send."""
+        answer: asyncio.Future[tuple[Column, ...] | None] = asyncio.get_running_loop().create_future()
+        self._requests.add(Request(DESCRIBE, target, answer))
+        await self._upstream.send(b"D", target + b"\0")
+        return answer
+
+    async def _describe_columns(self, body: bytes) -> None:
+        """Handles Describe; from version 1 on the answer has the columns' places, which the catalogue shows."""
+        target = body.rstrip(b"\0")
+        if self._version == 0:
+            self._requests.add(Request(DESCRIBE, target))
+            await self._upstream.send(b"D", body)
+            return
+        answer = await self._ask_for_columns(target)
+        await self._upstream.send(b"H")
+        columns = await answer
+        if columns:
+            if self._version >= 2:
+                columns = self._columns[target] = await self._with_scales(target, columns)
+            places = await self._places(columns)
+            await self._reply(message(b"T", write_columns(columns, places)))
+        elif columns is not None:
+            await self._reply(message(b"n"))
+
+    async def _places(self, columns: tuple[Column, ...]) -> list[Place]:
+        found: dict[tuple[str | None, str | None], Place] = {}
+        if tables := {str(column.table) for column in columns if column.table}:
+            for table, number, schema, name, column, nullable, identity in await self._upstream.ask_within(
+                "select a.attrelid, a.attnum, rs.whole(n.nspname), rs.whole(c.relname), rs.whole(a.attname),"
+                " not a.attnotnull, a.attidentity <> '' from pg_catalog.pg_attribute a"
+                " join pg_catalog.pg_class c on c.oid = a.attrelid"
+                " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+                f" where a.attnum > 0 and a.attrelid in ({', '.join(tables)})"
+            ):
+                found[table, number] = Place(
+                    schema or "", name or "", column or "", self._database, nullable == "t", identity == "t"
+                )
+        return [found.get((str(column.table), str(column.number)), Place()) for column in columns]
+
+    async def _with_scales(self, target: bytes, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        """Returns columns in which each NUMERIC has a scale; that of an expression is the greatest of its values.
+
+        Version 2 needs it before the rows. Redshift computes it from the types of the expression.
+        """
+        missing = [index for index, column in enumerate(columns) if column.has_no_scale]
+        if not missing:
+            return columns
+        scales: list[str | None] = [None] * len(missing)
+        sql = (self._rewritten if target[:1] == b"S" else self._bound).get(target[1:], "")
+        text = code(sql)
+        if text.startswith(("select", "with", "(")) and "$" not in text:
+            greatest = ", ".join(f"max(pg_catalog.scale(q.c{index}))" for index in missing)
+            names = ", ".join(f"c{index}" for index in range(len(columns)))
+            try:
+                [scales] = await self._upstream.ask_within(f"select {greatest} from ({sql}\n) as q({names})")
+            except RedshiftError:
+                # The statement's own error, and the client does not know yet that it is prepared.
+                if target[:1] == b"S":
+                    await self._upstream.forget(target[1:])
+                raise
+        known = dict(zip(missing, (NO_SCALE if scale is None else int(scale) for scale in scales), strict=True))
+        return tuple(
+            column.with_scale(known[index]) if index in known else column for index, column in enumerate(columns)
+        )
 
     async def _execute(self, body: bytes) -> None:
         sql = self._portals.get(body.split(b"\0", 1)[0], "")
@@ -232,12 +378,17 @@ class Session:
                 await self._reply(message(b"C", await self._copy(sql)))
             return
         self._running.append((self._describe(sql), False))
+        self._requests.add(Request(EXECUTE, b"P" + body.split(b"\0", 1)[0]))
         await self._upstream.send(b"E", body)
         if is_truncate(sql):
             await self._commit()
 
     async def _close(self, body: bytes) -> None:
-        (self._prepared if body[:1] == b"S" else self._portals).pop(body[1:].rstrip(b"\0"), None)
+        target = body.rstrip(b"\0")
+        self._columns.pop(target, None)
+        statement = body[:1] == b"S"
+        for known in (self._prepared, self._rewritten) if statement else (self._portals, self._bound):
+            known.pop(target[1:], None)
         await self._upstream.send(b"C", body)
 
     async def _rewrite(self, sql: str) -> str:
@@ -273,6 +424,7 @@ class Session:
 
         sql = expand_stars(sql, wait(self._upstream.columns))
         sql = expand_aliases(sql, wait(self._has_column))
+        sql = divide_decimals(sql, wait(self._upstream.types))
         return self._late_views.rewrite(sql)
 
     async def _refresh_views(self, sql: str) -> None:
@@ -325,35 +477,67 @@ class Session:
                 if kind == b"C":
                     self._running.popleft()
                 continue
-            waiting += message(kind, self._convert(kind, body))
+            if (converted := self._convert(kind, body)) is None:
+                continue
+            waiting += message(kind, converted)
             if kind == b"D" and len(waiting) < _ROWS_BYTES:  # another message always follows a row
                 continue
             await self._reply(bytes(waiting))
             waiting.clear()
 
-    def _convert(self, kind: bytes, body: bytes) -> bytes:
-        """Returns the body of one of PostgreSQL's messages as Redshift sends it; keeps the session's state."""
-        if kind == b"T":
-            return row_description(body, self._restore_names, lambda own: self._backend.type_ids.get(own, own))
+    def _convert(self, kind: bytes, body: bytes) -> bytes | None:
+        """Returns the body of one of PostgreSQL's messages as Redshift sends it, None for one that it does not send.
+
+        Keeps the session's state.
+        """
+        if kind == b"D":
+            if (request := self._requests.next) and request.kind == EXECUTE:
+                self._convert_values = conversions(self._columns.get(request.target, ()), self._version)
+            return convert_row(body, self._convert_values) if self._convert_values else body
+        if kind in (b"T", b"n"):
+            return self._convert_columns(body if kind == b"T" else None)
+        if kind == b"t":
+            types = struct.unpack(f"!{len(body) // 4}i", body[2:])
+            return body[:2] + struct.pack(f"!{len(types)}i", *(self._backend.type_ids.get(one, one) for one in types))
         if kind == b"S" and body.startswith(b"server_version\0"):
             return b"server_version\0" + SERVER_VERSION.encode() + b"\0"
         if kind == b"N":
             return self._restore_names(body)
         if kind == b"E":
             return self._convert_error(body)
+        if kind in (b"C", b"I", b"s"):
+            self._requests.answered(EXECUTE)
         if kind in (b"1", b"C", b"I", b"s"):
             executed = self._record_end()
             if body == b"CALL\0" and executed:
                 return tag(executed.text).encode() + b"\0"
         elif kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
+            self._record_connection("initiating session")
         elif kind == b"Z":
+            self._requests.end()
             self._running.clear()
             if body == b"I":
                 self._transaction = self._history.next_transaction()
         return body
 
+    def _convert_columns(self, body: bytes | None) -> bytes | None:
+        """Converts a RowDescription, or None for NoData."""
+        columns = read_columns(body, self._backend.type_ids) if body else ()
+        columns = tuple(replace(column, name=self._restore_names(column.name)) for column in columns)
+        if request := self._requests.answered(DESCRIBE):
+            self._columns[request.target] = columns
+            if request.own:
+                request.own.set_result(columns)
+                return None
+        else:
+            self._convert_values = conversions(columns, self._version)
+        if body is None:
+            return b""
+        return write_columns(columns, [Place()] * len(columns) if self._version else None)
+
     def _convert_error(self, body: bytes) -> bytes:
+        self._requests.fail()
         body = self._restore_names(body)
         fields = error_fields(body)
         absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None

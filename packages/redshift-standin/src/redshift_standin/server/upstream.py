@@ -9,7 +9,15 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.server.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
+from redshift_standin.server.protocol import (
+    PROTOCOL,
+    column_names,
+    column_types,
+    error_fields,
+    message,
+    read_message,
+    row_values,
+)
 
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
@@ -108,6 +116,49 @@ class Upstream:
         """
         return [list(row_values(body)) for kind, body in await self._answers(sql) if kind == b"D"]
 
+    async def ask_within(self, sql: str) -> list[list[str | None]]:
+        """Runs a query that the client does not see without an end of what it sent; returns its rows.
+
+        PostgreSQL must have answered everything before. It is not asked to end the implicit transaction, which would
+        close the client's portals.
+
+        Raises:
+            RedshiftError: PostgreSQL's error. The client must send Sync, as after an error of its own.
+        """
+        rows: list[list[str | None]] = []
+        error: RedshiftError | None = None
+        self._diverted = asyncio.Queue()
+        try:
+            await self.send(b"P", b"rs\0" + sql.encode() + b"\0\0\0")
+            await self.send(b"B", b"rs\0rs\0" + bytes(6))
+            await self.send(b"E", b"rs\0" + bytes(4))
+            await self.send(b"C", b"Prs\0")
+            await self.send(b"C", b"Srs\0")
+            await self.send(b"H")
+            closed = 0
+            while closed < 2 and error is None:
+                kind, body = await self._diverted.get()
+                if kind == b"E":
+                    fields = error_fields(body)
+                    error = RedshiftError(fields["C"], fields["M"])
+                if kind == b"D":
+                    rows.append(list(row_values(body)))
+                closed += kind == b"3"
+        finally:
+            self._diverted = None
+        if error:
+            await self.forget(b"rs")
+            raise error
+        return rows
+
+    async def forget(self, statement: bytes) -> None:
+        """Closes a prepared statement, as if its Parse had failed."""
+        async with self.exclusive() as queue:
+            await self.send(b"C", b"S" + statement + b"\0")
+            await self.send(b"S", own=True)
+            while (await queue.get())[0] != b"Z":
+                pass
+
     async def columns(self, sql: str) -> list[str]:
         """Runs a query that the client does not see; returns the names of its columns.
 
@@ -115,6 +166,25 @@ class Upstream:
             RedshiftError: PostgreSQL's error.
         """
         return [name for kind, body in await self._answers(sql) if kind == b"T" for name in column_names(body)]
+
+    async def types(self, sql: str) -> list[tuple[int, int]]:
+        """Runs a query that the client does not see; returns the type id and the type modifier of each column.
+
+        A transaction of the client goes on even if the query fails.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        await self.settle()
+        within = self.status == b"T"
+        if within:
+            await self.ask("savepoint rs_types")
+        try:
+            answers = await self._answers(sql)
+        finally:
+            if within:
+                await self.ask("rollback to rs_types; release rs_types")
+        return [kind for message, body in answers if message == b"T" for kind in column_types(body)]
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []

@@ -82,6 +82,6 @@ FORMS = {
 TYPES = {
     "smallint", "int2", "integer", "int", "int4", "bigint", "int8", "decimal", "dec", "numeric", "real", "float4",
     "float8", "float", "double", "boolean", "bool", "char", "character", "nchar", "bpchar", "varchar", "nvarchar",
-    "text", "national", "date", "time", "timetz", "timestamp", "timestamptz", "interval", "geometry", "geography",
-    "hllsketch", "super", "varbyte", "varbinary", "binary",
+    "text", "national", "date", "time", "timetz", "timestamp", "datetime", "timestamptz", "interval", "geometry",
+    "geography", "intervaly2m", "intervald2s", "hllsketch", "super", "varbyte", "varbinary", "binary",
 }  # fmt: skip

@@ -15,8 +15,24 @@ DATES = {
     "getdate": "rs.getdate",
 }
 TEXTS = {
+    "bpcharcmp": "rs.bpcharcmp",
+    "bttext_pattern_cmp": "rs.bttext_pattern_cmp",
+    "chr": "rs.chr",
     "concat": "rs.concat",
+    "crc32": "rs.crc32",
+    "octet_length": "rs.octet_length",
+    "regexp_count": "rs.regexp_count",
+    "regexp_instr": "rs.regexp_instr",
     "regexp_replace": "rs.regexp_replace",
+    "regexp_substr": "rs.regexp_substr",
+    "split_part": "rs.split_part",
+}
+NUMBERS = {
+    "exp": "rs.exp",
+    "ln": "rs.ln",
+    "log": "rs.dlog10",
+    "power": "rs.power",
+    "sqrt": "rs.sqrt",
 }
 SUPER = {
     "json_serialize": "rs.json_serialize",
@@ -29,4 +45,4 @@ OTHERS = {
     "nvl": "coalesce",
 }
 
-REPLACED = DATES | TEXTS | SUPER | AGGREGATES | OTHERS
+REPLACED = DATES | TEXTS | NUMBERS | SUPER | AGGREGATES | OTHERS

@@ -85,12 +85,13 @@ def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> int
     return replaced
 
 
-def probe(select: exp.Select, column: str) -> str:
-    """Returns a query that selects `column` from the sources of a select, and no rows."""
-    sources = [clause.this for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause]
+def probe(select: exp.Select, column: str, *more_sources: str) -> str:
+    """Returns a query that selects `column` from the sources of a select and from more, and no rows."""
+    clauses = [clause for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause]
+    sources = [*(clause.this.sql("postgres") for clause in clauses), *more_sources]
     query = f"select {column}"
     if sources:
-        query += " from " + ", ".join(source.sql("postgres") for source in sources)
+        query += " from " + ", ".join(sources)
     ctes, recursive = _visible(select)
     if ctes:
         query = f"with {'recursive ' if recursive else ''}{', '.join(cte.sql('postgres') for cte in ctes)} {query}"

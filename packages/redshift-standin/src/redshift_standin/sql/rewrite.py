@@ -15,6 +15,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 
 from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
+from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
@@ -64,8 +65,10 @@ def rewrite_statement(sql: str) -> str:
         return rewrite_show(sql)
     if (done := rewrite_utility(sql, text)) is not None:
         return done
-    of_the_catalogue = refuse(sql)
+    if "convert" in text:
+        sql = change_code(sql, rewrite_convert)
     sql = check_types(sql)
+    of_the_catalogue = refuse(sql)
     comment = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
@@ -79,11 +82,16 @@ def rewrite_statement(sql: str) -> str:
     elif re.match(r"(grant|revoke|alter default privileges)\b", text):
         # PostgreSQL has one kind of role, without a keyword before its name.
         sql = change_code(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
+    elif re.match(r"(create|alter) user ", text):
+        # Redshift hashes a password itself, in the way that its beginning names.
+        sql = re.sub(r"(\bpassword\s+')sha256\|([^|']*')", r"\1\2", sql, flags=_FLAGS)
     elif text.startswith("create role "):
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
     sql = change_code(sql, replace_words)
+    if "try_cast" in text:
+        sql = change_code(sql, rewrite_try_cast)
     text = code(sql)
     if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
         sql = rewrite_tree(sql)
@@ -104,8 +112,11 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
-    masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarbinary\b|\bbinary\s+varying\b", "varbyte", masked, flags=_FLAGS)
+    masked = re.sub(r"\bvarbyte\s*\(\s*max\s*\)", "varbyte(1024000)", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
+    masked = re.sub(r"\bintervaly2m\b", "interval year to month", masked, flags=_FLAGS)
+    masked = re.sub(r"\bintervald2s\b", "interval day to second", masked, flags=_FLAGS)
     masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
     masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)

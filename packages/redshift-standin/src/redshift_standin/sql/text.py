@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+from redshift_standin.errors import not_implemented
+
 # Everything that is not code. A backslash escapes the next character in every string, as on Redshift.
 HIDDEN = re.compile(
     r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
@@ -38,11 +40,17 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def to_standard(literal: str) -> str:
-    """Returns PostgreSQL's literal for a string literal of Redshift: only its E'…' strings have escapes."""
+    """Returns PostgreSQL's literal for a string literal of Redshift: only its E'…' strings have escapes.
+
+    Raises:
+        RedshiftError: for the character 0, which PostgreSQL's texts cannot contain.
+    """
     if "\\" not in literal:
         return literal
 
     def unescape(found: re.Match[str]) -> str:
+        if found[1].strip("0") == "":
+            raise not_implemented("a text with the character 0")
         return chr(int(found[1], 8)) if found[1][0] in "01234567" else _ESCAPES.get(found[1], found[1])
 
     value = _ESCAPE.sub(lambda found: unescape(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])

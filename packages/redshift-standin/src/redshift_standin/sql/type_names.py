@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from redshift_standin.errors import RedshiftError
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import TYPES
 from redshift_standin.sql.text import plain
 
@@ -11,19 +11,21 @@ _NAME = r'(?:"x*"|[\w#]+)'
 _CAST = re.compile(r"\b(?:try_)?cast\s*\(")
 _STEP = re.compile(r"[(),]|\bas\b")
 _COLUMNS = re.compile(
-    rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{_NAME}\s*\.\s*)*{_NAME}\s*\("
+    rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{_NAME}\s*\.\s*)*({_NAME})\s*\("
 )
 _COLUMN = re.compile(rf"\s*(?!(?:constraint|primary|unique|foreign|like|check)\b)({_NAME})\s+(?=\w)")
 _ALTERED = re.compile(
-    rf"\s*alter\s+table\s+(?:{_NAME}\s*\.\s*)*{_NAME}\s+(?:add\s+(?:column\s+)?(?!constraint\b|primary\b|unique\b|foreign\b)"
-    rf"{_NAME}\s+|alter\s+(?:column\s+)?{_NAME}\s+type\s+)(?=\w)"
+    rf"\s*alter\s+table\s+(?:{_NAME}\s*\.\s*)*({_NAME})\s+(?:add\s+(?:column\s+)?(?!constraint\b|primary\b|unique\b|foreign\b)"
+    rf"({_NAME})\s+|alter\s+(?:column\s+)?({_NAME})\s+type\s+)(?=\w)"
 )
+_ARRAY = re.compile(r"[^,)]*\[")
+_FIELDS = re.compile(r"\s+(?:year|month|day|hour|minute|second)\b")
 _BEFORE_TEXT = re.compile(r"(?<![\w.\"])(numeric|decimal|dec|uuid|jsonb?|bytea|inet|money|xml)\s+(?=')")
 # Types of the catalogue's columns: casts to them run on the leader node.
 _CATALOGUES = {
     "oid", "name", "regclass", "regproc", "regtype", "xid", "cid", "aclitem", "int2vector", "oidvector", "unknown",
-    "abstime",
 }  # fmt: skip
+_NOT_HERE = {"abstime", "geometry", "geography", "hllsketch"}
 _TYPE = re.compile(
     r"(?P<schema>(?:pg_catalog|information_schema)\s*\.\s*)?(?P<name>\w+)(?P<length>(?:\s+varying)?\s*\()?"
 )
@@ -31,50 +33,76 @@ _NO_PRECISION = {"numeric", "decimal", "dec"}
 
 
 def check_types(sql: str) -> str:
-    """Returns a statement in which `numeric` has Redshift's default precision.
+    """Returns a statement in which `numeric` has Redshift's default precision, and DATETIME is TIMESTAMP.
 
     Raises:
         RedshiftError: for a type that Redshift does not have.
     """
-    ends = []
+    changes: dict[tuple[int, int], str] = {}
     for found, column in find_types(sql):
         name = found["name"]
-        if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
+        if column and (name not in TYPES or _refuses_column(found)):
+            raise RedshiftError("0A000", f'Column "{column}" has unsupported type "{_whole_name(found)}".')
+        if name in _NOT_HERE:
+            raise not_implemented(f"the type {name}")
+        if name not in TYPES and not (found["schema"] or name in _CATALOGUES):
             raise RedshiftError("42704", f'Column has unsupported type "{name}".')
         if name in _NO_PRECISION and not found["length"]:
-            ends.append(found.end("name"))
-    for end in sorted(set(ends), reverse=True):
-        sql = f"{sql[:end]}(18,0){sql[end:]}"
+            changes[found.end("name"), found.end("name")] = "(18,0)"
+        elif name == "datetime":
+            changes[found.span("name")] = "timestamp"
+    for (start, end), new in sorted(changes.items(), reverse=True):
+        sql = sql[:start] + new + sql[end:]
     return sql
 
 
-def find_types(sql: str) -> Iterator[tuple[re.Match[str], bool]]:
-    """Yields each type that a statement names without quotes, and whether it is the type of a column.
+def _refuses_column(found: re.Match[str]) -> bool:
+    """Returns whether Redshift has a type, but not for columns: an array, and an interval without its fields."""
+    rest = found.string[found.end("name") :]
+    return bool(_ARRAY.match(rest)) or (found["name"] == "interval" and not _FIELDS.match(rest))
+
+
+def _whole_name(found: re.Match[str]) -> str:
+    """Returns the name of a type as PostgreSQL prints it."""
+    name = found["name"]
+    rest = found.string[found.end("name") :]
+    if name == "bit" and re.match(r"\s+varying\b", rest):
+        name = "bit varying"
+    return name + ("[]" if _ARRAY.match(rest) else "")
+
+
+def find_types(sql: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Yields each type that a statement names without quotes, and the column of which it is the type, if any.
 
     The groups of the match are `schema`, `name` (the first word of the type) and `length`.
     """
     text = plain(sql)
-    for place, column in _find_places(text):
+    for place, column in _find_places(sql, text):
         if found := _TYPE.match(text, place):
             yield found, column
 
 
-def _find_places(text: str) -> Iterator[tuple[int, bool]]:
-    """Yields the start of each type, and whether it is the type of a column."""
-    yield from ((found.end(), False) for found in re.finditer(r"::\s*", text))
-    yield from ((found.start(), False) for found in _BEFORE_TEXT.finditer(text))
+def _find_places(sql: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yields the start of each type, and the column of which it is the type, if any."""
+    yield from ((found.end(), "") for found in re.finditer(r"::\s*", text))
+    yield from ((found.start(), "") for found in _BEFORE_TEXT.finditer(text))
     for found in _CAST.finditer(text):
         last = None
         for step in _top_level(text, found.end()):
             last = step.end() if step[0] == "as" else last
         if last:
-            yield last + len(text[last:]) - len(text[last:].lstrip()), False
+            yield last + len(text[last:]) - len(text[last:].lstrip()), ""
     if added := _ALTERED.match(text):
-        yield added.end(), True
+        yield added.end(), f"{_name(sql, added, 1)}.{_name(sql, added, 2 if added[2] else 3)}"
     elif begun := _COLUMNS.match(text):
         starts = [begun.end(), *(step.end() for step in _top_level(text, begun.end()) if step[0] == ",")]
         for column in filter(None, (_COLUMN.match(text, start) for start in starts)):
-            yield column.end(), True
+            yield column.end(), f"{_name(sql, begun, 1)}.{_name(sql, column, 1)}"
+
+
+def _name(sql: str, found: re.Match[str], group: int) -> str:
+    """Returns a name as Redshift stores it."""
+    return sql[slice(*found.span(group))].strip('"').lower()
 
 
 def _top_level(text: str, place: int) -> Iterator[re.Match[str]]:
