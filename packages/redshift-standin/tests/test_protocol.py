@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redshift_connector.interval import IntervalDayToSecond, IntervalYearToMonth
 
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.server.results import numeric_as_integer
+from stand_in import StandIn
 
 Connect = Callable[..., redshift_connector.Connection]
 VERSIONS = (0, 1, 2)
@@ -27,18 +27,18 @@ VERSIONS = (0, 1, 2)
 class Client:
     """A client that sends single messages."""
 
-    def __init__(self, redshift: Redshift, **options: str) -> None:
-        plain = socket.create_connection(("localhost", redshift.server.port), timeout=30)
+    def __init__(self, stand_in: StandIn, **options: str) -> None:
+        plain = socket.create_connection(("localhost", stand_in.server.port), timeout=30)
         plain.sendall(struct.pack("!ii", 8, 80877103))
         assert plain.recv(1) == b"S"
-        context = ssl.create_default_context(cafile=str(redshift.server.ca_bundle))
+        context = ssl.create_default_context(cafile=str(stand_in.server.ca_bundle))
         self._socket = context.wrap_socket(plain, server_hostname="localhost")
         self._file = self._socket.makefile("rb")
         words = {"user": "awsuser", "database": "dev"} | options
         packet = b"".join(f"{key}\0{value}\0".encode() for key, value in words.items()) + b"\0"
         self._socket.sendall(struct.pack("!ii", len(packet) + 8, 196608) + packet)
         assert self.answer()[0] == b"R"
-        self.send(b"p", redshift.server.password.encode() + b"\0")
+        self.send(b"p", stand_in.server.password.encode() + b"\0")
         self.welcome = list(self.answers())
 
     def send(self, kind: bytes, body: bytes = b"") -> None:
@@ -81,19 +81,19 @@ def test_a_client_gets_the_version_that_it_asks_for(connect_like_dbt: Connect, v
 
 
 @pytest.mark.parametrize("asked", ["3", "17", ""])
-def test_another_version_becomes_one_that_redshift_has(redshift: Redshift, asked: str) -> None:
-    with closing(Client(redshift, client_protocol_version=asked)) as client:
+def test_another_version_becomes_one_that_redshift_has(stand_in: StandIn, asked: str) -> None:
+    with closing(Client(stand_in, client_protocol_version=asked)) as client:
         expected = b"2" if asked else b"0"
         assert (b"S", b"server_protocol_version\0" + expected + b"\0") in client.welcome
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_values_are_the_same_in_every_version(redshift: Redshift, connect_like_dbt: Connect, version: int) -> None:
-    redshift.execute(
+def test_values_are_the_same_in_every_version(stand_in: StandIn, connect_like_dbt: Connect, version: int) -> None:
+    stand_in.execute(
         "create table v (a numeric(9,2), b numeric(38,10), c date, d time, e timetz, f intervaly2m, g intervald2s,"
         " h varchar(9), i char(3), j real, k super)"
     )
-    redshift.execute(
+    stand_in.execute(
         "insert into v values (-1.05, 12345678901234567890.5, '2024-02-29', '24:00:00', '22:30:00-04', '1-1',"
         " '-2 days 12:00:00', 'ç', 'a', 0.5, null), (null, 0, '1900-01-01', '01:02:03.5', '00:00:00+00', '-3 months',"
         " '1 second', '', 'abc', -1, json_parse('1'))"
@@ -128,8 +128,8 @@ def test_values_are_the_same_in_every_version(redshift: Redshift, connect_like_d
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_intervals_as_parameters(redshift: Redshift, connect_like_dbt: Connect, version: int) -> None:
-    redshift.execute("create table v (f intervaly2m, g intervald2s)")
+def test_intervals_as_parameters(stand_in: StandIn, connect_like_dbt: Connect, version: int) -> None:
+    stand_in.execute("create table v (f intervaly2m, g intervald2s)")
     cursor = connect_like_dbt(client_protocol_version=version).cursor()
     rows = [
         [IntervalYearToMonth(-(2**31)), IntervalDayToSecond(-(2**63))],
@@ -147,13 +147,13 @@ def test_redshift_connector_decodes_varbyte(connect_like_dbt: Connect, version: 
     assert cursor.fetchall() == ([seen],)
 
 
-def test_varbyte_is_plain_hex_for_clients_of_postgresql(redshift: Redshift) -> None:
-    assert redshift.execute("select 'abc'::varbyte, null::varbyte, 1") == [("616263", None, 1)]
+def test_varbyte_is_plain_hex_for_clients_of_postgresql(stand_in: StandIn) -> None:
+    assert stand_in.execute("select 'abc'::varbyte, null::varbyte, 1") == [("616263", None, 1)]
 
 
-def test_a_numeric_expression_has_the_scale_of_its_values(redshift: Redshift, connect_like_dbt: Connect) -> None:
-    redshift.execute("create table n (x numeric(5,2), y bigint)")
-    redshift.execute("insert into n values (1.25, 1), (2.50, 2)")
+def test_a_numeric_expression_has_the_scale_of_its_values(stand_in: StandIn, connect_like_dbt: Connect) -> None:
+    stand_in.execute("create table n (x numeric(5,2), y bigint)")
+    stand_in.execute("insert into n values (1.25, 1), (2.50, 2)")
     cursor = connect_like_dbt().cursor()
     cursor.execute("select sum(x), max(y) * 1.5, sum(x) -- the sums\nfrom t.n")
     assert [str(value) for value in cursor.fetchall()[0]] == ["3.75", "3.0", "3.75"]
@@ -188,8 +188,8 @@ def test_a_numeric_becomes_an_integer(value: Decimal) -> None:
 
 
 @pytest.mark.parametrize("version", (1, 2))
-def test_columns_have_their_places(redshift: Redshift, connect_like_dbt: Connect, version: int) -> None:
-    redshift.execute("create table p (i int identity(1,1), x varchar(5) not null, y date)")
+def test_columns_have_their_places(stand_in: StandIn, connect_like_dbt: Connect, version: int) -> None:
+    stand_in.execute("create table p (i int identity(1,1), x varchar(5) not null, y date)")
     cursor = connect_like_dbt(client_protocol_version=version).cursor()
     cursor.execute("select y, upper(x) as u, x, i as other from t.p")
     keys = ("label", "schema_name", "table_name", "column_name", "catalog_name", "nullable", "autoincrement")
@@ -209,10 +209,10 @@ def test_columns_of_a_table_of_this_transaction_have_their_places(connect_like_d
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_portal_gives_as_many_rows_as_asked_for(redshift: Redshift, version: int) -> None:
-    redshift.execute("create table r (x numeric(9,2))")
-    redshift.execute("insert into r values (1), (2), (3)")
-    with closing(Client(redshift, client_protocol_version=str(version))) as client:
+def test_a_portal_gives_as_many_rows_as_asked_for(stand_in: StandIn, version: int) -> None:
+    stand_in.execute("create table r (x numeric(9,2))")
+    stand_in.execute("insert into r values (1), (2), (3)")
+    with closing(Client(stand_in, client_protocol_version=str(version))) as client:
         assert b"".join(client.run("select x from t.r", rows=2)) == b"12TDDsDC"
         assert b"".join(client.run("select x + 1 from t.r where x > 1", rows=1)) == b"12TDsDC"
         assert b"".join(client.run("create table t.other (x int)")) in (b"12nCE", b"12nC")
@@ -220,23 +220,23 @@ def test_a_portal_gives_as_many_rows_as_asked_for(redshift: Redshift, version: i
         assert b"".join(client.run("select 1", rows=5)) == b"12TDCC"
 
 
-def test_a_simple_query_of_version_2_has_texts(redshift: Redshift) -> None:
-    with closing(Client(redshift, client_protocol_version="2")) as client:
+def test_a_simple_query_of_version_2_has_texts(stand_in: StandIn) -> None:
+    with closing(Client(stand_in, client_protocol_version="2")) as client:
         client.send(b"Q", b"select 1.50, 'a'; select 2\0")
         kinds, bodies = zip(*client.answers(), strict=True)
         assert b"".join(kinds) == b"TDCTDC"
         assert b"1.50" in bodies[1]
 
 
-def test_a_statement_is_cancelled(redshift: Redshift) -> None:
-    redshift.execute("create table many as select 1 as x")
+def test_a_statement_is_cancelled(stand_in: StandIn) -> None:
+    stand_in.execute("create table many as select 1 as x")
     for _ in range(13):
-        redshift.execute("insert into many select x + 1 from many")
-    with closing(Client(redshift)) as client:
+        stand_in.execute("insert into many select x + 1 from many")
+    with closing(Client(stand_in)) as client:
         client.send(b"Q", b"select count(*) from t.many a, t.many b, t.many c where a.x + b.x = c.x - a.x * b.x\0")
         [key] = [body for kind, body in client.welcome if kind == b"K"]
         while not client.has_answer():  # a request that comes before the statement begins has no effect
-            with socket.create_connection(("localhost", redshift.server.port), timeout=30) as other:
+            with socket.create_connection(("localhost", stand_in.server.port), timeout=30) as other:
                 other.sendall(struct.pack("!ii", 8 + len(key), 80877102) + key)
                 assert other.recv(1) == b""
         *_, (kind, body) = client.answers()
@@ -249,18 +249,18 @@ def test_parameters_that_are_not_used(connect_like_dbt: Connect) -> None:
     assert cursor.fetchall() == (["h"],)
 
 
-def test_connections_are_logged(redshift: Redshift, connect_like_dbt: Connect) -> None:
+def test_connections_are_logged(stand_in: StandIn, connect_like_dbt: Connect) -> None:
     connect_like_dbt(application_name="the protocol's tests")
     with pytest.raises(redshift_connector.Error):
         connect_like_dbt(application_name="the wrong password", password="wrong")  # noqa: S106
     log = "select event, user_name, database_name, plugin_name, protocol_version from sys_connection_log where "
     events = ("authenticated", "initiating session")
-    seen = redshift.execute(log + "application_name = 'the protocol''s tests' order by record_time limit 2")
+    seen = stand_in.execute(log + "application_name = 'the protocol''s tests' order by record_time limit 2")
     assert seen == [(event, "awsuser", "dev", "none", 2) for event in events]
-    seen = redshift.execute(log + "application_name = 'the wrong password'")
+    seen = stand_in.execute(log + "application_name = 'the wrong password'")
     assert [event for event, *_ in seen] == ["authentication failure"]
     own = "select distinct left(driver_version, 22) from stl_connection_log where protocol_version = 2"
-    assert ("Redshift Python Driver",) in redshift.execute(own)
+    assert ("Redshift Python Driver",) in stand_in.execute(own)
 
 
 @pytest.mark.parametrize(
@@ -273,33 +273,33 @@ def test_connections_are_logged(redshift: Redshift, connect_like_dbt: Connect) -
         ("a geometry", "stand-in: the type geometry is not implemented"),
     ],
 )
-def test_unsupported_types_name_the_column(redshift: Redshift, column: str, message: str) -> None:
+def test_unsupported_types_name_the_column(stand_in: StandIn, column: str, message: str) -> None:
     with pytest.raises(psycopg2.errors.FeatureNotSupported) as refused:
-        redshift.execute(f"create table t.w (b int, {column})")
+        stand_in.execute(f"create table t.w (b int, {column})")
     assert message in str(refused.value)
 
 
-def test_a_password_that_redshift_hashes_with_sha256(redshift: Redshift, connect_like_dbt: Connect) -> None:
-    redshift.execute("drop user if exists hashed")
-    redshift.execute("create user hashed with password 'sha256|MyPassword1'")
+def test_a_password_that_redshift_hashes_with_sha256(stand_in: StandIn, connect_like_dbt: Connect) -> None:
+    stand_in.execute("drop user if exists hashed")
+    stand_in.execute("create user hashed with password 'sha256|MyPassword1'")
     try:
         connect_like_dbt(user="hashed", password="MyPassword1")  # noqa: S106
     finally:
-        redshift.execute("drop user hashed")
+        stand_in.execute("drop user hashed")
 
 
-def test_functions_of_geometries_are_refused(redshift: Redshift) -> None:
+def test_functions_of_geometries_are_refused(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: function st_geomfromtext is not implemented"):
-        redshift.execute("select ST_GeomFromText('POINT(1 2)')")
+        stand_in.execute("select ST_GeomFromText('POINT(1 2)')")
 
 
-def test_roles_of_the_system_are_refused(redshift: Redshift) -> None:
+def test_roles_of_the_system_are_refused(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: a system-defined role is not implemented"):
-        redshift.execute("grant role sys:monitor to awsuser")
+        stand_in.execute("grant role sys:monitor to awsuser")
 
 
-def test_psycopg2_sees_the_types_of_intervals(redshift: Redshift) -> None:
-    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+def test_psycopg2_sees_the_types_of_intervals(stand_in: StandIn) -> None:
+    with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("select interval '1' year, '2 days'::intervald2s")
         described: Any = cursor.description
         assert [column.type_code for column in described] == [1188, 1190]
