@@ -8,11 +8,15 @@ What PostgreSQL lacks altogether is in its `pg_catalog`, and needs no change of 
 DATES = {
     "date_add": "rs.date_add",
     "date_diff": "rs.date_diff",
-    "date_part": "rs.date_part",
+    "date_part": "rs.pgdate_part",
     "date_trunc": "rs.date_trunc",
     "dateadd": "rs.date_add",
     "datediff": "rs.date_diff",
     "getdate": "rs.getdate",
+    "pgdate_part": "rs.pgdate_part",
+    "to_char": "rs.to_char",
+    "to_date": "rs.to_date",
+    "to_timestamp": "rs.to_timestamp",
 }
 TEXTS = {
     "concat": "rs.concat",

@@ -20,7 +20,8 @@ from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import change_code, code, statements
+from redshift_standin.sql.text import MARK, change_code, code, statements
+from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
 
@@ -64,6 +65,8 @@ def rewrite_statement(sql: str) -> str:
         return rewrite_show(sql)
     if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if text.startswith("set ") and "zone" in text:
+        return rewrite_time_zone(sql)
     of_the_catalogue = refuse(sql)
     sql = check_types(sql)
     comment = ""
@@ -100,9 +103,12 @@ def replace_words(masked: str) -> str:
     """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
     names = "|".join(REPLACED)
     masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: REPLACED[m[1].lower()] + "(", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
-    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
-    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs\.(?:pg)?date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*epoch\s+from\b", "rs.date_part(", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.date_part('\1',", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])extract\s*\(\s*({MARK})\s+from\b", r"rs.date_part(\1,", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])current_date\b(?!\s*\()", 'rs."date"()', masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", 'rs."timestamp"()', masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
