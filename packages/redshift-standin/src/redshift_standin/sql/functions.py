@@ -27,7 +27,12 @@ SUPER = {
 }
 AGGREGATES = {
     "avg": "rs.avg",
-    "listagg": "rs_listagg",  # rewritten as a tree
+    "stddev": "rs.stddev",
+    "stddev_pop": "rs.stddev_pop",
+    "stddev_samp": "rs.stddev_samp",
+    "var_pop": "rs.var_pop",
+    "var_samp": "rs.var_samp",
+    "variance": "rs.variance",
 }
 OTHERS = {
     "nvl": "coalesce",

@@ -24,6 +24,7 @@ from redshift_standin.sql.text import MARK, change_code, code, statements
 from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
+from redshift_standin.sql.windows import rewrite_windows
 
 _FLAGS = re.IGNORECASE
 
@@ -34,7 +35,7 @@ _CATALOGUES = (
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
-_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
@@ -86,7 +87,7 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
-    sql = change_code(sql, replace_words)
+    sql = change_code(sql, lambda masked: replace_words(rewrite_windows(masked)))
     text = code(sql)
     if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
         sql = rewrite_tree(sql)
@@ -153,7 +154,6 @@ def rewrite_tree(sql: str) -> str:
             raise not_implemented("a statement that sqlglot does not parse")
         return (
             rewrite_qualify(rewrite_paths(tree))
-            .transform(_rewrite_listagg)
             .transform(_keep_varbyte)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
@@ -167,26 +167,6 @@ def _keep_varbyte(node: exp.Expression) -> exp.Expression:
         length = ", ".join(part.sql("postgres") for part in node.expressions)
         return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
     return node
-
-
-def _rewrite_listagg(node: exp.Expression) -> exp.Expression:
-    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
-        return _listagg(node.this.expressions, node.expression.sql("postgres"))
-    if (
-        isinstance(node, exp.Anonymous)
-        and node.name.lower() == "rs_listagg"
-        and not isinstance(node.parent, exp.WithinGroup)
-    ):
-        return _listagg(node.expressions, "")
-    return node
-
-
-def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
-    distinct = "distinct " if isinstance(arguments[0], exp.Distinct) else ""
-    value, *rest = [*arguments[0].expressions, *arguments[1:]] if distinct else arguments
-    delimiter = rest[0].sql("postgres") if rest else "''"
-    text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
-    return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
 def rewrite_show(sql: str) -> str:

@@ -1,15 +1,4 @@
 -- Aggregate functions.
-create function median_of(float8[]) returns float8 language sql immutable as $$
-    select percentile_cont(0.5) within group (order by x) from unnest($1) x
-$$;
-create aggregate median(float8) (sfunc = array_append, stype = float8[], finalfunc = median_of, initcond = '{}');
-create aggregate rs.listagg(text, text) (
-    sfunc = string_agg_transfn, stype = internal, finalfunc = string_agg_finalfn
-);
-create function rs.listagg_step(text, anynonarray, text) returns text language sql immutable as $$
-    select case when $2 is null then $1 else coalesce($1 || coalesce($3, ''), '') || $2::text end
-$$;
-create aggregate rs.listagg(anynonarray, text) (sfunc = rs.listagg_step, stype = text);
 -- avg of integers is a truncated bigint.
 create function rs.avg_step(state numeric[], value bigint) returns numeric[] language sql immutable as $$
     select case when value is null then state else array[state[1] + value, state[2] + 1] end
