@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from redshift_standin.errors import RedshiftError
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import TYPES
 from redshift_standin.sql.text import plain
 
@@ -41,6 +41,9 @@ def check_types(sql: str) -> str:
         name = found["name"]
         if name not in TYPES and (column or not (found["schema"] or name in _CATALOGUES)):
             raise RedshiftError("42704", f'Column has unsupported type "{name}".')
+        if name == "interval" and column:
+            # PostgreSQL has one type for both of Redshift's: clients would see neither.
+            raise not_implemented("a column of type INTERVAL YEAR TO MONTH or DAY TO SECOND")
         if name in _NO_PRECISION and not found["length"]:
             ends.append(found.end("name"))
     for end in sorted(set(ends), reverse=True):

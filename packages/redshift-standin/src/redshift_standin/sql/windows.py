@@ -26,6 +26,9 @@ _ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _FRAME = re.compile(r"\brows\b", re.IGNORECASE)
 _DIRECTION = re.compile(r"\s+(asc|desc)\b(?=\s*(?:nulls\s+\w+\s*)?$)", re.IGNORECASE)
 _NULLS_PLACE = re.compile(r"\s+nulls\s+(first|last)\s*$", re.IGNORECASE)
+_PARENTHESIS = re.compile(r"[()]")
+_COMMA = re.compile(r"[(),]")
+_SELECT = re.compile(r"[()]|\bselect\b", re.IGNORECASE)
 _WHOLE = "rows between unbounded preceding and unbounded following"
 _BEFORE = "rows between unbounded preceding and 1 preceding"
 _TYPES = {"rank": "integer", "dense_rank": "integer", "ntile": "bigint"}
@@ -172,7 +175,7 @@ def _check_order(orders: dict[int, str], masked: str, place: int, order: str | N
 def _select_of(masked: str, place: int) -> int:
     """Returns the place of the SELECT whose list or clause has the text at `place`."""
     depth = 0
-    for found in reversed(list(re.finditer(r"[()]|\bselect\b", masked[:place], re.IGNORECASE))):
+    for found in reversed(list(_SELECT.finditer(masked, 0, place))):
         if found[0] == ")":
             depth += 1
         elif found[0] == "(":
@@ -195,17 +198,17 @@ def _refuse_frame(name: str, over: str, *, order_too: bool = False) -> None:
 def _closing(text: str, place: int) -> int | None:
     """Returns where the parenthesis that was opened before `place` is closed, None if it is not."""
     depth = 1
-    for found in re.finditer(r"[()]", text[place:]):
+    for found in _PARENTHESIS.finditer(text, place):
         depth += 1 if found[0] == "(" else -1
         if depth == 0:
-            return place + found.start()
+            return found.start()
     return None
 
 
 def _split(text: str) -> list[str]:
     """Returns the parts between the commas that are outside parentheses."""
     parts, depth, start = [], 0, 0
-    for found in re.finditer(r"[(),]", text):
+    for found in _COMMA.finditer(text):
         depth += {"(": 1, ")": -1}.get(found[0], 0)
         if found[0] == "," and depth == 0:
             parts.append(text[start : found.start()])
