@@ -164,7 +164,7 @@ def _reversed(over: str) -> str:
 
 
 def _check_order(orders: dict[int, str], masked: str, place: int, order: str | None) -> None:
-    """Raises an error if two functions of one SELECT sort their groups differently, as far as the text tells."""
+    """Raises an error if two functions of one SELECT sort their groups differently, as far as the text shows."""
     if order is None or "\0" in order:
         return
     order = re.sub(r"\s+asc\b", "", " ".join(order.lower().split()))
