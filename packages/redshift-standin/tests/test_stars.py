@@ -28,7 +28,11 @@ def tables(stand_in: StandIn) -> StandIn:
         ("select k, sum(v) as s, count(*) as n from a group by all", ["k", "s", "n"], [(1, 2, 1)]),
         ("select k + 1 as j, avg(v), listagg(v) from a group by all", ["j", "avg", "listagg"], [(2, 2, "2")]),
         ("select sum(v) from a group by all", ["sum"], [(2,)]),
-        ("select k, sum(sum(v)) over (order by k) as s from a group by all", ["k", "s"], [(1, 2)]),
+        (
+            "select k, sum(sum(v)) over (order by k rows unbounded preceding) as s from a group by all",
+            ["k", "s"],
+            [(1, 2)],
+        ),
     ],
 )
 def test_they_are_expanded_to_columns(

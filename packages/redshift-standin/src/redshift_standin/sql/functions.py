@@ -8,11 +8,15 @@ What PostgreSQL lacks altogether is in its `pg_catalog`, and needs no change of 
 DATES = {
     "date_add": "rs.date_add",
     "date_diff": "rs.date_diff",
-    "date_part": "rs.date_part",
+    "date_part": "rs.pgdate_part",
     "date_trunc": "rs.date_trunc",
     "dateadd": "rs.date_add",
     "datediff": "rs.date_diff",
     "getdate": "rs.getdate",
+    "pgdate_part": "rs.pgdate_part",
+    "to_char": "rs.to_char",
+    "to_date": "rs.to_date",
+    "to_timestamp": "rs.to_timestamp",
 }
 TEXTS = {
     "bpcharcmp": "rs.bpcharcmp",
@@ -39,7 +43,12 @@ SUPER = {
 }
 AGGREGATES = {
     "avg": "rs.avg",
-    "listagg": "rs_listagg",  # rewritten as a tree
+    "stddev": "rs.stddev",
+    "stddev_pop": "rs.stddev_pop",
+    "stddev_samp": "rs.stddev_samp",
+    "var_pop": "rs.var_pop",
+    "var_samp": "rs.var_samp",
+    "variance": "rs.variance",
 }
 OTHERS = {
     "nvl": "coalesce",

@@ -47,15 +47,11 @@ _CTE = re.compile(r'([\w"]+)(?: \([^()]*\))? as \(')
 # Functions of Redshift that are not implemented here.
 _FUNCTIONS_NOT_HERE = {
     "array_concat", "array_contains", "array_distinct", "array_except", "array_flatten", "array_intersection",
-    "array_position", "array_sort", "array_union", "bit_and_agg",
-    "can_json_parse", "date_cmp_timestamp", "date_cmp_timestamptz",
-    "explode_array",
+    "array_position", "array_sort", "array_union", "bit_and_agg", "can_json_parse", "explode_array",
     "get_array_length", "get_number_attributes", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
-    "interval_cmp", "is_array", "is_bigint", "is_boolean", "is_char", "is_decimal", "is_float", "is_integer",
-    "is_object", "is_scalar", "is_smallint", "is_varchar", "json_size", "json_typeof", "lower_attribute_names",
-    "next_day", "object", "object_transform", "pnpoly", "ratio_to_report",
-    "size", "split_to_array", "subarray", "timestamp_cmp", "timestamp_cmp_date",
-    "timestamp_cmp_timestamptz", "timestamptz_cmp", "upper_attribute_names",
+    "is_array", "is_bigint", "is_boolean", "is_char", "is_decimal", "is_float", "is_integer", "is_object",
+    "is_scalar", "is_smallint", "is_varchar", "json_size", "json_typeof", "lower_attribute_names", "object",
+    "object_transform", "pnpoly", "size", "split_to_array", "subarray", "upper_attribute_names",
 }  # fmt: skip
 
 

@@ -21,9 +21,11 @@ from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import change_code, code, statements
+from redshift_standin.sql.text import MARK, change_code, code, statements
+from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
+from redshift_standin.sql.windows import rewrite_windows
 
 _FLAGS = re.IGNORECASE
 
@@ -34,7 +36,7 @@ _CATALOGUES = (
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
-_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
@@ -65,6 +67,8 @@ def rewrite_statement(sql: str) -> str:
         return rewrite_show(sql)
     if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if text.startswith("set ") and "zone" in text:
+        return rewrite_time_zone(sql)
     if "convert" in text:
         sql = change_code(sql, rewrite_convert)
     sql = check_types(sql)
@@ -91,7 +95,7 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
-    sql = change_code(sql, replace_words)
+    sql = change_code(sql, lambda masked: replace_words(rewrite_windows(masked)))
     if "try_cast" in text:
         sql = change_code(sql, rewrite_try_cast)
     text = code(sql)
@@ -110,9 +114,12 @@ def replace_words(masked: str) -> str:
     """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
     names = "|".join(REPLACED)
     masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: REPLACED[m[1].lower()] + "(", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
-    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
-    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
+    masked = re.sub(r"\b(rs\.(?:pg)?date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*epoch\s+from\b", "rs.date_part(", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.date_part('\1',", masked, flags=_FLAGS)
+    masked = re.sub(rf"(?<![\w.])extract\s*\(\s*({MARK})\s+from\b", r"rs.date_part(\1,", masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])current_date\b(?!\s*\()", 'rs."date"()', masked, flags=_FLAGS)
+    masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", 'rs."timestamp"()', masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarbinary\b|\bbinary\s+varying\b", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarbyte\s*\(\s*max\s*\)", "varbyte(1024000)", masked, flags=_FLAGS)
@@ -160,7 +167,6 @@ def rewrite_tree(sql: str) -> str:
             raise not_implemented("a statement that sqlglot does not parse")
         return (
             rewrite_qualify(rewrite_paths(tree))
-            .transform(_rewrite_listagg)
             .transform(_keep_varbyte)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
@@ -174,26 +180,6 @@ def _keep_varbyte(node: exp.Expression) -> exp.Expression:
         length = ", ".join(part.sql("postgres") for part in node.expressions)
         return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
     return node
-
-
-def _rewrite_listagg(node: exp.Expression) -> exp.Expression:
-    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.Anonymous) and node.this.name == "rs_listagg":
-        return _listagg(node.this.expressions, node.expression.sql("postgres"))
-    if (
-        isinstance(node, exp.Anonymous)
-        and node.name.lower() == "rs_listagg"
-        and not isinstance(node.parent, exp.WithinGroup)
-    ):
-        return _listagg(node.expressions, "")
-    return node
-
-
-def _listagg(arguments: list[exp.Expression], order: str) -> exp.Expression:
-    distinct = "distinct " if isinstance(arguments[0], exp.Distinct) else ""
-    value, *rest = [*arguments[0].expressions, *arguments[1:]] if distinct else arguments
-    delimiter = rest[0].sql("postgres") if rest else "''"
-    text = value.sql("postgres") if distinct else f"({value.sql('postgres')})::text"
-    return exp.Var(this=f"rs.listagg({distinct}{text}, {delimiter} {order})")
 
 
 def rewrite_show(sql: str) -> str:

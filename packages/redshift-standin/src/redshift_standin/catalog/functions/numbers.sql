@@ -150,3 +150,4 @@ create aggregate rs.avg(int) (
     sfunc = int4_avg_accum, stype = bigint[], finalfunc = rs.avg_of_integers, initcond = '{0,0}'
 );
 create aggregate rs.avg(bigint) (sfunc = rs.avg_step, stype = numeric, finalfunc = rs.avg_of_integers, initcond = '0');
+create aggregate rs.avg(float8) (sfunc = float8_accum, stype = float8[], finalfunc = float8_avg, initcond = '{0,0,0}');
