@@ -20,7 +20,7 @@ from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import change_code, code, statements
+from redshift_standin.sql.text import NAME, change_code, code, statements
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
 
@@ -32,6 +32,14 @@ _CATALOGUES = (
     "|table_def|tables|type|user|views)"
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+
+# A function that is replaced; not a CTE with its columns.
+_CALLS = re.compile(
+    rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({'|'.join(REPLACED)}|{_WRAPPED})\s*\("
+    rf"(?!\s*{NAME}(?:\s*,\s*{NAME})*\s*\)\s*as\s*\()",
+    _FLAGS,
+)
+_BEFORE_RELATION = re.compile(r"\b(?:into|table|exists|view|references)\s+$", _FLAGS)
 
 _NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
@@ -98,8 +106,7 @@ def take_attributes(masked: str) -> tuple[str, str]:
 
 def replace_words(masked: str) -> str:
     """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
-    names = "|".join(REPLACED)
-    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: REPLACED[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = _CALLS.sub(_replace_call, masked)
     masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
@@ -111,7 +118,6 @@ def replace_words(masked: str) -> str:
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
-    masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
     # PostgreSQL would truncate them to the type `name`.
     masked = re.sub(
         r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
@@ -126,6 +132,14 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
     masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
     return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+def _replace_call(call: re.Match[str]) -> str:
+    """Returns the call of the function that replaces another one; a relation's name with its columns is no call."""
+    if _BEFORE_RELATION.search(call.string, max(0, call.start() - 20), call.start()):
+        return call[0]
+    name = call[1].lower()
+    return REPLACED.get(name, f"rs.{name}") + "("
 
 
 class _FunctionsAsTheyAre(Redshift):
