@@ -26,6 +26,7 @@ AGGREGATES = {
     "listagg": "rs_listagg",  # rewritten as a tree
 }
 OTHERS = {
+    "grouping_id": "grouping",
     "nvl": "coalesce",
 }
 

@@ -17,11 +17,14 @@ from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
+from redshift_standin.sql.outer_joins import has_outer_joins, mark_outer_joins
+from redshift_standin.sql.pivot import has_pivots, mark_pivots
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import NAME, change_code, code, statements
+from redshift_standin.sql.text import MARK, NAME, change_code, code, statements
 from redshift_standin.sql.type_names import check_types
+from redshift_standin.sql.update import join_target
 from redshift_standin.sql.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
@@ -41,7 +44,9 @@ _CALLS = re.compile(
 )
 _BEFORE_RELATION = re.compile(r"\b(?:into|table|exists|view|references)\s+$", _FLAGS)
 
-_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
+_DELETE = re.compile(rf"(^(?:\s|{MARK})*|\)\s*)delete\s+(?=(?!(?:from|on|when)\b)[\w\0#])", _FLAGS)
+
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\()")
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
@@ -73,6 +78,10 @@ def rewrite_statement(sql: str) -> str:
     if (done := rewrite_utility(sql, text)) is not None:
         return done
     of_the_catalogue = refuse(sql)
+    if has_pivots(text):
+        sql = mark_pivots(sql)
+    if has_outer_joins(text):
+        sql = change_code(sql, mark_outer_joins)
     sql = check_types(sql)
     comment = ""
     if re.match(
@@ -84,6 +93,8 @@ def rewrite_statement(sql: str) -> str:
     sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
     if text.startswith("merge "):
         sql = change_code(sql, rewrite_merge)
+    elif text.startswith("update "):
+        sql = join_target(sql)
     elif re.match(r"(grant|revoke|alter default privileges)\b", text):
         # PostgreSQL has one kind of role, without a keyword before its name.
         sql = change_code(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
@@ -129,7 +140,7 @@ def replace_words(masked: str) -> str:
     masked = re.sub(
         r"((?:\b(?:table|exists|into|from|join|update|using)\s|,)\s*)#(\w+)", r'\1"#\2"', masked, flags=_FLAGS
     )
-    masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
+    masked = _DELETE.sub(r"\1delete from ", masked)
     masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
     return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
 
@@ -163,6 +174,7 @@ def rewrite_tree(sql: str) -> str:
             rewrite_qualify(rewrite_paths(tree))
             .transform(_rewrite_listagg)
             .transform(_keep_varbyte)
+            .transform(_keep_exclude)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
     except SqlglotError as error:
@@ -174,6 +186,13 @@ def _keep_varbyte(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VARBINARY:
         length = ", ".join(part.sql("postgres") for part in node.expressions)
         return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
+    return node
+
+
+def _keep_exclude(node: exp.Expression) -> exp.Expression:
+    """Returns `* EXCLUDE (…)` as it is, for stars.py; sqlglot would write EXCEPT."""
+    if isinstance(node, exp.Star) and node.args.get("except_"):
+        return exp.Var(this=f"* exclude ({', '.join(column.sql('postgres') for column in node.args['except_'])})")
     return node
 
 

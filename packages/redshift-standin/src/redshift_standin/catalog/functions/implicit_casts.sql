@@ -13,6 +13,8 @@ begin
     -- Numbers, dates and times become texts, integers become booleans.
     foreach source in array numbers || array['date', 'time', 'timetz', 'timestamp', 'timestamptz', 'oid'] loop
         execute format('create cast (%s as text) with inout as implicit', source);
+        -- `listagg(distinct x, …) within group (order by x)` needs both to be of one type.
+        execute format('create aggregate rs.listagg(%s, text) (sfunc = rs.listagg_step, stype = text)', source);
     end loop;
     -- PostgreSQL's concatenations of any type would be as good a choice as that of texts.
     delete from pg_operator where oprname = '||' and 'anynonarray'::regtype in (oprleft, oprright);
@@ -45,3 +47,13 @@ begin
         end loop;
     end loop;
 end $do$;
+
+-- ILIKE ignores the case of ASCII letters alone.
+create function rs.ilike(text, text) returns bool language sql immutable strict as $$
+    select lower($1 collate "C") like lower($2 collate "C")
+$$;
+create function rs.not_ilike(text, text) returns bool language sql immutable strict as $$
+    select lower($1 collate "C") not like lower($2 collate "C")
+$$;
+update pg_operator set oprcode = 'rs.ilike'::regproc where oid = '~~*(text, text)'::regoperator;
+update pg_operator set oprcode = 'rs.not_ilike'::regproc where oid = '!~~*(text, text)'::regoperator;

@@ -3,9 +3,6 @@ create function len(text) returns int language sql immutable as $$ select length
 create function replicate(text, int) returns text language sql immutable as $$ select repeat($1, $2) $$;
 create function charindex(part text, whole text) returns int language sql immutable as $$ select strpos($2, $1) $$;
 create function rs.concat(text, text) returns text language sql immutable as $$ select $1 || $2 $$;
-create function rs.concat(anynonarray, text) returns text language sql stable as $$ select $1::text || $2 $$;
-create function rs.concat(text, anynonarray) returns text language sql stable as $$ select $1 || $2::text $$;
-create function rs.concat(anynonarray, anynonarray) returns text language sql stable as $$ select $1::text || $2::text $$;
 create function rs.regexp_replace(text, text, text default '') returns text language sql immutable as $$
     select pg_catalog.regexp_replace($1, $2, $3, 'g')
 $$;
