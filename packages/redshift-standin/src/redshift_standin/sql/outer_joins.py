@@ -83,7 +83,9 @@ def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> Non
     for call in marks:
         if call.find_ancestor(exp.Or, exp.In, exp.Where) is not where:
             raise RedshiftError("0A000", "Outer join operator (+) not allowed in operand of OR or IN.")
-    sources = {clause.this.alias_or_name.lower(): clause.this for clause in (select.args["from_"], *joins)}
+    sources: dict[str, exp.Expr] = {
+        str(clause.this.alias_or_name).lower(): clause.this for clause in (select.args["from_"], *joins)
+    }
 
     def owner(column: exp.Column) -> str:
         """Returns the source that a column belongs to, empty for one of an outer query."""
