@@ -5,7 +5,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ from redshift_standin.pytest_plugin import Redshift
         ("(1 = 1) = 1", True),
     ],
 )
-def test_values_are_converted(redshift: Redshift, expression: str, value: Any) -> None:
-    assert redshift.execute(f"select {expression}") == [(value,)]
+def test_values_are_converted(stand_in: StandIn, expression: str, value: Any) -> None:
+    assert stand_in.execute(f"select {expression}") == [(value,)]
 
 
-def test_a_boolean_is_no_text(redshift: Redshift) -> None:
+def test_a_boolean_is_no_text(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="does not exist"):
-        redshift.execute("select length(1 = 1)")
+        stand_in.execute("select length(1 = 1)")
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_a_boolean_is_no_text(redshift: Redshift) -> None:
         "with avg (x) as (select 1), dateadd(y) as (select x from avg) select y from dateadd",
     ],
 )
-def test_a_relation_may_have_a_functions_name(redshift: Redshift, script: str) -> None:
-    assert redshift.execute(script) == [(1,)]
+def test_a_relation_may_have_a_functions_name(stand_in: StandIn, script: str) -> None:
+    assert stand_in.execute(script) == [(1,)]

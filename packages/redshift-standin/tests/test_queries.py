@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 from redshift_standin.sql.query_rules import refuse_forms
 from redshift_standin.sql.text import words
 from redshift_standin.sql.update import join_target
@@ -33,20 +33,20 @@ A = "create table a (k int, v int); insert into a values (1, 10), (1, 20), (2, 5
         ("select top 1 * exclude (v) from a order by v", [(2,)]),
     ],
 )  # fmt: skip
-def test_results_are_redshifts(redshift: Redshift, query: str, answer: list[tuple[Any, ...]] | None) -> None:
-    redshift.execute(A)
+def test_results_are_redshifts(stand_in: StandIn, query: str, answer: list[tuple[Any, ...]] | None) -> None:
+    stand_in.execute(A)
     if answer is None:
         with pytest.raises(psycopg2.Error, match="does not exist"):
-            redshift.execute(query)
+            stand_in.execute(query)
         return
-    assert redshift.execute(query) == answer
+    assert stand_in.execute(query) == answer
 
 
-def test_pivots_columns_are_named_after_its_values(redshift: Redshift) -> None:
-    redshift.execute("create table a as select 'x y'::varchar as t, 1 as v, true as b")
-    redshift.execute("create table p as select * from a pivot (count(*) as n for t in ('x y', null, 'z' as \"Zê\"))")
+def test_pivots_columns_are_named_after_its_values(stand_in: StandIn) -> None:
+    stand_in.execute("create table a as select 'x y'::varchar as t, 1 as v, true as b")
+    stand_in.execute("create table p as select * from a pivot (count(*) as n for t in ('x y', null, 'z' as \"Zê\"))")
     names = "select column_name from information_schema.columns where table_name = 'p' order by ordinal_position"
-    assert [name for (name,) in redshift.execute(names)] == ["v", "b", "x y_n", "null_n", "zê_n"]
+    assert [name for (name,) in stand_in.execute(names)] == ["v", "b", "x y_n", "null_n", "zê_n"]
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_pivots_columns_are_named_after_its_values(redshift: Redshift) -> None:
         ("select k from a x qualify count(*) over () > 0 and collate('a', 'b') = 'a'", "stand-in: COLLATE"),
     ],
 )  # fmt: skip
-def test_what_cannot_run_is_refused(redshift: Redshift, query: str, message: str) -> None:
-    redshift.execute(A)
+def test_what_cannot_run_is_refused(stand_in: StandIn, query: str, message: str) -> None:
+    stand_in.execute(A)
     with pytest.raises(psycopg2.Error, match=message):
-        redshift.execute(query)
+        stand_in.execute(query)
 
 
 @pytest.mark.parametrize(
