@@ -15,8 +15,8 @@ import pytest
 from redshift_standin.copy.files import S3, chunks
 from redshift_standin.copy.statement import Column, Copy
 from redshift_standin.errors import RedshiftError
-from stand_in import ROLE, StandIn
 from redshift_standin.signatures import AccessKey
+from stand_in import ROLE, StandIn
 
 VENDA = "create table venda (id integer, dia date, valor double precision, obs varchar(10))"
 

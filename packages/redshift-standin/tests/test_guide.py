@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 import pytest
-from guide import Example, judge, read_examples
 
+from guide import Example, judge, read_examples
 from stand_in import StandIn
 
 PAGES: dict[str, list[Example]] = defaultdict(list)

@@ -5,8 +5,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from stand_in import StandIn
 from redshift_standin.sql.lateral import expand_aliases
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(

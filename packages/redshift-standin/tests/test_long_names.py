@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
-from stand_in import ROLE, StandIn
 from redshift_standin.sql.names import fold, short
+from stand_in import ROLE, StandIn
 
 TABLE = "vendas_por_funcionario_e_categoria_com_todos_os_descontos_aplicados_a"
 TWIN = TABLE[:-1] + "b"  # PostgreSQL would cut both to the same name

@@ -6,10 +6,10 @@ import psycopg2
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from stand_in import StandIn
 from redshift_standin.sql.query_rules import refuse_forms
 from redshift_standin.sql.text import words
 from redshift_standin.sql.update import join_target
+from stand_in import StandIn
 
 A = "create table a (k int, v int); insert into a values (1, 10), (1, 20), (2, 5)"
 

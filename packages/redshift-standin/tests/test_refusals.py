@@ -6,9 +6,9 @@ import psycopg2
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from stand_in import StandIn
 from redshift_standin.sql.absent import FUNCTIONS
 from redshift_standin.sql.refusals import refuse
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
-from stand_in import StandIn
 from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.text import change_code, statements
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(

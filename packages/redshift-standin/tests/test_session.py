@@ -11,10 +11,10 @@ import redshift_connector
 
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
-from stand_in import ROLE, StandIn
 from redshift_standin.server import redshift_serverless, session
 from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.signatures import AccessKey
+from stand_in import ROLE, StandIn
 
 Connect = Callable[..., redshift_connector.Connection]
 
@@ -184,9 +184,7 @@ def test_the_history_has_each_statement_of_one_string(stand_in: StandIn) -> None
     assert seen[7][4] > seen[6][4]
 
 
-def test_the_history_has_each_execution_of_a_prepared_statement(
-    stand_in: StandIn, connect_like_dbt: Connect
-) -> None:
+def test_the_history_has_each_execution_of_a_prepared_statement(stand_in: StandIn, connect_like_dbt: Connect) -> None:
     connection = connect_like_dbt()
     connection.autocommit = True
     cursor = connection.cursor()
