@@ -39,7 +39,11 @@ def read_examples() -> list[Example]:
 
 
 def judge(example: Example, connection: extensions.connection) -> str:
-    """Returns `equal`, `refused`, or what the stand-in answers in place of the guide's result."""
+    """Returns `equal`, `refused`, or what the stand-in answers in place of the guide's result.
+
+    Each example has an empty schema of its own.
+    """
+    run("drop schema if exists guide cascade; create schema guide; set search_path to guide", connection)
     answer = run(example.statement, connection)
     if answer == example.result:
         return "equal"

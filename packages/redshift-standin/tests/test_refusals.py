@@ -62,9 +62,7 @@ from stand_in import StandIn
         ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
         ("select count(*) filter (where x > 1) from a", "FILTER is not supported"),
         ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),
-        ("select * from a join a as b using (x) qualify row_number() over (order by x) = 1", "stand-in: QUALIFY"),
-        ("select x from a qualify row_number() over (order by x) = 1 order by a.y", "stand-in: QUALIFY"),
-        ("select * from a pivot (sum(x) for y in ('a', 'b'", "stand-in: "),
+        ("select 1 from a connect by prior x = x", "stand-in: CONNECT BY"),
     ],
 )
 def test_what_redshift_refuses_is_refused(stand_in: StandIn, statement: str, message: str) -> None:

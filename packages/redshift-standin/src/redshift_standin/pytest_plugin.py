@@ -1,8 +1,8 @@
 """Fixtures for tests of programs that use Redshift. pytest finds them wherever this package is installed.
 
 `redshift` is the server: one in each process of pytest, so one for each worker of pytest-xdist. `redshift_database`
-is an empty schema of it. A conftest.py overrides `redshift_options` and `redshift_s3` to change names, users, and where
-COPY reads from.
+is an empty schema of it. A conftest.py overrides `redshift_options` and `redshift_s3` to change names, users, and
+where COPY reads from.
 """
 
 import os

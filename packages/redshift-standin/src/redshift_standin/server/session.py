@@ -55,6 +55,8 @@ from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.lateral import expand_aliases
 from redshift_standin.sql.merge import MANY_MATCHES
 from redshift_standin.sql.names import Names, fold
+from redshift_standin.sql.outer_joins import expand_outer_joins
+from redshift_standin.sql.pivot import expand_pivots
 from redshift_standin.sql.refusals import absent_function
 from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.scales import divide_decimals
@@ -422,8 +424,12 @@ class Session:
         def wait(question: Callable[[str], Coroutine[Any, Any, _Result]]) -> Callable[[str], _Result]:
             return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
 
-        sql = expand_stars(sql, wait(self._upstream.columns))
-        sql = expand_aliases(sql, wait(self._has_column))
+        columns, has_column = wait(self._upstream.columns), wait(self._has_column)
+
+        def expand(query: str) -> str:
+            return expand_aliases(expand_stars(expand_outer_joins(query, has_column), columns), has_column)
+
+        sql = expand(expand_pivots(sql, lambda query: columns(expand(query))))
         sql = divide_decimals(sql, wait(self._upstream.types))
         return self._late_views.rewrite(sql)
 

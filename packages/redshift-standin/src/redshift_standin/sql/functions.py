@@ -51,6 +51,7 @@ AGGREGATES = {
     "variance": "rs.variance",
 }
 OTHERS = {
+    "grouping_id": "grouping",
     "nvl": "coalesce",
 }
 

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import not_implemented
+from redshift_standin.sql.correlated import refuse_correlations
 from redshift_standin.sql.ddl import ATTRIBUTES_START
 from redshift_standin.sql.text import code, statements
 
@@ -25,7 +26,8 @@ def expand_aliases(script: str, has_column: Callable[[str], bool]) -> str:
     `has_column` gets a query that selects one column and returns whether the column exists.
 
     Raises:
-        RedshiftError: for a statement with lateral aliases that cannot be rewritten.
+        RedshiftError: for a statement with lateral aliases that cannot be rewritten, or a correlated subquery that
+            Redshift refuses.
     """
     if "select" not in code(script):
         return script
@@ -36,6 +38,7 @@ def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
     statement, mark, comment = statement.partition(ATTRIBUTES_START)
     try:
         tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
+        refuse_correlations(tree)
         if not sum(_expand_select(select, has_column) for select in list(inner_first(tree))):
             return statement + mark + comment
     except (SqlglotError, RecursionError):

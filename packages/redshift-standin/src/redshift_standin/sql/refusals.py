@@ -9,6 +9,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
+from redshift_standin.sql.query_rules import refuse_forms
 from redshift_standin.sql.text import words
 
 _NOT_SUPPORTED = "0A000"
@@ -80,6 +81,7 @@ def refuse(statement: str) -> bool:
     for form, why in FORMS.items():
         if re.search(form, text):
             raise RedshiftError(_NOT_SUPPORTED, why)
+    refuse_forms(text)
     _refuse_calls(calls, FUNCTIONS)
     if re.search(r"\barray \(", text):
         raise not_implemented("ARRAY()")

@@ -18,12 +18,15 @@ from redshift_standin.sql import ddl
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
+from redshift_standin.sql.outer_joins import has_outer_joins, mark_outer_joins
+from redshift_standin.sql.pivot import has_pivots, mark_pivots
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import MARK, change_code, code, statements
+from redshift_standin.sql.text import MARK, NAME, change_code, code, statements
 from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
+from redshift_standin.sql.update import join_target
 from redshift_standin.sql.utility import rewrite_utility
 from redshift_standin.sql.windows import rewrite_windows
 
@@ -36,7 +39,17 @@ _CATALOGUES = (
 )
 _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
 
-_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
+# A function that is replaced; not a CTE with its columns.
+_CALLS = re.compile(
+    rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({'|'.join(REPLACED)}|{_WRAPPED})\s*\("
+    rf"(?!\s*{NAME}(?:\s*,\s*{NAME})*\s*\)\s*as\s*\()",
+    _FLAGS,
+)
+_BEFORE_RELATION = re.compile(r"\b(?:into|table|exists|view|references)\s+$", _FLAGS)
+
+_DELETE = re.compile(rf"(^(?:\s|{MARK})*|\)\s*)delete\s+(?=(?!(?:from|on|when)\b)[\w\0#])", _FLAGS)
+
+_NEEDS_TREE = re.compile(r"\b(qualify|top \d+|nvl2 ?\(|decode ?\()")
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
@@ -73,6 +86,10 @@ def rewrite_statement(sql: str) -> str:
         sql = change_code(sql, rewrite_convert)
     sql = check_types(sql)
     of_the_catalogue = refuse(sql)
+    if has_pivots(text):
+        sql = mark_pivots(sql)
+    if has_outer_joins(text):
+        sql = change_code(sql, mark_outer_joins)
     comment = ""
     if re.match(
         r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b", text
@@ -83,6 +100,8 @@ def rewrite_statement(sql: str) -> str:
     sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
     if text.startswith("merge "):
         sql = change_code(sql, rewrite_merge)
+    elif text.startswith("update "):
+        sql = join_target(sql)
     elif re.match(r"(grant|revoke|alter default privileges)\b", text):
         if re.search(r"\brole sys ?:", text):
             raise not_implemented("a system-defined role")
@@ -112,8 +131,7 @@ def take_attributes(masked: str) -> tuple[str, str]:
 
 def replace_words(masked: str) -> str:
     """Returns masked code with the names, types and words replaced whose meaning does not depend on their place."""
-    names = "|".join(REPLACED)
-    masked = re.sub(rf"(?<![\w.])({names})\s*\(", lambda m: REPLACED[m[1].lower()] + "(", masked, flags=_FLAGS)
+    masked = _CALLS.sub(_replace_call, masked)
     masked = re.sub(r"\b(rs\.(?:pg)?date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*epoch\s+from\b", "rs.date_part(", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.date_part('\1',", masked, flags=_FLAGS)
@@ -131,7 +149,6 @@ def replace_words(masked: str) -> str:
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
-    masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
     # PostgreSQL would truncate them to the type `name`.
     masked = re.sub(
         r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
@@ -143,9 +160,17 @@ def replace_words(masked: str) -> str:
     masked = re.sub(
         r"((?:\b(?:table|exists|into|from|join|update|using)\s|,)\s*)#(\w+)", r'\1"#\2"', masked, flags=_FLAGS
     )
-    masked = re.sub(r"\bwhere\s+1(?=\s+and\b)", "where true", masked, flags=_FLAGS)
+    masked = _DELETE.sub(r"\1delete from ", masked)
     masked = re.sub(r"\bpassword\s+disable\b", "password null", masked, flags=_FLAGS)
     return re.sub(r"\bminus\s+(?=select|\()", "except ", masked, flags=_FLAGS)
+
+
+def _replace_call(call: re.Match[str]) -> str:
+    """Returns the call of the function that replaces another one; a relation's name with its columns is no call."""
+    if _BEFORE_RELATION.search(call.string, max(0, call.start() - 20), call.start()):
+        return call[0]
+    name = call[1].lower()
+    return REPLACED.get(name, f"rs.{name}") + "("
 
 
 class _FunctionsAsTheyAre(Redshift):
@@ -168,6 +193,7 @@ def rewrite_tree(sql: str) -> str:
         return (
             rewrite_qualify(rewrite_paths(tree))
             .transform(_keep_varbyte)
+            .transform(_keep_exclude)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
     except SqlglotError as error:
@@ -179,6 +205,13 @@ def _keep_varbyte(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.VARBINARY:
         length = ", ".join(part.sql("postgres") for part in node.expressions)
         return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"varbyte({length})" if length else "varbyte")
+    return node
+
+
+def _keep_exclude(node: exp.Expression) -> exp.Expression:
+    """Returns `* EXCLUDE (…)` as it is, for stars.py; sqlglot would write EXCEPT."""
+    if isinstance(node, exp.Star) and node.args.get("except_"):
+        return exp.Var(this=f"* exclude ({', '.join(column.sql('postgres') for column in node.args['except_'])})")
     return node
 
 

@@ -60,8 +60,8 @@ def _expand_projection(
     if not excluded:
         yield given
         return
-    if any(join.args.get("using") for join in select.args.get("joins") or ()):
-        raise not_implemented("EXCLUDE over a join with USING")
+    if any(join.args.get("using") or join.method for join in select.args.get("joins") or ()):
+        raise not_implemented("EXCLUDE over a join with USING or a natural join")
     left_out = {column.name.lower() for column in excluded}
     sources = [
         clause.this.alias_or_name for clause in (select.args.get("from_"), *select.args.get("joins", ())) if clause
@@ -69,6 +69,8 @@ def _expand_projection(
     unknown = set(left_out)
     for source in [given.table] if isinstance(given, exp.Column) else sources:
         names = columns(probe(select, f"{exp.to_identifier(source, quoted=True).sql('postgres')}.*"))
+        if len(set(names)) < len(names):
+            raise not_implemented("a list of columns (EXCLUDE, or QUALIFY over a join with USING) with equal names")
         unknown -= set(names)
         yield from (exp.column(name, table=source, quoted=True) for name in names if name not in left_out)
     if unknown:
@@ -79,7 +81,11 @@ def _group_by(select: exp.Select) -> exp.Group | None:
     """Returns a GROUP BY of the expressions without aggregates, None if there is none."""
     if any(projection.is_star for projection in select.expressions):
         raise not_implemented("GROUP BY ALL of *")
-    places = [n for n, projection in enumerate(select.expressions, 1) if not _aggregates(projection)]
+    places = [
+        n
+        for n, projection in enumerate(select.expressions, 1)
+        if not _aggregates(projection) and not projection.find(exp.Window)
+    ]
     return exp.Group(expressions=[exp.Literal.number(n) for n in places]) if places else None
 
 

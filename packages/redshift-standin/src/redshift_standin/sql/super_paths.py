@@ -59,7 +59,7 @@ def _path(node: exp.Expr, sources: set[str], elements: set[str]) -> exp.Expr:
     base = node
     while isinstance(base, (exp.Bracket, exp.Dot)):
         key = base.expressions[0] if isinstance(base, exp.Bracket) else base.expression
-        steps.insert(0, key.name if isinstance(base, exp.Bracket) and key.is_int else f"'{key.name}'")
+        steps.insert(0, f"'{key.name}'")  # a text, from which PostgreSQL also reads the place in a list
         base = base.this
     if not isinstance(base, exp.Column):
         return node

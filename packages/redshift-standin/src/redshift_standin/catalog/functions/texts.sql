@@ -15,9 +15,6 @@ create function rs.bttext_pattern_cmp(text, text) returns int language sql immut
 $$;
 create operator + (leftarg = text, rightarg = text, function = textcat);
 create function rs.concat(text, text) returns varchar language sql immutable as $$ select $1 || $2 $$;
-create function rs.concat(anynonarray, text) returns varchar language sql stable as $$ select $1::text || $2 $$;
-create function rs.concat(text, anynonarray) returns varchar language sql stable as $$ select $1 || $2::text $$;
-create function rs.concat(anynonarray, anynonarray) returns varchar language sql stable as $$ select $1::text || $2::text $$;
 create function rs.chr(bigint) returns varchar language sql immutable strict as $$
     select case when $1 between 1 and 127 then pg_catalog.chr($1::int) end
 $$;
