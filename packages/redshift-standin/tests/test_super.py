@@ -37,4 +37,4 @@ def test_paths_lead_to_values(redshift: Redshift, query: str, rows: list[tuple[A
 def test_a_path_is_named_after_its_last_step(redshift: Redshift) -> None:
     redshift.execute('create table a as select json_parse(\'{"k": {"m": 1}}\') as j')
     redshift.execute("create table b as select a.j.k.m, a.j.k from a")
-    assert redshift.execute("select m, k from b") == [("1", '{"m": 1}')]
+    assert redshift.execute("select m, k from b") == [("1", '{"m":1}')]

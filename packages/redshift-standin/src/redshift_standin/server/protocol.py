@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from redshift_standin.errors import RedshiftError
 
@@ -51,6 +51,32 @@ def column_names(body: bytes) -> Iterator[str]:
         end = body.index(b"\0", place)
         yield body[place:end].decode()
         place = end + 19
+
+
+def column_types(body: bytes) -> Iterator[int]:
+    """Yields the type ids in a RowDescription."""
+    (count,) = struct.unpack("!h", body[:2])
+    place = 2
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        yield struct.unpack("!i", body[end + 7 : end + 11])[0]
+        place = end + 19
+
+
+def convert_row(body: bytes, convert: Mapping[int, Callable[[bytes], bytes]]) -> bytes:
+    """Returns a DataRow with the values of some columns rewritten."""
+    (count,) = struct.unpack("!h", body[:2])
+    place, new = 2, bytearray(body[:2])
+    for index in range(count):
+        (length,) = struct.unpack("!i", body[place : place + 4])
+        end = place + 4 + max(length, 0)
+        if length >= 0 and (change := convert.get(index)):
+            value = change(body[place + 4 : end])
+            new += struct.pack("!i", len(value)) + value
+        else:
+            new += body[place:end]
+        place = end
+    return bytes(new)
 
 
 def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:

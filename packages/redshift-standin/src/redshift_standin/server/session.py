@@ -24,6 +24,8 @@ from redshift_standin.server.history import Executed, History
 from redshift_standin.server.protocol import (
     PROTOCOL,
     SSL_REQUEST,
+    column_types,
+    convert_row,
     error_fields,
     error_response,
     message,
@@ -40,7 +42,9 @@ from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.stars import expand_stars
 from redshift_standin.sql.text import quote, statements, tag
 from redshift_standin.sql.utility import is_truncate
+from redshift_standin.super_values import to_client
 
+SUPER = 4000  # its type id
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(
     r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
@@ -93,6 +97,7 @@ class Session:
         self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
+        self._convert_values: dict[int, Callable[[bytes], bytes]] = {}  # of the rows that PostgreSQL sends now
 
     async def serve(self) -> None:
         """Serves the client until either side closes its connection."""
@@ -333,7 +338,14 @@ class Session:
 
     def _convert(self, kind: bytes, body: bytes) -> bytes:
         """Returns the body of one of PostgreSQL's messages as Redshift sends it; keeps the session's state."""
+        if kind == b"D":
+            return convert_row(body, self._convert_values) if self._convert_values else body
         if kind == b"T":
+            self._convert_values = {
+                place: to_client
+                for place, own in enumerate(column_types(body))
+                if self._backend.type_ids.get(own) == SUPER
+            }
             return row_description(body, self._restore_names, lambda own: self._backend.type_ids.get(own, own))
         if kind == b"S" and body.startswith(b"server_version\0"):
             return b"server_version\0" + SERVER_VERSION.encode() + b"\0"

@@ -19,6 +19,7 @@ from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
+from redshift_standin.sql.super_calls import rewrite_calls
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
 from redshift_standin.sql.text import change_code, code, statements
 from redshift_standin.sql.type_names import check_types
@@ -83,9 +84,12 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
+    sql = change_code(sql, rewrite_calls)
+    if not of_the_catalogue and has_paths(text):
+        sql = rewrite_paths(sql)
     sql = change_code(sql, replace_words)
     text = code(sql)
-    if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
+    if _NEEDS_TREE.search(text):
         sql = rewrite_tree(sql)
     return sql + comment
 
@@ -146,7 +150,7 @@ def rewrite_tree(sql: str) -> str:
         if tree.find(exp.Command):
             raise not_implemented("a statement that sqlglot does not parse")
         return (
-            rewrite_qualify(rewrite_paths(tree))
+            rewrite_qualify(tree)
             .transform(_rewrite_listagg)
             .transform(_keep_varbyte)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
