@@ -20,6 +20,7 @@ TEXTS = {
 }
 SUPER = {
     "json_serialize": "rs.json_serialize",
+    "unnest": "rs.unnested",
 }
 AGGREGATES = {
     "avg": "rs.avg",

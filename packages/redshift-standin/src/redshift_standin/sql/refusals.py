@@ -46,15 +46,14 @@ _CTE = re.compile(r'([\w"]+)(?: \([^()]*\))? as \(')
 
 # Functions of Redshift that are not implemented here.
 _FUNCTIONS_NOT_HERE = {
-    "array_except", "array_intersection",
     "array_sort", "array_union", "bit_and_agg", "bpcharcmp", "bttext_pattern_cmp",
     "checksum", "crc32", "date_cmp_timestamp", "date_cmp_timestamptz", "dexp", "difference",
     "dlog1", "dlog10", "explode_array", "farmfingerprint64", "farmhash64", "fnv_hash", "from_varbyte", "func_sha1",
     "get_number_attributes", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
-    "interval_cmp", "lower_attribute_names",
+    "interval_cmp",
     "murmur3_32_hash", "next_day", "object_transform", "octetindex", "pnpoly", "ratio_to_report", "sha",
     "sha1", "size", "soundex", "strtol", "timestamp_cmp", "timestamp_cmp_date",
-    "timestamp_cmp_timestamptz", "timestamptz_cmp", "to_varbyte", "upper_attribute_names",
+    "timestamp_cmp_timestamptz", "timestamptz_cmp", "to_varbyte",
 }  # fmt: skip
 
 

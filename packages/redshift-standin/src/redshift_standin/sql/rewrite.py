@@ -84,9 +84,9 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
-    sql = change_code(sql, rewrite_calls)
     if not of_the_catalogue and has_paths(text):
         sql = rewrite_paths(sql)
+    sql = change_code(sql, rewrite_calls)
     sql = change_code(sql, replace_words)
     text = code(sql)
     if _NEEDS_TREE.search(text):

@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     | (?P<quoted>"(?:[^"]|"")*") | (?P<number>\d+(?:\.\d+)?) | (?P<word>[^\W\d][\w$]*) | (?P<sign>::|.)""",
     re.DOTALL | re.VERBOSE,
 )
-_DOTTED = re.compile(r"[\w\"\]]\s*\.\s*[^\W\d\"]|\]|\bunpivot\b|\bunnest\b", re.IGNORECASE)
+_DOTTED = re.compile(r"\.(?!\d|\s*\*)|\]|\bunpivot\b|\bunnest\b")
 _QUERY = re.compile(r"\b(?:select|update|delete|merge)\b")
 _JOINS = {"join", "inner", "left", "right", "full", "outer", "cross", "natural"}
 _ENDS = {
@@ -197,20 +197,28 @@ class _Statement:
         start = self._tokens[place].start
         if self._text(place) == "unpivot":
             kind, place = "attributes", place + 1
-        elif self._text(place) == "unnest" and self._text(place + 1) == "(":
-            raise not_implemented("UNNEST()")
         chain = self._read_chain(place)
         if chain is None:
             return place + 1
         place = chain.last + 1
         if self._text(place) == "(":  # a function
-            depth = 0
+            arguments, depth = place + 1, 0
             while place < len(self._tokens):
                 depth += {"(": 1, ")": -1}.get(self._text(place), 0)
                 place += 1
                 if depth == 0:
                     break
-            return self._read_alias(frame.scope, place, None)
+            while frame.scope and arguments < place:
+                found = self._read_chain(arguments)
+                if found and found.steps:
+                    self._chains.append((found, frame.scope, None))
+                arguments = found.last + 1 if found else arguments + 1
+            after = self._read_alias(frame.scope, place, None)
+            if chain.first.text == "unnest" and frame.scope:
+                if "with" in (self._text(place), self._text(after)):
+                    raise not_implemented("UNNEST with OFFSET")
+                frame.scope.sources[-1].element = self._text(after - 1) != ")"
+            return after
         source = _Source(chain.name, place=start, chain=chain, kind=kind)
         source.schema = str(chain.steps[-2] if len(chain.steps) > 1 else chain.first.text) if chain.steps else ""
         return self._read_alias(frame.scope, place, source)
@@ -235,7 +243,8 @@ class _Statement:
                 while place < len(self._tokens) and self._text(place) != ")":
                     place += 1
                 place += 1
-        if source and scope:
+        if scope:
+            source = source or _Source("")  # a query without a name
             source.end = end
             scope.sources.append(source)
         return place

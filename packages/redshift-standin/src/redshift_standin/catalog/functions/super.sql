@@ -364,6 +364,11 @@ create function rs.add_number(super, super) returns super language sql immutable
     select case when rs.kind($2) is distinct from 'n' then $1 when $1 is null then $2 else rs.arithmetic('+', $1, $2) end
 $$;
 create aggregate sum(super) (sfunc = rs.add_number, stype = super);
+-- The scale of its result is not documented.
+create function rs.no_average(super, super) returns super language plpgsql as $$ begin
+    perform rs.fail_unsupported('avg of SUPER');
+end $$;
+create aggregate rs.avg(super) (sfunc = rs.no_average, stype = super);
 
 -- Types of values.
 create function json_typeof(super) returns varchar language sql immutable as $$
@@ -514,6 +519,47 @@ create function array_distinct(super) returns super language sql immutable stric
         select element from rs.elements($1) group by element order by min(place)
     )) end
 $$;
+
+-- Each element of the first array that has a partner in the second one; a set has each of them once.
+create function rs.common(super, super, wanted bool, once bool) returns super language sql immutable as $$
+    select case when rs.kind($1) = 'a' and rs.kind($2) = 'a' then rs.list(array(
+        select element from (
+            select element, place, row_number() over (partition by element order by place) as nth from rs.elements($1)
+        ) e
+        where (not once or nth = 1) and wanted = ((
+            select count(*) from rs.elements($2) other where rs.same(other.element, e.element)
+        ) >= case when once then 1 else nth end)
+        order by place
+    )) end
+$$;
+create function array_intersection(super, super, bool default false) returns super language sql immutable strict as $$
+    select rs.common($1, $2, true, $3)
+$$;
+create function array_except(super, super, bool default false) returns super language sql immutable strict as $$
+    select rs.common($1, $2, false, $3)
+$$;
+create function rs.with_names(json, upper bool) returns text language plpgsql immutable strict as $$ begin
+    return case json_typeof($1)
+        when 'object' then
+            '{' || coalesce((select string_agg(to_json(case when $2 then upper(key) else lower(key) end)::text || ':'
+                || rs.with_names(value, $2), ',' order by place) from json_each($1) with ordinality e (key, value, place)), '') || '}'
+        when 'array' then
+            '[' || coalesce((select string_agg(rs.with_names(value, $2), ',' order by place)
+                from json_array_elements($1) with ordinality e (value, place)), '') || ']'
+        else $1::text
+    end;
+end $$;
+create function rs.renamed(super, upper bool) returns super language plpgsql immutable strict as $$
+declare
+    made text := rs.with_names(rs.json_text($1)::json, $2);
+begin
+    if made is not json with unique keys then
+        perform rs.fail('Invalid input: an object would have an attribute twice');
+    end if;
+    return rs.of_json(made);
+end $$;
+create function lower_attribute_names(super) returns super language sql immutable strict as $$ select rs.renamed($1, false) $$;
+create function upper_attribute_names(super) returns super language sql immutable strict as $$ select rs.renamed($1, true) $$;
 
 -- JSON in texts.
 create function is_valid_json(text) returns bool language sql immutable as $$ select $1 is json object $$;
