@@ -2,8 +2,8 @@
 
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.super_values import to_client, to_stored
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -18,11 +18,11 @@ from redshift_standin.super_values import to_client, to_stored
         ('"\\u0001"', '"\\u0001"'),
     ],
 )
-def test_clients_see_the_json_that_was_loaded(redshift: Redshift, given: str, shown: str) -> None:
+def test_clients_see_the_json_that_was_loaded(stand_in: StandIn, given: str, shown: str) -> None:
     stored = to_stored(given)
     assert stored is not None
     assert to_client(stored.encode()).decode() == shown
-    [[parsed]] = redshift.execute("select json_parse('" + given.replace("\\", "\\\\") + "')")
+    [[parsed]] = stand_in.execute("select json_parse('" + given.replace("\\", "\\\\") + "')")
     assert parsed == shown
 
 
