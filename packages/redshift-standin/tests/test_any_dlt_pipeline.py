@@ -75,7 +75,7 @@ def test_two_loads_of_each_write_disposition(
         ) == [
             (
                 TEXT, 4.5, Decimal("12345678901234567890.123456789"), date(2024, 1, 3),
-                datetime(2024, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), True, '{"a": [1, {"b": null}]}', 3,
+                datetime(2024, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), True, '{"a":[1,{"b":null}]}', 3,
             )
         ]  # fmt: skip
     assert stand_in.execute(f"select count(*) from {dataset}.fundida__filhos") == [(6,)]

@@ -143,7 +143,7 @@ def test_numbers_in_json_keep_their_digits(stand_in: StandIn) -> None:
     )
     stand_in.copy("par", "num.json", "json 'auto'")
     assert stand_in.execute("select a::varchar(60), b, json_serialize(s) from par") == [
-        ("12345678901234567890.123456789012345678", "1.10", '{"x": [0.10, "y", 7]}')
+        ("12345678901234567890.123456789012345678", "1.10", '{"x":[0.10,"y",7]}')
     ]
 
 

@@ -58,7 +58,6 @@ from stand_in import StandIn
         ("alter table a alter column x set not null", "ALTER COLUMN"),
         ("select 1 from a for update", "locking rows"),
         ("select hll(1)", "stand-in: function hll"),
-        ("select array(1, 2)", "stand-in: ARRAY()"),
         ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
         ("select count(*) filter (where x > 1) from a", "FILTER is not supported"),
         ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),

@@ -37,4 +37,4 @@ def test_paths_lead_to_values(stand_in: StandIn, query: str, rows: list[tuple[An
 def test_a_path_is_named_after_its_last_step(stand_in: StandIn) -> None:
     stand_in.execute('create table a as select json_parse(\'{"k": {"m": 1}}\') as j')
     stand_in.execute("create table b as select a.j.k.m, a.j.k from a")
-    assert stand_in.execute("select m, k from b") == [("1", '{"m": 1}')]
+    assert stand_in.execute("select m, k from b") == [("1", '{"m":1}')]

@@ -4,39 +4,7 @@ set allow_system_table_mods = on;
 set client_min_messages = warning;
 set search_path = pg_catalog;
 
--- Types. SUPER is jsonb under another name, VARBYTE is bytea: clients recognise both by their type ids.
-create type super;
-create function super_in(cstring) returns super language internal immutable strict as 'jsonb_in';
-create function super_out(super) returns cstring language internal immutable strict as 'jsonb_out';
-create function super_recv(internal) returns super language internal immutable strict as 'jsonb_recv';
-create function super_send(super) returns bytea language internal immutable strict as 'jsonb_send';
-create type super (
-    input = super_in, output = super_out, receive = super_recv, send = super_send, like = jsonb, category = 'U',
-    subscript = jsonb_subscript_handler
-);
-create cast (super as jsonb) without function as implicit;
-create cast (jsonb as super) without function as implicit;
-create cast (text as super) with inout as assignment;
--- A scalar becomes its value, a text without quotes; a list or an object becomes null.
-create function super_text(super) returns text language sql immutable as $$
-    select case when jsonb_typeof($1::jsonb) not in ('array', 'object') then $1::jsonb #>> '{}' end
-$$;
-create function super_varchar(super) returns varchar language sql immutable as $$ select super_text($1) $$;
-create cast (super as text) with function super_text(super) as assignment;
-create cast (super as varchar) with function super_varchar(super) as assignment;
-do $do$
-declare
-    target text;
-begin
-    foreach target in array array['smallint', 'int', 'bigint', 'numeric', 'float8', 'bool'] loop
-        execute format(
-            $f$create function super_%1$s(super) returns %1$s language sql immutable as
-               'select case jsonb_typeof($1::jsonb) when ''%2$s'' then ($1::jsonb)::%1$s end';
-               create cast (super as %1$s) with function super_%1$s(super)$f$,
-            target, case target when 'bool' then 'boolean' else 'number' end
-        );
-    end loop;
-end $do$;
+-- Types. VARBYTE is bytea under another name; functions/super.sql has SUPER. Clients recognise them by their ids.
 create type varbyte;
 create function varbyte_in(cstring, oid, int) returns varbyte language internal immutable strict as 'byteain';
 create function varbyte_out(varbyte) returns cstring language internal immutable strict as 'byteaout';

@@ -42,6 +42,7 @@ from redshift_standin.copy.load_errors import (
 from redshift_standin.copy.statement import TEXTS, Column, Copy
 from redshift_standin.errors import RedshiftError
 from redshift_standin.signatures import AccessKey
+from redshift_standin.super_values import to_stored
 
 _BATCH = 50_000  # rows
 _BUFFER = 1 << 20  # bytes
@@ -196,7 +197,7 @@ _ACCEPTED = {
     "double precision": ("double", "float"), "real": ("float",), "boolean": ("bool",), "date": ("date32[day]",),
     "character varying": ("string", "large_string"), "text": ("string", "large_string"),
     "character": ("string", "large_string"),
-    "super": ("string", "struct", "list"), "varbyte": ("binary", "large_binary"),
+    "super": ("string", "large_string", "struct", "list"), "varbyte": ("binary", "large_binary"),
     "numeric": ("decimal128",), "timestamp without time zone": ("timestamp",),
     "timestamp with time zone": ("timestamp",),
 }  # fmt: skip
@@ -217,7 +218,14 @@ def _csv_values(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Arr
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     if pa.types.is_nested(array.type):
-        return pa.array([None if value is None else json.dumps(value, default=str) for value in array.to_pylist()])
+        values = (None if value is None else json.dumps(value, default=str) for value in array.to_pylist())
+        return pa.array([None if value is None else to_stored(value) for value in values], pa.string())
+    if column.type == "super":
+        try:
+            return pa.array([None if value is None else to_stored(value) for value in array.to_pylist()], pa.string())
+        except ValueError as error:
+            text = f"Invalid JSON in column {column.name}: {error}"
+            raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, *INVALID_JSON)) from error
     if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
         return pa.array([None if value is None else f"\\x{value.hex()}" for value in array.to_pylist()], pa.string())
     longest = (pc.max(pc.binary_length(array)).as_py() or 0) if column.length is not None else 0
@@ -325,6 +333,14 @@ def _check_lengths(
         LoadError: a text has more bytes than its column allows.
     """
     for place, (text, column) in enumerate(zip(texts, columns, strict=True)):
+        if text is not None and column.type == "super":
+            try:
+                texts[place] = to_stored(text)
+            except ValueError as error:
+                raise load_failure(
+                    copy.table, LoadErrorDetail(url, number, column, *INVALID_JSON, line, text)
+                ) from error
+            continue
         length = column.length
         if text is not None and length is not None and len(text) * 4 > length and len(text.encode()) > length:
             if not copy.truncate:

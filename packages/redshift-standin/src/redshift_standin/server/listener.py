@@ -37,7 +37,7 @@ _SCRIPTS = tuple(
     )
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
-_TYPES = {"super": 4000, "jsonb": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them
+_TYPES = {"super": 4000, "varbyte": 6551}  # Redshift's ids, as redshift_connector knows them
 
 
 @dataclass(frozen=True)

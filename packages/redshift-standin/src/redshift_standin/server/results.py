@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from redshift_standin.errors import not_implemented
+from redshift_standin.super_values import to_client
 
 VERSIONS = (0, 1, 2)
 TEXT, VARCHAR, TIME, INTERVAL, TIMETZ, NUMERIC = 25, 1043, 1083, 1186, 1266, 1700  # also PostgreSQL's type ids
-VARBYTE, YEAR_TO_MONTH, DAY_TO_SECOND = 6551, 1188, 1190  # Redshift's alone
+SUPER, VARBYTE, YEAR_TO_MONTH, DAY_TO_SECOND = 4000, 6551, 1188, 1190  # Redshift's alone
 _YEAR_OR_MONTH, _FULL_RANGE = 0b110, 0x7FFF  # of the fields in the modifier of an interval
 _PRECISION = 38  # the greatest of NUMERIC
 _SHORT = 18  # NUMERIC of this precision has 8 bytes, of a greater one 16
@@ -112,6 +113,8 @@ def conversions(columns: Sequence[Column], version: int) -> dict[int, Convert]:
 
 
 def _conversion(column: Column, version: int) -> Convert | None:
+    if column.type_id == SUPER:
+        return to_client
     if column.type_id == VARBYTE and column.format != _BINARY:
         return _varbyte_as_bytes if version >= 2 else _varbyte_as_hex
     if column.format != _BINARY:

@@ -45,7 +45,6 @@ FUNCTIONS = {
     "string_to_table": "not supported: use split_part",
     "to_json": "not supported: use json_serialize",
     "to_jsonb": "not supported: use json_parse",
-    "unnest": ARRAYS,
     "uuid_generate_v4": "Redshift has no uuid",
     "width_bucket": "not supported",
     "xmlagg": "not supported",

@@ -40,6 +40,7 @@ NUMBERS = {
 }
 SUPER = {
     "json_serialize": "rs.json_serialize",
+    "unnest": "rs.unnested",
 }
 AGGREGATES = {
     "avg": "rs.avg",

@@ -22,6 +22,7 @@ from redshift_standin.sql.outer_joins import has_outer_joins, mark_outer_joins
 from redshift_standin.sql.pivot import has_pivots, mark_pivots
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
+from redshift_standin.sql.super_calls import rewrite_calls
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
 from redshift_standin.sql.text import MARK, NAME, change_code, code, statements
 from redshift_standin.sql.time_zone import rewrite_time_zone
@@ -114,11 +115,14 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
+    if not of_the_catalogue and has_paths(text):
+        sql = rewrite_paths(sql)
+    sql = change_code(sql, rewrite_calls)
     sql = change_code(sql, lambda masked: replace_words(rewrite_windows(masked)))
     if "try_cast" in text:
         sql = change_code(sql, rewrite_try_cast)
     text = code(sql)
-    if _NEEDS_TREE.search(text) or (has_paths(text) and not of_the_catalogue):
+    if _NEEDS_TREE.search(text):
         sql = rewrite_tree(sql)
     return sql + comment
 
@@ -191,7 +195,7 @@ def rewrite_tree(sql: str) -> str:
         if tree.find(exp.Command):
             raise not_implemented("a statement that sqlglot does not parse")
         return (
-            rewrite_qualify(rewrite_paths(tree))
+            rewrite_qualify(tree)
             .transform(_keep_varbyte)
             .transform(_keep_exclude)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)

@@ -222,6 +222,24 @@ create function next_day(d timestamp, name text) returns date language sql immut
 $$;
 create function trunc(d timestamp) returns date language sql immutable as $$ select d::date $$;
 create function trunc(d timestamptz) returns date language sql stable as $$ select d::date $$;
+-- A date is a timestamp, though PostgreSQL could also make a text of it.
+create function last_day(d date) returns date language sql immutable as $$ select last_day(d::timestamp) $$;
+create function add_months(d date, n bigint) returns timestamp language sql immutable as $$
+    select add_months(d::timestamp, n)
+$$;
+create function months_between(a date, b date) returns float8 language sql immutable as $$
+    select months_between(a::timestamp, b::timestamp)
+$$;
+create function months_between(a date, b timestamp) returns float8 language sql immutable as $$
+    select months_between(a::timestamp, b)
+$$;
+create function months_between(a timestamp, b date) returns float8 language sql immutable as $$
+    select months_between(a, b::timestamp)
+$$;
+create function next_day(d date, name text) returns date language sql immutable as $$
+    select next_day(d::timestamp, name)
+$$;
+create function trunc(d date) returns date language sql immutable as $$ select d $$;
 -- A text counts as a timestamp.
 create function last_day(d text) returns date language sql immutable as $$ select last_day(d::timestamp) $$;
 create function add_months(d text, n bigint) returns timestamp language sql immutable as $$

@@ -29,20 +29,26 @@ begin
     end loop;
 end $do$;
 -- TRY_CAST: null for a value that cannot be converted; the type itself must be possible.
-create function rs.try_cast(value anyelement, target anycompatible, kind text) returns anycompatible language plpgsql stable as $$
+do $do$
+declare
+    source text;
 begin
-    execute format('select $1::%s', kind) into target using value;
-    return target;
-exception
-    when data_exception then return null;
-end $$;
-create function rs.try_cast(value text, target anycompatible, kind text) returns anycompatible language plpgsql stable as $$
-begin
-    execute format('select $1::%s', kind) into target using value;
-    return target;
-exception
-    when data_exception then return null;
-end $$;
+    foreach source in array array[
+        'text', 'bpchar', 'smallint', 'int', 'bigint', 'numeric', 'real', 'float8', 'bool', 'date', 'time', 'timetz', 'timestamp',
+        'timestamptz', 'interval', 'varbyte'
+    ] loop
+        execute format(
+            $f$create function rs.try_cast(value %s, target anycompatible, kind text) returns anycompatible
+            language plpgsql stable as $$
+            begin
+                execute format('select $1::%%s', kind) into target using value;
+                return target;
+            exception
+                when data_exception then return null;
+            end $$ $f$, source
+        );
+    end loop;
+end $do$;
 -- Teradata's formats of numbers. Without a format, a sign may follow the number.
 create function rs.teradata_number(value text) returns numeric language plpgsql immutable strict as $$
 declare
