@@ -46,6 +46,9 @@ _QUERY_GROUP = re.compile(
     r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
+_MATERIALIZED = re.compile(
+    r"\s*(/\*.*?\*/\s*)*create\s+materialized\b", re.IGNORECASE | re.DOTALL
+)  # PostgreSQL answers SELECT
 _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
@@ -343,7 +346,7 @@ class Session:
             return self._convert_error(body)
         if kind in (b"1", b"C", b"I", b"s"):
             executed = self._record_end()
-            if body == b"CALL\0" and executed:
+            if executed and (body == b"CALL\0" or _MATERIALIZED.match(executed.text)):
                 return tag(executed.text).encode() + b"\0"
         elif kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])

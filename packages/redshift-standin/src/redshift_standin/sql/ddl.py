@@ -14,7 +14,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     """Returns a masked CREATE TABLE, VIEW or MATERIALIZED VIEW without Redshift's attributes, and the attributes.
 
     The keys are those of `rs.props` in catalog.sql: relation, diststyle, distkey, sort (names), interleaved, encode
-    (by column), lbv (late binding), mv.
+    (by column), lbv (late binding), mv (its state in svv_mv_info).
     """
     query = re.search(r"\bas\s*(?=\(|select\b|with\b)", masked, _FLAGS)
     head, body = (masked[: query.start()], masked[query.start() :]) if query else (masked, "")
@@ -29,9 +29,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     if late:
         found["lbv"] = 1
     if re.match(r"\s*create\s+materialized\b", head, _FLAGS):
-        head = re.sub(r"\bmaterialized\s+view\b", "view", head, count=1, flags=_FLAGS)
-        found["mv"] = 1
-        found["mvhead"] = f"backup yes diststyle auto auto refresh {found.get('autorefresh', 'no')}"
+        found |= {"mv": 0 if _RECOMPUTED.search(body) else 1, "diststyle": found.get("diststyle", "EVEN")}
     # Redshift does not enforce keys: rows that PostgreSQL would refuse must be accepted here too.
     if not query:
         head = _NO_LENGTH.sub(r"\1varchar(256)", head)
@@ -45,6 +43,16 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     ):
         found["relation"] = _fold(name[1].rpartition(".")[2])
     return head + body, found
+
+
+# What makes REFRESH compute a materialized view anew, "Limitations for incremental refresh" of its page; NOW and its
+# like are mutable functions.
+_RECOMPUTED = re.compile(
+    r"\b(?:(?:left|right|full)\s+(?:outer\s+)?join|union|intersect|except|minus|distinct|approximate|over\s*\("
+    r"|(?:median|percentile_cont|listagg|stddev_samp|stddev_pop|bit_and|bit_or|bool_and|bool_or|getdate|random|now)\s*\("
+    r"|sysdate|current_date|current_timestamp)|\b(?:where|and|or|in|exists|select|having|on)\s*\(\s*select\b|,\s*\(\s*select\b",
+    _FLAGS,
+)
 
 
 def _take_storage(head: str) -> tuple[str, dict[str, Any]]:

@@ -35,7 +35,8 @@ _OBJECTS = {
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
 _NOT_HERE = re.compile(
-    r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
+    r"unload|(create|alter) external\b|drop external (?!table)"
+    r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
 _CALL = re.compile(r"(\S+) (\w+)(?= \()")

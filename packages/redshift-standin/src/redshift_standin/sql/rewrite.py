@@ -107,7 +107,6 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
     masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
-    masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)

@@ -25,6 +25,11 @@ _CASE_SENSITIVE = re.compile(
 _TABLE = rf"\s*alter\s+table\s+(?P<table>{_RELATION})\s+"
 _KEY = re.compile(rf"{_TABLE}add\s+(?:constraint\s+{_NAME}\s+)?(?:primary\s+key|unique|foreign\s+key)\b.*", _FLAGS)
 _APPEND = re.compile(rf"{_TABLE}append\s+from\s+(?P<source>{_RELATION})(?P<options>[\s\w]*)", _FLAGS)
+_COMMENT = re.compile(rf"\s*comment\s+on\s+view\s+(?P<view>{_RELATION})\s+is\s+(?P<comment>{MARK}|null)\s*", _FLAGS)
+_DROP_EXTERNAL = re.compile(
+    rf"\s*drop\s+external\s+table\s+(?P<exists>if\s+exists\s+)?(?P<table>{_RELATION})\s*(?:restrict|cascade)?\s*",
+    _FLAGS,
+)
 _STORAGE = {
     "diststyle": rf"alter\s+diststyle\s+(?P<value>\w+)(?:\s+distkey\s+(?P<columns>{_NAME}))?",
     "distkey": rf"alter\s+distkey\s+(?P<columns>{_NAME})(?P<value>)",
@@ -57,7 +62,7 @@ def rewrite_utility(sql: str, text: str) -> str | None:
         return _NOTHING
     if found := re.match(r"use (\w+)$", text):
         return f"call rs.use('{found[1]}')"
-    if re.match(r"alter table|refresh", text):
+    if re.match(r"alter (table|materialized)|refresh|comment on view|drop external", text):
         return change_code(sql, _rewrite_alter) or None
     return None
 
@@ -69,6 +74,14 @@ def _rewrite_alter(masked: str) -> str:
         rf"\s*refresh\s+materialized\s+view\s+({_RELATION})\s*(?:restrict|cascade)?\s*", masked, _FLAGS
     ):
         return f"call rs.refresh($rs${found[1]}$rs$)"
+    if found := re.fullmatch(
+        rf"\s*alter\s+materialized\s+view\s+({_RELATION})\s+auto\s+refresh\s+(yes|no)\s*", masked, _FLAGS
+    ):
+        return f"call rs.store($rs${found[1]}$rs$, 'autorefresh', '', '{found[2].lower()}')"
+    if found := _COMMENT.fullmatch(masked):
+        return f"call rs.comment_on_view($rs${found['view']}$rs$, {found['comment']})"
+    if found := _DROP_EXTERNAL.fullmatch(masked):
+        return f"call rs.drop_external_table($rs${found['table']}$rs$, {bool(found['exists'])})"
     if found := _APPEND.fullmatch(masked):
         extra, fill = (word in found["options"].lower() for word in ("ignoreextra", "filltarget"))
         return f"call rs.append($rs${found['table']}$rs$, $rs${found['source']}$rs$, {extra}, {fill})"
