@@ -53,8 +53,8 @@ def test_they_return_their_command_tags_and_no_rows(table: Redshift, statement: 
         ("alter table nowhere add primary key (x)", "does not exist"),
         ("alter table a alter distkey z", 'column "z"'),
         ("analyze compression a", "stand-in: ANALYZE COMPRESSION"),
-        ("set enable_case_sensitive_identifier to true", "stand-in: a session whose names are case-sensitive"),
-        ("set enable_case_sensitive_identifier = 'on'", "stand-in: a session whose names are case-sensitive"),
+        ("set enable_case_sensitive_identifier to true", "stand-in: enable_case_sensitive_identifier set to"),
+        ("set enable_case_sensitive_identifier = 'on'", "stand-in: enable_case_sensitive_identifier set to"),
         ("alter table a append from b", "the columns of the two tables do not match"),
     ],
 )

@@ -18,6 +18,8 @@ create function rs.own_columns(relation regclass, alias text) returns text langu
                     'rs.pg_get_viewdef(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))) as %2$I',
                     alias, attname
                 )
+            when attname = 'data_type'  -- Redshift's text is a varchar
+                then format('case %1$s.data_type when ''text'' then ''character varying'' else %1$s.data_type end::varchar as data_type', alias)
             when attname = 'relkind' then format('case %1$s.relkind when ''m'' then ''v'' else %1$s.relkind end as relkind', alias)
             -- Clients do not know the domains of information_schema, only their base types.
             when format_type(atttypid, null) like 'information_schema.%'
@@ -189,7 +191,7 @@ create view rs_catalog.pg_views as
 create view rs_catalog.pg_table_def as
     select
         n.nspname as schemaname, c.relname as tablename, a.attname as "column",
-        format_type(a.atttypid, a.atttypmod) as type,
+        rs.format_type(a.atttypid, a.atttypmod) as type,
         coalesce(p.props -> 'encode' ->> a.attname, 'none') as encoding, a.attisdistkey as distkey,
         a.attsortkeyord as sortkey, a.attnotnull as "notnull"
     from rs_catalog.pg_class c

@@ -172,7 +172,7 @@ create view stv_db_isolation_level as
 create view sys_query_detail as
     select oid as table_id, rs.getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
 create function pg_get_late_binding_view_cols() returns setof record language sql stable as $$
-    select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, format_type(a.atttypid, a.atttypmod)::varchar,
+    select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, rs.format_type(a.atttypid, a.atttypmod)::varchar,
         a.attnum::int
     from rs.relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
     where r.props ->> 'lbv' is not null and not exists (select from rs.bound b where b.late = r.oid and b.relation = 0)

@@ -35,7 +35,14 @@ _SCRIPTS = tuple(
         *sorted((_CATALOG / "functions").iterdir()),
         *(
             _CATALOG / f"{name}.sql"
-            for name in ("utility", "late_views", "materialized_views", "system_catalog", "system_views")
+            for name in (
+                "utility",
+                "parameters",
+                "late_views",
+                "materialized_views",
+                "system_catalog",
+                "system_views",
+            )
         ),
     )
 )

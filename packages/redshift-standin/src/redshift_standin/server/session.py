@@ -10,7 +10,7 @@ import re
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -54,7 +54,7 @@ _CLIENT_ONLY = {
     "provider_name",
 }  # fmt: skip
 _Result = TypeVar("_Result")
-_UNDEFINED_FUNCTION = "42883"
+_UNDEFINED_FUNCTION, _NOT_NULL = "42883", "23502"
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
 _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
 
@@ -359,11 +359,11 @@ class Session:
     def _convert_error(self, body: bytes) -> bytes:
         body = self._restore_names(body)
         fields = error_fields(body)
-        absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
-        self._record_end(absent.message if absent else fields.get("M", "unknown error"))
+        error = _redshift_error(fields)
+        self._record_end(error.message if error else fields.get("M", "unknown error"))
         self._running.clear()
-        if absent:
-            return error_response(absent)[5:]
+        if error:
+            return error_response(error)[5:]
         # The context is removed: it may name functions of the stand-in.
         body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
         return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
@@ -383,3 +383,12 @@ class Session:
     async def _reply(self, data: bytes) -> None:
         self._to_client.write(data)
         await self._to_client.drain()
+
+
+def _redshift_error(fields: Mapping[str, str]) -> RedshiftError | None:
+    """Returns the error that replaces one of PostgreSQL's, None if it stays."""
+    if fields.get("C") == _UNDEFINED_FUNCTION:
+        return absent_function(fields.get("M", ""))
+    if fields.get("C") == _NOT_NULL and (column := fields.get("c")):
+        return RedshiftError(_NOT_NULL, f"Cannot insert a NULL value into column {column}")
+    return None

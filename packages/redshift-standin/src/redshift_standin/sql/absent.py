@@ -66,7 +66,7 @@ FORMS = {
     r"\b(range|groups) between\b": "only ROWS BETWEEN is supported: RANGE and GROUPS with bounds are not",
     r"\btablesample\b": "sampling is not supported",
     r"\b(from|join) \( values\b": "VALUES is supported in INSERT only: use select … union all",
-    r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
+    r"^(?!fetch\b).*\bfetch (first|next)\b": "FETCH is not supported: use limit",
     r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
     r"\b(extract|date_part|date_trunc) \( (isodow|isoyear)\b": "not a date part of Redshift",
     r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",

@@ -45,12 +45,13 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     return head + body, found
 
 
-# What makes REFRESH compute a materialized view anew, "Limitations for incremental refresh" of its page; NOW and its
+# What makes REFRESH compute the whole of a materialized view, "Limitations for incremental refresh" of its page; NOW and its
 # like are mutable functions.
 _RECOMPUTED = re.compile(
     r"\b(?:(?:left|right|full)\s+(?:outer\s+)?join|union|intersect|except|minus|distinct|approximate|over\s*\("
     r"|(?:median|percentile_cont|listagg|stddev_samp|stddev_pop|bit_and|bit_or|bool_and|bool_or|getdate|random|now)\s*\("
-    r"|sysdate|current_date|current_timestamp)|\b(?:where|and|or|in|exists|select|having|on)\s*\(\s*select\b|,\s*\(\s*select\b",
+    r"|sysdate|current_date|current_timestamp)"
+    r"|\b(?:where|and|or|in|exists|select|having|on)\s*\(\s*select\b|,\s*\(\s*select\b",
     _FLAGS,
 )
 

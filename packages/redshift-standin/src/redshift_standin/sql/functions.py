@@ -26,6 +26,7 @@ AGGREGATES = {
     "listagg": "rs_listagg",  # rewritten as a tree
 }
 OTHERS = {
+    "current_setting": "rs.current_setting",
     "nvl": "coalesce",
 }
 

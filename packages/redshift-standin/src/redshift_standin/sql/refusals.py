@@ -20,6 +20,7 @@ _REFUSED = (
     (r"^create (or replace )?(constraint )?trigger\b", _NOT_SUPPORTED, "CREATE TRIGGER is not supported"),
     (r"\bon conflict\b", _SYNTAX, 'syntax error at or near "ON"'),
     (r"\b(insert|update|delete)\b.*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
+    (r"^fetch (absolute|backward|first|last|prior|relative|-)", "55000", "cursor can only scan forward"),
     (r"^merge\b.*\bmatched and\b", _SYNTAX, 'syntax error at or near "AND"'),
 )  # fmt: skip
 
@@ -36,7 +37,7 @@ _OBJECTS = {
 }  # fmt: skip
 _NOT_HERE = re.compile(
     r"unload|(create|alter) external\b|drop external (?!table)"
-    r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
+    r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
 _CALL = re.compile(r"(\S+) (\w+)(?= \()")
@@ -51,12 +52,13 @@ _FUNCTIONS_NOT_HERE = {
     "array_position", "array_sort", "array_union", "bit_and_agg", "bpcharcmp", "bttext_pattern_cmp",
     "can_json_parse", "checksum", "crc32", "date_cmp_timestamp", "date_cmp_timestamptz", "dexp", "difference",
     "dlog1", "dlog10", "explode_array", "farmfingerprint64", "farmhash64", "fnv_hash", "from_varbyte", "func_sha1",
-    "get_array_length", "get_number_attributes", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
-    "interval_cmp", "is_array", "is_bigint", "is_boolean", "is_char", "is_decimal", "is_float", "is_integer",
-    "is_object", "is_scalar", "is_smallint", "is_varchar", "json_size", "json_typeof", "lower_attribute_names",
-    "murmur3_32_hash", "next_day", "object", "object_transform", "octetindex", "pnpoly", "ratio_to_report", "sha",
-    "sha1", "size", "soundex", "split_to_array", "strtol", "subarray", "timestamp_cmp", "timestamp_cmp_date",
-    "timestamp_cmp_timestamptz", "timestamptz_cmp", "to_varbyte", "upper_attribute_names",
+    "get_array_length", "get_number_attributes", "has_assumerole_privilege", "hll", "hll_cardinality",
+    "hll_combine", "hll_create_sketch", "interval_cmp", "is_array", "is_bigint", "is_boolean", "is_char",
+    "is_decimal", "is_float", "is_integer", "is_object", "is_scalar", "is_smallint", "is_varchar", "json_size",
+    "json_typeof", "lower_attribute_names", "murmur3_32_hash", "next_day", "object", "object_transform",
+    "octetindex", "pg_get_grantee_by_iam_role", "pg_get_iam_role_by_user", "pnpoly", "ratio_to_report", "sha",
+    "sha1", "size", "slice_num", "soundex", "split_to_array", "strtol", "subarray", "timestamp_cmp",
+    "timestamp_cmp_date", "timestamp_cmp_timestamptz", "timestamptz_cmp", "to_varbyte", "upper_attribute_names",
 }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.merge import rewrite_merge
+from redshift_standin.sql.parameters import rewrite_show_parameter
+from redshift_standin.sql.prefixes import split_prefix
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
@@ -31,7 +33,9 @@ _CATALOGUES = (
     "pg_(?:attrdef|attribute|class(?:_info)?|constraint|database|group|indexes|namespace|proc"
     "|table_def|tables|type|user|views)"
 )
-_WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+_WRAPPED = (
+    "current_schema|format_type|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+)
 
 _NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
@@ -61,7 +65,11 @@ def rewrite_statement(sql: str) -> str:
     """
     text = code(sql)
     if text.startswith("show "):
-        return rewrite_show(sql)
+        return rewrite_show_parameter(text) or rewrite_show(sql)
+    if text.startswith(("declare ", "explain ", "prepare ")):
+        prefix, sql = split_prefix(sql)
+        if prefix:
+            return f"{prefix} {rewrite_statement(sql)}"
     if (done := rewrite_utility(sql, text)) is not None:
         return done
     of_the_catalogue = refuse(sql)
@@ -106,14 +114,17 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
+    if "current_" in masked.lower():
+        masked = re.sub(
+            r"(?<![\w.])(current_(?:user_id|namespace|aws_account))\b(?!\s*\()", r"rs.\1()", masked, flags=_FLAGS
+        )
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])(?:pg_catalog\s*\.\s*)?({_WRAPPED})\s*\(", r"rs.\1(", masked, flags=_FLAGS)
     # PostgreSQL would truncate them to the type `name`.
     masked = re.sub(
-        r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
+        r"\bpg_get_(?:late_binding_view_)?cols\s*\([^)]*\)[\w\s]*\([^)]*\)",
         lambda found: re.sub(r"(\w\s+)name\b", r"\1varchar", found[0], flags=_FLAGS),
         masked,
         flags=_FLAGS,
@@ -192,7 +203,7 @@ def rewrite_show(sql: str) -> str:
     """
     found = _SHOW.match(sql)
     if not found:
-        return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
+        return sql
     names = [_unquote(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
     kind, like = found["kind"].lower(), found["like"]
     matching = f"like {like}" if like else "is not null"

@@ -7,6 +7,7 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 import re
 
 from redshift_standin.errors import not_implemented
+from redshift_standin.sql.parameters import rewrite_parameters
 from redshift_standin.sql.text import MARK, change_code, code
 
 _FLAGS = re.IGNORECASE | re.DOTALL
@@ -14,14 +15,6 @@ _NAME = f"(?:{MARK}|[\\w#]+)"
 _RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
 _NOTHING = "call rs.nothing()"
 
-# Settings of a session that change how a query runs, not its result.
-_WITHOUT_EFFECT = re.compile(
-    r"(set (session )?|reset )(enable_\w+|wlm_query_slot_count|analyze_threshold_percent|mv_enable_\w+|spectrum_\w+"
-    r"|use_fips_ssl)\b|reset use\b"
-)
-_CASE_SENSITIVE = re.compile(
-    r"set (session )?enable_case_sensitive_(super_attribute|identifier) ?(=|to) ?( ?|true|on|1)$"
-)
 _TABLE = rf"\s*alter\s+table\s+(?P<table>{_RELATION})\s+"
 _KEY = re.compile(rf"{_TABLE}add\s+(?:constraint\s+{_NAME}\s+)?(?:primary\s+key|unique|foreign\s+key)\b.*", _FLAGS)
 _APPEND = re.compile(rf"{_TABLE}append\s+from\s+(?P<source>{_RELATION})(?P<options>[\s\w]*)", _FLAGS)
@@ -56,12 +49,16 @@ def rewrite_utility(sql: str, text: str) -> str | None:
     if text.startswith("vacuum"):
         kinds = r"(?<=vacuum)\s+(full|sort\s+only|delete\s+only|reindex|recluster)\b|\bto\s+\d+\s+percent\b|\bboost\b"
         return change_code(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
-    if _CASE_SENSITIVE.match(text) and not re.search(r"\b(false|off|0)\b", sql, _FLAGS):
-        raise not_implemented("a session whose names are case-sensitive")
-    if _WITHOUT_EFFECT.match(text):
+    if text == "reset use":
         return _NOTHING
+    if found := re.match(r"cancel (\d+)$", text):
+        if "'" in sql:
+            raise not_implemented("CANCEL with a message of its own")
+        return f"call rs.cancel({found[1]})"
     if found := re.match(r"use (\w+)$", text):
         return f"call rs.use('{found[1]}')"
+    if (done := rewrite_parameters(sql, text)) is not None:
+        return done
     if re.match(r"alter (table|materialized)|refresh|comment on view|drop external", text):
         return change_code(sql, _rewrite_alter) or None
     return None
