@@ -45,8 +45,8 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     return head + body, found
 
 
-# What makes REFRESH compute the whole of a materialized view, "Limitations for incremental refresh" of its page; NOW and its
-# like are mutable functions.
+# What makes REFRESH compute the whole of a materialized view: "Limitations for incremental refresh" of its page. NOW
+# and its like are mutable functions.
 _RECOMPUTED = re.compile(
     r"\b(?:(?:left|right|full)\s+(?:outer\s+)?join|union|intersect|except|minus|distinct|approximate|over\s*\("
     r"|(?:median|percentile_cont|listagg|stddev_samp|stddev_pop|bit_and|bit_or|bool_and|bool_or|getdate|random|now)\s*\("
