@@ -119,3 +119,24 @@ def test_temporary_tables_may_begin_with_a_hash(redshift: Redshift) -> None:
     redshift.execute("insert into #vendas values (5)")
     assert redshift.execute("select v.x, 6 # 3 from #vendas v, #vendas w") == [(5, 5)]
     redshift.execute("drop table if exists #vendas")
+
+
+def test_keys_are_added_and_dropped(redshift: Redshift) -> None:
+    redshift.execute("create table parent (id int)")
+    redshift.execute("alter table parent add constraint parent_key primary key (id)")
+    redshift.execute("alter table parent add unique (id)")
+    question = "select conname, contype from pg_constraint where conrelid = 't.parent'::regclass order by 1"
+    assert redshift.execute(question) == [("parent_id_key", "u"), ("parent_key", "p")]
+    redshift.execute("alter table parent drop constraint parent_key")
+    assert redshift.execute(question) == [("parent_id_key", "u")]
+    with pytest.raises(psycopg2.Error, match='constraint "parent_key" of relation "parent" does not exist'):
+        redshift.execute("alter table parent drop constraint parent_key cascade")
+
+
+def test_storage_is_altered_in_several_actions(redshift: Redshift) -> None:
+    redshift.execute("create table sold (id int, price int)")
+    redshift.execute("alter table sold alter column id encode lzo, alter column price encode zstd")
+    redshift.execute("alter table sold alter diststyle key distkey id, alter sortkey (price)")
+    assert redshift.execute(
+        "select \"column\", encoding, distkey, sortkey from pg_table_def where tablename = 'sold' order by 1"
+    ) == [("id", "lzo", True, 0), ("price", "zstd", False, 1)]

@@ -389,6 +389,8 @@ def _redshift_error(fields: Mapping[str, str]) -> RedshiftError | None:
     """Returns the error that replaces one of PostgreSQL's, None if it stays."""
     if fields.get("C") == _UNDEFINED_FUNCTION:
         return absent_function(fields.get("M", ""))
+    if fields.get("M", "").startswith("cross-database references"):
+        return not_implemented("a relation of another database")
     if fields.get("C") == _NOT_NULL and (column := fields.get("c")):
         return RedshiftError(_NOT_NULL, f"Cannot insert a NULL value into column {column}")
     return None

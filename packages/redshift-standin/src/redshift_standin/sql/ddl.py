@@ -132,6 +132,11 @@ def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
     return head, keys
 
 
+def keys_json(masked: str) -> str:
+    """Returns the keys that ALTER TABLE adds, as `rs.constraints` reads them."""
+    return _json(_take_keys(masked)[1])
+
+
 def rewrite_added_column(masked: str) -> str:
     """Returns a masked ALTER TABLE without the attributes of a column that it adds."""
     return re.sub(r"\bencode\s+\w+", " ", _NO_LENGTH.sub(r"\1varchar(256)", masked), flags=_FLAGS)

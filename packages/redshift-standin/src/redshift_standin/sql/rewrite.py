@@ -16,6 +16,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.functions import REPLACED
+from redshift_standin.sql.identities import rewrite_identities
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.parameters import rewrite_show_parameter
 from redshift_standin.sql.prefixes import split_prefix
@@ -24,6 +25,7 @@ from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
 from redshift_standin.sql.text import change_code, code, statements
 from redshift_standin.sql.type_names import check_types
+from redshift_standin.sql.user_functions import rewrite_function
 from redshift_standin.sql.utility import rewrite_utility
 
 _FLAGS = re.IGNORECASE
@@ -72,6 +74,8 @@ def rewrite_statement(sql: str) -> str:
             return f"{prefix} {rewrite_statement(sql)}"
     if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if (done := rewrite_function(sql, text, rewrite_statement)) is not None:
+        return done
     of_the_catalogue = refuse(sql)
     sql = check_types(sql)
     comment = ""
@@ -84,7 +88,8 @@ def rewrite_statement(sql: str) -> str:
     sql = re.sub(r"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?)\"[^\"]+\"\.", r"\1", sql, flags=_FLAGS)
     if text.startswith("merge "):
         sql = change_code(sql, rewrite_merge)
-    elif re.match(r"(grant|revoke|alter default privileges)\b", text):
+    sql = rewrite_identities(sql, text)
+    if re.match(r"(grant|revoke|alter default privileges)\b", text):
         # PostgreSQL has one kind of role, without a keyword before its name.
         sql = change_code(sql, lambda masked: re.sub(r"\brole\s+", "", masked, flags=_FLAGS))
     elif text.startswith("create role "):

@@ -7,6 +7,7 @@ REFRESH MATERIALIZED VIEW and ALTER TABLE. utility.sql has the procedures.
 import re
 
 from redshift_standin.errors import not_implemented
+from redshift_standin.sql.ddl import keys_json
 from redshift_standin.sql.parameters import rewrite_parameters
 from redshift_standin.sql.text import MARK, change_code, code
 
@@ -16,7 +17,10 @@ _RELATION = rf"(?:{_NAME}\s*\.\s*)*{_NAME}"
 _NOTHING = "call rs.nothing()"
 
 _TABLE = rf"\s*alter\s+table\s+(?P<table>{_RELATION})\s+"
-_KEY = re.compile(rf"{_TABLE}add\s+(?:constraint\s+{_NAME}\s+)?(?:primary\s+key|unique|foreign\s+key)\b.*", _FLAGS)
+_KEY = re.compile(
+    rf"{_TABLE}add\s+(?P<key>(?:constraint\s+{_NAME}\s+)?(?:primary\s+key|unique|foreign\s+key)\b.*)", _FLAGS
+)
+_DROPPED_KEY = re.compile(rf"{_TABLE}drop\s+constraint\s+(?P<key>{_NAME})\s*(?:restrict|cascade)?\s*", _FLAGS)
 _APPEND = re.compile(rf"{_TABLE}append\s+from\s+(?P<source>{_RELATION})(?P<options>[\s\w]*)", _FLAGS)
 _COMMENT = re.compile(rf"\s*comment\s+on\s+view\s+(?P<view>{_RELATION})\s+is\s+(?P<comment>{MARK}|null)\s*", _FLAGS)
 _DROP_EXTERNAL = re.compile(
@@ -83,9 +87,19 @@ def _rewrite_alter(masked: str) -> str:
         extra, fill = (word in found["options"].lower() for word in ("ignoreextra", "filltarget"))
         return f"call rs.append($rs${found['table']}$rs$, $rs${found['source']}$rs$, {extra}, {fill})"
     if found := _KEY.fullmatch(masked):
-        return f"call rs.store($rs${found['table']}$rs$, 'key', '', '')"
+        return f"call rs.store($rs${found['table']}$rs$, 'key', '', $rs${keys_json(found['key'])}$rs$)"
+    if found := _DROPPED_KEY.fullmatch(masked):
+        return f"call rs.store($rs${found['table']}$rs$, 'dropped key', '', $rs${found['key']}$rs$)"
+    if found := re.match(_TABLE, masked, _FLAGS):
+        actions = [_storage(action) for action in re.split(r",\s*(?=alter\b)", masked[found.end() :], flags=_FLAGS)]
+        if all(actions):
+            return f"call rs.store_each($rs${found['table']}$rs$, {', '.join(actions)})"
+    return ""
+
+
+def _storage(action: str) -> str:
+    """Returns an action of ALTER TABLE about storage as arguments of `rs.store_each`, empty for any other."""
     for kind, pattern in _STORAGE.items():
-        if found := re.fullmatch(rf"{_TABLE}{pattern}\s*(?:{MARK}\s*)*", masked, _FLAGS):
-            table, columns, value = found["table"], found["columns"] or "", (found["value"] or "").lower()
-            return f"call rs.store($rs${table}$rs$, '{kind}', $rs${columns}$rs$, '{value}')"
+        if found := re.fullmatch(rf"{pattern}\s*(?:{MARK}\s*)*", action, _FLAGS):
+            return f"'{kind}', $rs${found['columns'] or ''}$rs$, '{(found['value'] or '').lower()}'"
     return ""
