@@ -70,7 +70,7 @@ create function rs.short_text(body text) returns text language plpgsql stable as
 declare
     name record;
 begin
-    if length(body) > 63 then
+    if length(body) > 62 then
         for name in select * from rs.names n where position(n.whole in body) > 0 order by length(n.whole) desc loop
             body := replace(body, name.whole, name.short);
         end loop;
