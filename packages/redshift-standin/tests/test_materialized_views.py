@@ -12,7 +12,7 @@ def view(redshift: Redshift) -> Redshift:
     redshift.execute("create table base (id int, value varchar(10))")
     redshift.execute("insert into base values (1, 'a'), (2, 'b')")
     redshift.execute(
-        "create materialized view mv backup no diststyle key distkey (id) sortkey (id) auto refresh no"
+        "/* dbt */ create materialized view mv backup no diststyle key distkey (id) sortkey (id) auto refresh no"
         " as (select * from base)"
     )
     return redshift

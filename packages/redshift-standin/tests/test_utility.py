@@ -140,3 +140,10 @@ def test_storage_is_altered_in_several_actions(redshift: Redshift) -> None:
     assert redshift.execute(
         "select \"column\", encoding, distkey, sortkey from pg_table_def where tablename = 'sold' order by 1"
     ) == [("id", "lzo", True, 0), ("price", "zstd", False, 1)]
+
+
+def test_a_comment_may_precede_the_attributes(redshift: Redshift) -> None:
+    redshift.execute("/* {'app': \"dbt\"} */ -- a line\ncreate table sold distkey(id) sortkey(id) as select 1 as id")
+    assert redshift.execute("select diststyle, sortkey1 from svv_table_info where \"table\" = 'sold'") == [
+        ("KEY(id)", "id")
+    ]

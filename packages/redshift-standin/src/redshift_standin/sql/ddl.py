@@ -4,10 +4,11 @@ import json
 import re
 from typing import Any
 
-from redshift_standin.sql.text import NAME
+from redshift_standin.sql.text import MARK, NAME
 
 ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
+_START = rf"(?:\s|{MARK})*create"  # after comments
 
 
 def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
@@ -28,7 +29,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     body, late = re.subn(r"\s*\bwith\s+no\s+schema\s+binding\b", "", body, flags=_FLAGS)
     if late:
         found["lbv"] = 1
-    if re.match(r"\s*create\s+materialized\b", head, _FLAGS):
+    if re.match(rf"{_START}\s+materialized\b", head, _FLAGS):
         found |= {"mv": 0 if _RECOMPUTED.search(body) else 1, "diststyle": found.get("diststyle", "EVEN")}
     # Redshift does not enforce keys: rows that PostgreSQL would refuse must be accepted here too.
     if not query:
@@ -38,7 +39,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
             found["keys"] = keys_found
     if found and (
         name := re.match(
-            rf"\s*create\b.*?\b(?:table|view)\s+(?:if\s+not\s+exists\s+)?((?:{NAME}\.)*{NAME})", head, _FLAGS
+            rf"{_START}\b.*?\b(?:table|view)\s+(?:if\s+not\s+exists\s+)?((?:{NAME}\.)*{NAME})", head, _FLAGS
         )
     ):
         found["relation"] = _fold(name[1].rpartition(".")[2])
