@@ -127,4 +127,7 @@ def test_tables_whose_names_begin_alike_are_created_at_once(redshift: Redshift) 
         redshift.execute("set statement_timeout to 5000")
         redshift.execute(f"create table t.{second} (id int)")
         other.commit()
-    assert redshift.execute("select tablename from pg_tables where schemaname = 't' order by 1") == [(first,), (second,)]
+    assert redshift.execute("select tablename from pg_tables where schemaname = 't' order by 1") == [
+        (first,),
+        (second,),
+    ]
