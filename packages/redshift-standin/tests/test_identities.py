@@ -99,3 +99,10 @@ def test_grants(people: Redshift) -> None:
 def test_a_relation_of_another_database(redshift: Redshift) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: a relation of another database"):
         redshift.execute("select * from elsewhere.public.sold")
+
+
+def test_a_system_view_that_is_not_here(redshift: Redshift) -> None:
+    with pytest.raises(psycopg2.Error, match="stand-in: the system view stl_wlm_query"):
+        redshift.execute("select * from stl_wlm_query")
+    with pytest.raises(psycopg2.Error, match='relation "stl" does not exist'):
+        redshift.execute("select * from stl")

@@ -155,6 +155,11 @@ create view svv_user_grants as
     from pg_auth_members m
     join svv_roles r on r.role_id = m.roleid::int
     join pg_roles u on u.oid = m.member and u.rolcanlogin;
+create view svv_role_grants as
+    select r.role_id, r.role_name, g.role_id as granted_role_id, g.role_name as granted_role_name
+    from pg_auth_members m
+    join svv_roles g on g.role_id = m.roleid::int
+    join svv_roles r on r.role_id = m.member::int;
 create view svv_user_info as
     select
         usename as user_name, usesysid::int as user_id, usecreatedb as createdb, usesuper as superuser,

@@ -54,7 +54,10 @@ _CLIENT_ONLY = {
     "provider_name",
 }  # fmt: skip
 _Result = TypeVar("_Result")
-_UNDEFINED_FUNCTION, _NOT_NULL = "42883", "23502"
+_UNDEFINED_FUNCTION, _UNDEFINED_TABLE, _NOT_NULL = "42883", "42P01", "23502"
+_SYSTEM_VIEW = re.compile(
+    r'relation "(?:pg_catalog\.)?((?:stl|stv|svl|svv|svcs|sys)_\w+|pg_\w+_info)" does not exist'
+)
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
 _NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
 
@@ -389,6 +392,8 @@ def _redshift_error(fields: Mapping[str, str]) -> RedshiftError | None:
     """Returns the error that replaces one of PostgreSQL's, None if it stays."""
     if fields.get("C") == _UNDEFINED_FUNCTION:
         return absent_function(fields.get("M", ""))
+    if fields.get("C") == _UNDEFINED_TABLE and (found := _SYSTEM_VIEW.match(fields.get("M", ""))):
+        return not_implemented(f"the system view {found[1]}")
     if fields.get("M", "").startswith("cross-database references"):
         return not_implemented("a relation of another database")
     if fields.get("C") == _NOT_NULL and (column := fields.get("c")):

@@ -16,8 +16,8 @@ from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.text import HIDDEN, to_standard
 
 LONGEST = 127  # bytes
-# Bytes that PostgreSQL keeps of a table's name and, after an underscore, of its array type's. Of two types with one name
-# the second gets another one, unless both are created at once.
+# Bytes that PostgreSQL keeps of a table's name and, after an underscore, of its array type's. Of two types with one
+# name the second gets another one, unless both are created at once.
 _KEPT = 62
 _HASH = re.compile("~[0-9a-f]{12}")
 _BARE = re.compile(r"[^\W\d]\w{62,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
