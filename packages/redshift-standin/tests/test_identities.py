@@ -6,8 +6,8 @@ import psycopg2
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.sql.rewrite import rewrite
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_what_postgres_cannot_do_is_refused(statement: str) -> None:
 
 
 @pytest.fixture
-def people(redshift: Redshift) -> Iterator[Redshift]:
+def people(stand_in: StandIn) -> Iterator[StandIn]:
     for statement in ("create user id_u password disable", "create group id_g", "create role id_r"):
-        redshift.execute(statement)
-    yield redshift
-    redshift.execute("drop schema t cascade")
+        stand_in.execute(statement)
+    yield stand_in
+    stand_in.execute("drop schema t cascade")
     for statement in ("drop user id_u", "drop group id_g", "drop role id_r"):
-        redshift.execute(statement)
+        stand_in.execute(statement)
 
 
-def test_grants(people: Redshift) -> None:
+def test_grants(people: StandIn) -> None:
     people.execute("create table sold (id int, price int)")
     for statement in (
         "alter group id_g add user id_u",
@@ -96,13 +96,13 @@ def test_grants(people: Redshift) -> None:
     ) == [("id_g", "group"), ("public", "public")]
 
 
-def test_a_relation_of_another_database(redshift: Redshift) -> None:
+def test_a_relation_of_another_database(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: a relation of another database"):
-        redshift.execute("select * from elsewhere.public.sold")
+        stand_in.execute("select * from elsewhere.public.sold")
 
 
-def test_a_system_view_that_is_not_here(redshift: Redshift) -> None:
+def test_a_system_view_that_is_not_here(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: the system view stl_wlm_query"):
-        redshift.execute("select * from stl_wlm_query")
+        stand_in.execute("select * from stl_wlm_query")
     with pytest.raises(psycopg2.Error, match='relation "stl" does not exist'):
-        redshift.execute("select * from stl")
+        stand_in.execute("select * from stl")

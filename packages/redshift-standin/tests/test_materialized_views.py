@@ -3,23 +3,23 @@
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.sql.ddl import split_attributes
+from stand_in import StandIn
 
 
 @pytest.fixture
-def view(redshift: Redshift) -> Redshift:
-    redshift.execute("create table base (id int, value varchar(10))")
-    redshift.execute("insert into base values (1, 'a'), (2, 'b')")
-    redshift.execute(
+def view(stand_in: StandIn) -> StandIn:
+    stand_in.execute("create table base (id int, value varchar(10))")
+    stand_in.execute("insert into base values (1, 'a'), (2, 'b')")
+    stand_in.execute(
         "/* dbt */ create materialized view mv backup no diststyle key distkey (id) sortkey (id) auto refresh no"
         " as (select * from base)"
     )
-    return redshift
+    return stand_in
 
 
-def _stale(redshift: Redshift) -> str:
-    [(stale,)] = redshift.execute("select is_stale from svv_mv_info where schema_name = 't' and name = 'mv'")
+def _stale(stand_in: StandIn) -> str:
+    [(stale,)] = stand_in.execute("select is_stale from svv_mv_info where schema_name = 't' and name = 'mv'")
     return str(stale)
 
 
@@ -27,7 +27,7 @@ def _stale(redshift: Redshift) -> str:
     "change",
     ["insert into base values (3, 'c')", "delete from base where id = 1", "update base set value = 'z' where id = 1"],
 )
-def test_data_is_that_of_the_last_refresh(view: Redshift, change: str) -> None:
+def test_data_is_that_of_the_last_refresh(view: StandIn, change: str) -> None:
     assert _stale(view) == "f"
     view.execute(change)
     assert _stale(view) == "t"
@@ -37,12 +37,12 @@ def test_data_is_that_of_the_last_refresh(view: Redshift, change: str) -> None:
     assert view.execute("select * from mv order by id") == view.execute("select * from base order by id")
 
 
-def test_refresh_of_a_table(view: Redshift) -> None:
+def test_refresh_of_a_table(view: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match='"base" is not a materialized view'):
         view.execute("refresh materialized view base")
 
 
-def test_auto_refresh_is_altered(view: Redshift) -> None:
+def test_auto_refresh_is_altered(view: StandIn) -> None:
     question = "select autorefresh from stv_mv_info where schema = 't' and name = 'mv'"
     assert view.execute(question) == [("f",)]
     with view.connection.cursor() as cursor:
@@ -51,13 +51,13 @@ def test_auto_refresh_is_altered(view: Redshift) -> None:
     assert view.execute(question) == [("t",)]
 
 
-def test_command_tag(redshift: Redshift) -> None:
-    with redshift.connection.cursor() as cursor:
+def test_command_tag(stand_in: StandIn) -> None:
+    with stand_in.connection.cursor() as cursor:
         cursor.execute("/* dbt */ create materialized view mv as select 1 as one")
         assert cursor.statusmessage == "CREATE MATERIALIZED VIEW"
 
 
-def test_catalogue(view: Redshift) -> None:
+def test_catalogue(view: StandIn) -> None:
     [(definition,)] = view.execute("select definition from pg_views where schemaname = 't'")
     assert definition.startswith("create materialized view mv backup yes diststyle key auto refresh no as SELECT id")
     assert view.execute("select view_definition from information_schema.views where table_schema = 't'") == [
@@ -80,7 +80,7 @@ def test_catalogue(view: Redshift) -> None:
     ]
 
 
-def test_view_on_a_view(view: Redshift) -> None:
+def test_view_on_a_view(view: StandIn) -> None:
     view.execute("create materialized view above as select count(distinct id) as n from mv")
     assert view.execute(
         "select trim(name), trim(dependent_name) from svv_mv_dependency where schema_name = 't'"
@@ -91,7 +91,7 @@ def test_view_on_a_view(view: Redshift) -> None:
     assert view.execute("select count(*) from svv_mv_info where schema_name = 't'") == [(0,)]
 
 
-def test_comment(view: Redshift) -> None:
+def test_comment(view: StandIn) -> None:
     view.execute("comment on view mv is 'it''s; fresh'")
     assert view.execute("select obj_description('t.mv'::regclass, 'pg_class')") == [("it's; fresh",)]
     view.execute("create view plain as select 1 as one")
@@ -114,7 +114,7 @@ def test_state(query: str, state: int) -> None:
     assert split_attributes(f"create materialized view v as {query}")[1]["mv"] == state
 
 
-def test_external_tables_do_not_exist(view: Redshift) -> None:
+def test_external_tables_do_not_exist(view: StandIn) -> None:
     view.execute("drop external table if exists t.nothing cascade")
     with pytest.raises(psycopg2.Error, match='"base" is not an external table'):
         view.execute("drop external table if exists base")

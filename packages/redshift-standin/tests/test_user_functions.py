@@ -3,24 +3,24 @@
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.sql.rewrite import rewrite
+from stand_in import StandIn
 
 
-def test_a_body_is_redshifts(redshift: Redshift) -> None:
-    redshift.execute(
+def test_a_body_is_redshifts(stand_in: StandIn) -> None:
+    stand_in.execute(
         "create or replace function f_next(date, int) returns varchar stable as $$"
         " select nvl2($1, dateadd(day, $2, $1)::date::varchar, 'it''s null') $$ language sql"
     )
-    assert redshift.execute("select f_next('2020-01-31', 1), f_next(null, 1)") == [("2020-02-01", "it's null")]
-    redshift.execute("drop function f_next(date, int)")
+    assert stand_in.execute("select f_next('2020-01-31', 1), f_next(null, 1)") == [("2020-02-01", "it's null")]
+    stand_in.execute("drop function f_next(date, int)")
 
 
-def test_a_body_between_quotes(redshift: Redshift) -> None:
-    redshift.execute(
+def test_a_body_between_quotes(stand_in: StandIn) -> None:
+    stand_in.execute(
         "create function f_say(varchar) returns varchar immutable language sql as 'select ''say '' || $1;'"
     )
-    assert redshift.execute("select f_say('so')") == [("say so",)]
+    assert stand_in.execute("select f_say('so')") == [("say so",)]
 
 
 @pytest.mark.parametrize(
