@@ -96,6 +96,7 @@ def test_sqlalchemy_reflects_relations(shop: StandIn) -> None:
     assert relations == {
         ("r", "t", "venda", "KEY", "awsuser"),
         ("r", "t", "item", None, "awsuser"),
+        ("r", "t", "mv_tbl__materializada__0", "EVEN", "awsuser"),
         *(("v", "t", view, None, "awsuser") for view in ("vista", "tardia", "materializada")),
     }
     assert reflected(shop, "d.description") == [("sales",)]
@@ -136,7 +137,7 @@ def test_columns_of_a_late_binding_view_are_shown_once(shop: StandIn) -> None:
 def test_a_materialised_view_is_recognised_by_its_definition(shop: StandIn) -> None:
     [(definition,)] = shop.execute("select definition from pg_views where viewname = 'materializada'")
     assert definition.startswith("create materialized view")
-    assert shop.execute("select autorefresh from svv_mv_info where name = 'materializada'") == [(True,)]
+    assert shop.execute("select autorefresh from svv_mv_info where name = 'materializada'") == [("t",)]
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_redshift_connector_reads_metadata(
     shop.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
     cursor = connect_like_dbt().cursor()
     tables = cursor.get_tables(schema_pattern="t")
-    assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "venda"]
+    assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "mv_tbl__materializada__0", "venda"]
     columns = cursor.get_columns(schema_pattern="t", tablename_pattern="tardia")
     assert [row[3] for row in columns] == ["id", "nome"]
     assert ("t", "venda", "valor") in {tuple(row[1:4]) for row in cursor.get_columns()}

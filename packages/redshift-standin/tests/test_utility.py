@@ -53,8 +53,8 @@ def test_they_return_their_command_tags_and_no_rows(table: StandIn, statement: s
         ("alter table nowhere add primary key (x)", "does not exist"),
         ("alter table a alter distkey z", 'column "z"'),
         ("analyze compression a", "stand-in: ANALYZE COMPRESSION"),
-        ("set enable_case_sensitive_identifier to true", "stand-in: a session whose names are case-sensitive"),
-        ("set enable_case_sensitive_identifier = 'on'", "stand-in: a session whose names are case-sensitive"),
+        ("set enable_case_sensitive_identifier to true", "stand-in: enable_case_sensitive_identifier set to"),
+        ("set enable_case_sensitive_identifier = 'on'", "stand-in: enable_case_sensitive_identifier set to"),
         ("alter table a append from b", "the columns of the two tables do not match"),
     ],
 )
@@ -119,3 +119,31 @@ def test_temporary_tables_may_begin_with_a_hash(stand_in: StandIn) -> None:
     stand_in.execute("insert into #vendas values (5)")
     assert stand_in.execute("select v.x, 6 # 3 from #vendas v, #vendas w") == [(5, 5)]
     stand_in.execute("drop table if exists #vendas")
+
+
+def test_keys_are_added_and_dropped(stand_in: StandIn) -> None:
+    stand_in.execute("create table parent (id int)")
+    stand_in.execute("alter table parent add constraint parent_key primary key (id)")
+    stand_in.execute("alter table parent add unique (id)")
+    question = "select conname, contype from pg_constraint where conrelid = 't.parent'::regclass order by 1"
+    assert stand_in.execute(question) == [("parent_id_key", "u"), ("parent_key", "p")]
+    stand_in.execute("alter table parent drop constraint parent_key")
+    assert stand_in.execute(question) == [("parent_id_key", "u")]
+    with pytest.raises(psycopg2.Error, match='constraint "parent_key" of relation "parent" does not exist'):
+        stand_in.execute("alter table parent drop constraint parent_key cascade")
+
+
+def test_storage_is_altered_in_several_actions(stand_in: StandIn) -> None:
+    stand_in.execute("create table sold (id int, price int)")
+    stand_in.execute("alter table sold alter column id encode lzo, alter column price encode zstd")
+    stand_in.execute("alter table sold alter diststyle key distkey id, alter sortkey (price)")
+    assert stand_in.execute(
+        "select \"column\", encoding, distkey, sortkey from pg_table_def where tablename = 'sold' order by 1"
+    ) == [("id", "lzo", True, 0), ("price", "zstd", False, 1)]
+
+
+def test_a_comment_may_precede_the_attributes(stand_in: StandIn) -> None:
+    stand_in.execute("/* {'app': \"dbt\"} */ -- a line\ncreate table sold distkey(id) sortkey(id) as select 1 as id")
+    assert stand_in.execute("select diststyle, sortkey1 from svv_table_info where \"table\" = 'sold'") == [
+        ("KEY(id)", "id")
+    ]

@@ -40,7 +40,7 @@ create function rs.short_text(body text) returns text language plpgsql stable as
 declare
     name record;
 begin
-    if length(body) > 63 then
+    if length(body) > 62 then
         for name in select * from rs.names n where position(n.whole in body) > 0 order by length(n.whole) desc loop
             body := replace(body, name.whole, name.short);
         end loop;
@@ -111,7 +111,7 @@ declare
 begin
     for made in
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
-        where d.object_type in ('table', 'view')
+        where d.object_type in ('table', 'view', 'materialized view')
     loop
         -- Redshift has no text: in CREATE TABLE AS such an expression becomes a varchar.
         select string_agg(format('alter %I type varchar', attname), ', ') into texts
@@ -126,9 +126,12 @@ begin
             if remembered ->> 'relation' = made.relname then
                 insert into rs.props values (made.oid, remembered)
                 on conflict (oid) do update set props = excluded.props;
+                if remembered ? 'mv' then
+                    perform rs.note_refresh(made.oid);
+                end if;
             end if;
         end loop;
     end loop;
 end $$;
 create event trigger rs_ddl on ddl_command_end
-    when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'CREATE VIEW') execute function rs.on_ddl();
+    when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'CREATE VIEW', 'CREATE MATERIALIZED VIEW') execute function rs.on_ddl();

@@ -15,9 +15,12 @@ create function rs.own_columns(relation regclass, alias text) returns text langu
                 then format('rs.whole(%1$s.%2$I::text) as %2$I', alias, attname)
             when attname = 'view_definition'  -- PostgreSQL's own fails where a late-binding view reads nothing
                 then format(
-                    'rs.whole_text(coalesce(rs.late_query(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))), %1$s.view_definition)) as %2$I',
+                    'rs.pg_get_viewdef(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))) as %2$I',
                     alias, attname
                 )
+            when attname = 'data_type'  -- Redshift's text is a varchar
+                then format('case %1$s.data_type when ''text'' then ''character varying'' else %1$s.data_type end::varchar as data_type', alias)
+            when attname = 'relkind' then format('case %1$s.relkind when ''m'' then ''v'' else %1$s.relkind end as relkind', alias)
             -- Clients do not know the domains of information_schema, only their base types.
             when format_type(atttypid, null) like 'information_schema.%'
                 then format('%1$s.%2$I::%3$s as %2$I', alias, attname, (
@@ -43,13 +46,33 @@ create function rs.hidden(namespace oid) returns bool language sql stable as $$
 $$;
 
 call rs.show_catalog('pg_namespace', '', 'where not rs.hidden(c.oid)');
+create function rs.diststyle(props jsonb) returns smallint language sql immutable as $$
+    select coalesce(case props ->> 'diststyle' when 'EVEN' then 0 when 'KEY' then 1 when 'ALL' then 8 end, 10)
+$$;
 call rs.show_catalog(
     'pg_class',
     $$, false as relhasoids, c.relchecks as relukeys, c.relchecks as relfkeys, c.relchecks as relrefs,
-    coalesce(
-        case p.props ->> 'diststyle' when 'EVEN' then 0 when 'KEY' then 1 when 'ALL' then 8 end, 10
-    )::smallint as reldiststyle$$,
+    rs.diststyle(case when c.relkind <> 'm' then p.props end) as reldiststyle$$,
     'left join rs.props p on p.oid = c.oid where not rs.hidden(c.relnamespace)'
+);
+-- The data of a materialized view is in a table of its own, whose id is invented.
+create function rs.storage(view oid) returns oid language sql immutable as $$ select (4294967295 - view::bigint)::oid $$;
+create procedure rs.show_storage(relation text, id text, replaced jsonb) language plpgsql as $$
+begin
+    execute format('alter view rs_catalog.%I rename to %1$s_of_relations', relation);
+    execute format('alter view rs_catalog.%s_of_relations set schema rs', relation);
+    execute format(
+        'create view rs_catalog.%1$I as select * from rs.%1$s_of_relations union all
+         select %2$s from rs.%1$s_of_relations c join rs.props p on p.oid = c.%3$I and p.props ? ''mv''',
+        relation,
+        (select string_agg(coalesce(replaced ->> attname, format('c.%I', attname)), ', ' order by attnum)
+         from pg_attribute where attrelid = format('rs.%s_of_relations', relation)::regclass),
+        id
+    );
+end $$;
+call rs.show_storage(
+    'pg_class', 'oid',
+    $${"oid": "rs.storage(c.oid)", "relname": "'mv_tbl__' || c.relname || '__0'", "relkind": "'r'::\"char\"", "relhasrules": "false", "reldiststyle": "rs.diststyle(p.props)"}$$
 );
 create view rs_catalog.pg_class_info as
     select *, reldiststyle as releffectivediststyle, rs.getdate() as relcreationtime from rs_catalog.pg_class;
@@ -67,6 +90,7 @@ call rs.show_catalog(
     -- A late-binding view has no columns here: pg_get_late_binding_view_cols() returns them.
     $$left join rs.props p on p.oid = c.attrelid where p.props ->> 'lbv' is null$$
 );
+call rs.show_storage('pg_attribute', 'attrelid', $${"attrelid": "rs.storage(c.attrelid)"}$$);
 call rs.show_catalog('pg_attrdef', ', pg_get_expr(c.adbin, c.adrelid) as adsrc', '');
 -- PostgreSQL's own constraints, and the keys that Redshift shows and does not enforce. Their ids are invented.
 create view rs.keys as
@@ -140,30 +164,34 @@ create view rs_catalog.pg_user as
 call rs.show_catalog('pg_group', '', '');
 call rs.show_catalog('pg_tables', '', $$where c.schemaname not like 'rs%'$$);
 call rs.show_catalog('pg_indexes', '', $$where c.schemaname not like 'rs%'$$);
-create function rs.pg_get_viewdef(oid) returns text language sql stable as $$
-    select rs.whole_text(coalesce(rs.late_query($1), pg_catalog.pg_get_viewdef($1)))
+-- Clients recognise a materialized view by the beginning of its definition.
+create function rs.pg_get_viewdef(view oid, pretty bool default false) returns text language sql stable as $$
+    select rs.whole_text(coalesce(
+        rs.late_query(view),
+        (
+            select format(
+                'create materialized view %I backup yes diststyle %s auto refresh %s as %s', c.relname,
+                lower(p.props ->> 'diststyle'), coalesce(p.props ->> 'autorefresh', 'no'),
+                ltrim(pg_catalog.pg_get_viewdef(c.oid, pretty))
+            )
+            from pg_class c join rs.props p on p.oid = c.oid where c.oid = view and c.relkind = 'm'
+        ),
+        pg_catalog.pg_get_viewdef(view, pretty)
+    ))
 $$;
-create function rs.pg_get_viewdef(oid, bool) returns text language sql stable as $$
-    select rs.whole_text(coalesce(rs.late_query($1), pg_catalog.pg_get_viewdef($1, $2)))
-$$;
--- dbt-redshift recognises a materialised view by its definition.
 create view rs_catalog.pg_views as
     select
         rs.whole(n.nspname) as schemaname, rs.whole(c.relname) as viewname,
         pg_get_userbyid(c.relowner)::text as viewowner,
-        case
-            when p.props ->> 'mv' is not null then 'create materialized view ' || (p.props ->> 'mvhead') || ' as '
-            else ''
-        end || rs.pg_get_viewdef(c.oid) as definition
+        rs.pg_get_viewdef(c.oid) as definition
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
-    left join rs.props p on p.oid = c.oid
-    where c.relkind = 'v' and not rs.hidden(n.oid);
+    where c.relkind in ('v', 'm') and not rs.hidden(n.oid);
 -- A view of Redshift alone; as on Redshift, only with schemas of the search path.
 create view rs_catalog.pg_table_def as
     select
         n.nspname as schemaname, c.relname as tablename, a.attname as "column",
-        format_type(a.atttypid, a.atttypmod) as type,
+        rs.format_type(a.atttypid, a.atttypmod) as type,
         coalesce(p.props -> 'encode' ->> a.attname, 'none') as encoding, a.attisdistkey as distkey,
         a.attsortkeyord as sortkey, a.attnotnull as "notnull"
     from rs_catalog.pg_class c

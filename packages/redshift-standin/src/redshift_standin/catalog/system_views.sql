@@ -7,7 +7,7 @@ create view rs.relations as
     select
         c.oid, c.relkind, n.nspname as schema_name, c.relname as name, c.relowner, c.reltuples,
         coalesce(p.props, '{}') as props
-    from rs_catalog.pg_class c
+    from rs.pg_class_of_relations c
     join rs_catalog.pg_namespace n on n.oid = c.relnamespace
     left join rs.props p on p.oid = c.oid
     where c.relkind in ('r', 'v') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast');
@@ -98,12 +98,33 @@ create view svv_table_info as
         1::numeric(19, 2) as skew_rows
     from rs.relations
     where relkind = 'r' or props ->> 'mv' is not null;
+create view rs.materialized_views as
+    select
+        *, pg_get_userbyid(relowner)::text as owner, case when rs.is_stale_now(oid) then 't' else 'f' end as is_stale,
+        (props ->> 'mv')::int as state, case props ->> 'autorefresh' when 'yes' then 't' else 'f' end as autorefresh
+    from rs.relations where props ? 'mv';
 create view svv_mv_info as
     select
-        current_database()::text as database_name, schema_name, name, (props ->> 'autorefresh') = 'yes' as autorefresh,
-        false as is_stale, 1 as state
-    from rs.relations where props ->> 'mv' is not null;
-create view stv_mv_info as select * from svv_mv_info;
+        current_database()::char(128) as database_name, schema_name::char(128), owner::char(128) as user_name,
+        name::char(128), is_stale::char(1), state, autorefresh::char(1), 'f'::char(1) as autorewrite
+    from rs.materialized_views;
+create view stv_mv_info as
+    select
+        current_database()::char(128) as db_name, schema_name::char(128) as schema, name::char(128),
+        (select r.own::text::bigint from rs.refreshed r where r.view = oid) as updated_upto_xid, is_stale::char(1),
+        owner::char(128) as owner_user_name, state, autorefresh::char(1), 'f'::char(1) as autorewrite
+    from rs.materialized_views;
+create view svv_mv_dependency as
+    select
+        current_database()::char(128) as database_name, v.schema_name::char(128), v.name::char(128),
+        current_database()::char(128) as dependent_database_name, s.schema_name::char(128) as dependent_schema_name,
+        s.name::char(128) as dependent_name
+    from rs.materialized_views v, rs.sources(v.oid) o join rs.materialized_views s on s.oid = o;
+create view stv_mv_deps as
+    select
+        database_name as db_name, schema_name as schema, name, dependent_schema_name as ref_schema,
+        dependent_name as ref_name
+    from svv_mv_dependency;
 create view svv_redshift_schemas as
     select current_database()::text as database_name, nspname::text as schema_name, nspowner::int as schema_owner,
         'local'::text as schema_type, null::text as schema_acl
@@ -162,6 +183,11 @@ create view svv_user_grants as
     from pg_auth_members m
     join svv_roles r on r.role_id = m.roleid::int
     join pg_roles u on u.oid = m.member and u.rolcanlogin;
+create view svv_role_grants as
+    select r.role_id, r.role_name, g.role_id as granted_role_id, g.role_name as granted_role_name
+    from pg_auth_members m
+    join svv_roles g on g.role_id = m.roleid::int
+    join svv_roles r on r.role_id = m.member::int;
 create view svv_user_info as
     select
         usename as user_name, usesysid::int as user_id, usecreatedb as createdb, usesuper as superuser,
@@ -179,7 +205,7 @@ create view stv_db_isolation_level as
 create view sys_query_detail as
     select oid as table_id, rs.getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
 create function pg_get_late_binding_view_cols() returns setof record language sql stable as $$
-    select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, format_type(a.atttypid, a.atttypmod)::varchar,
+    select r.schema_name::varchar, r.name::varchar, rs.whole(a.attname)::varchar, rs.format_type(a.atttypid, a.atttypmod)::varchar,
         a.attnum::int
     from rs.relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0
     where r.props ->> 'lbv' is not null and not exists (select from rs.bound b where b.late = r.oid and b.relation = 0)

@@ -33,7 +33,17 @@ _SCRIPTS = tuple(
     for path in (
         _CATALOG / "catalog.sql",
         *sorted((_CATALOG / "functions").iterdir()),
-        *(_CATALOG / f"{name}.sql" for name in ("utility", "late_views", "system_catalog", "system_views")),
+        *(
+            _CATALOG / f"{name}.sql"
+            for name in (
+                "utility",
+                "parameters",
+                "late_views",
+                "materialized_views",
+                "system_catalog",
+                "system_views",
+            )
+        ),
     )
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()

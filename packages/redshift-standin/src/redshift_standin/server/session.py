@@ -10,7 +10,7 @@ import re
 import ssl
 import struct
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -69,12 +69,18 @@ _QUERY_GROUP = re.compile(
     r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
+_MATERIALIZED = re.compile(
+    r"\s*(/\*.*?\*/\s*)*create\s+materialized\b", re.IGNORECASE | re.DOTALL
+)  # PostgreSQL answers SELECT
 _CLIENT_ONLY = {
     "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
     "provider_name",
 }  # fmt: skip
 _Result = TypeVar("_Result")
-_UNDEFINED_FUNCTION = "42883"
+_UNDEFINED_FUNCTION, _UNDEFINED_TABLE, _NOT_NULL = "42883", "42P01", "23502"
+_SYSTEM_VIEW = re.compile(
+    r'relation "(?:pg_catalog\.)?((?:stl|stv|svl|svv|svcs|sys)_\w+|pg_\w+_info)" does not exist'
+)
 _UNKNOWN = (0, 705)
 _INTERVAL_IDS = (YEAR_TO_MONTH, DAY_TO_SECOND)
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
@@ -515,7 +521,7 @@ class Session:
             self._requests.answered(EXECUTE)
         if kind in (b"1", b"C", b"I", b"s"):
             executed = self._record_end()
-            if body == b"CALL\0" and executed:
+            if executed and (body == b"CALL\0" or _MATERIALIZED.match(executed.text)):
                 return tag(executed.text).encode() + b"\0"
         elif kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
@@ -546,11 +552,11 @@ class Session:
         self._requests.fail()
         body = self._restore_names(body)
         fields = error_fields(body)
-        absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
-        self._record_end(absent.message if absent else fields.get("M", "unknown error"))
+        error = _redshift_error(fields)
+        self._record_end(error.message if error else fields.get("M", "unknown error"))
         self._running.clear()
-        if absent:
-            return error_response(absent)[5:]
+        if error:
+            return error_response(error)[5:]
         # The context is removed: it may name functions of the stand-in.
         body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
         return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
@@ -570,3 +576,16 @@ class Session:
     async def _reply(self, data: bytes) -> None:
         self._to_client.write(data)
         await self._to_client.drain()
+
+
+def _redshift_error(fields: Mapping[str, str]) -> RedshiftError | None:
+    """Returns the error that replaces one of PostgreSQL's, None if it stays."""
+    if fields.get("C") == _UNDEFINED_FUNCTION:
+        return absent_function(fields.get("M", ""))
+    if fields.get("C") == _UNDEFINED_TABLE and (found := _SYSTEM_VIEW.match(fields.get("M", ""))):
+        return not_implemented(f"the system view {found[1]}")
+    if fields.get("M", "").startswith("cross-database references"):
+        return not_implemented("a relation of another database")
+    if fields.get("C") == _NOT_NULL and (column := fields.get("c")):
+        return RedshiftError(_NOT_NULL, f"Cannot insert a NULL value into column {column}")
+    return None

@@ -65,7 +65,7 @@ FORMS = {
     r"\b(range|groups) between\b": "only ROWS BETWEEN is supported: RANGE and GROUPS with bounds are not",
     r"\btablesample\b": "sampling is not supported",
     r"\b(from|join) \( values\b": "VALUES is supported in INSERT only: use select … union all",
-    r"\bfetch (first|next)\b": "FETCH is not supported: use limit",
+    r"^(?!fetch\b).*\bfetch (first|next)\b": "FETCH is not supported: use limit",
     r"\bwith ordinality\b": "WITH ORDINALITY is not supported",
     r"\b(extract|date_part|date_trunc) \( (isodow|isoyear)\b": "not a date part of Redshift",
     r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",
@@ -73,6 +73,8 @@ FORMS = {
     r"^create .*\btable\b.*\) (partition by|inherits)\b|^create .*\bpartition of\b": "partitions are not supported",
     r"^create .*\btable\b.*\b(check \(|exclude using\b)": "CHECK and EXCLUDE are not supported",
     r"^create .*\btable\b.*\bgenerated always as \(": "generated columns are not supported",
+    r"^create .*\btable\b.*\bcollate (case_insensitive|ci)\b": "stand-in: COLLATE CASE_INSENSITIVE is not here",
+    r"^alter table .*\brow level security\b": "stand-in: row-level security is not here",
     r"^alter table .*\badd\b.*, (add|drop|alter) ": "ALTER TABLE takes one action at a time",
     r"^alter table .*\balter (column )?\S+ (set|drop) ": "ALTER COLUMN can only change a type or an encoding",
 }

@@ -4,17 +4,18 @@ import json
 import re
 from typing import Any
 
-from redshift_standin.sql.text import NAME
+from redshift_standin.sql.text import MARK, NAME
 
 ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
+_START = rf"(?:\s|{MARK})*create"  # after comments
 
 
 def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     """Returns a masked CREATE TABLE, VIEW or MATERIALIZED VIEW without Redshift's attributes, and the attributes.
 
     The keys are those of `rs.props` in catalog.sql: relation, diststyle, distkey, sort (names), interleaved, encode
-    (by column), lbv (late binding), mv.
+    (by column), lbv (late binding), mv (its state in svv_mv_info).
     """
     query = re.search(r"\bas\s*(?=\(|select\b|with\b)", masked, _FLAGS)
     head, body = (masked[: query.start()], masked[query.start() :]) if query else (masked, "")
@@ -28,10 +29,8 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     body, late = re.subn(r"\s*\bwith\s+no\s+schema\s+binding\b", "", body, flags=_FLAGS)
     if late:
         found["lbv"] = 1
-    if re.match(r"\s*create\s+materialized\b", head, _FLAGS):
-        head = re.sub(r"\bmaterialized\s+view\b", "view", head, count=1, flags=_FLAGS)
-        found["mv"] = 1
-        found["mvhead"] = f"backup yes diststyle auto auto refresh {found.get('autorefresh', 'no')}"
+    if re.match(rf"{_START}\s+materialized\b", head, _FLAGS):
+        found |= {"mv": 0 if _RECOMPUTED.search(body) else 1, "diststyle": found.get("diststyle", "EVEN")}
     # Redshift does not enforce keys: rows that PostgreSQL would refuse must be accepted here too.
     if not query:
         head = _NO_LENGTH.sub(r"\1varchar(256)", head)
@@ -40,11 +39,22 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
             found["keys"] = keys_found
     if found and (
         name := re.match(
-            rf"\s*create\b.*?\b(?:table|view)\s+(?:if\s+not\s+exists\s+)?((?:{NAME}\.)*{NAME})", head, _FLAGS
+            rf"{_START}\b.*?\b(?:table|view)\s+(?:if\s+not\s+exists\s+)?((?:{NAME}\.)*{NAME})", head, _FLAGS
         )
     ):
         found["relation"] = _fold(name[1].rpartition(".")[2])
     return head + body, found
+
+
+# What makes REFRESH compute the whole of a materialized view: "Limitations for incremental refresh" of its page. NOW
+# and its like are mutable functions.
+_RECOMPUTED = re.compile(
+    r"\b(?:(?:left|right|full)\s+(?:outer\s+)?join|union|intersect|except|minus|distinct|approximate|over\s*\("
+    r"|(?:median|percentile_cont|listagg|stddev_samp|stddev_pop|bit_and|bit_or|bool_and|bool_or|getdate|random|now)\s*\("
+    r"|sysdate|current_date|current_timestamp)"
+    r"|\b(?:where|and|or|in|exists|select|having|on)\s*\(\s*select\b|,\s*\(\s*select\b",
+    _FLAGS,
+)
 
 
 def _take_storage(head: str) -> tuple[str, dict[str, Any]]:
@@ -121,6 +131,11 @@ def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
     while (fewer := _COLUMN_KEY.sub(note, head, count=1)) != head:
         head = fewer
     return head, keys
+
+
+def keys_json(masked: str) -> str:
+    """Returns the keys that ALTER TABLE adds, as `rs.constraints` reads them."""
+    return _json(_take_keys(masked)[1])
 
 
 def rewrite_added_column(masked: str) -> str:

@@ -52,6 +52,7 @@ AGGREGATES = {
     "variance": "rs.variance",
 }
 OTHERS = {
+    "current_setting": "rs.current_setting",
     "grouping_id": "grouping",
     "nvl": "coalesce",
 }

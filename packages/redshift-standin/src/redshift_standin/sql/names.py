@@ -2,8 +2,8 @@
 
 Identifiers are folded to lowercase, quoted or not. Strings have Redshift's escapes.
 
-Redshift allows names of 127 bytes, PostgreSQL of 63. In PostgreSQL a longer name is its beginning and a hash. Clients
-see the whole name: in the catalogue (system_catalog.sql), in descriptions of rows and in errors.
+Redshift allows names of 127 bytes, PostgreSQL of 63. In PostgreSQL a name of more than 62 bytes is its beginning and
+a hash. Clients see the whole name: in the catalogue (system_catalog.sql), in descriptions of rows and in errors.
 """
 
 import hashlib
@@ -16,9 +16,11 @@ from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.text import HIDDEN, to_standard
 
 LONGEST = 127  # bytes
-_KEPT = 63  # bytes that PostgreSQL keeps
+# Bytes that PostgreSQL keeps of a table's name and, after an underscore, of its array type's. Of two types with one
+# name the second gets another one, unless both are created at once.
+_KEPT = 62
 _HASH = re.compile("~[0-9a-f]{12}")
-_BARE = re.compile(r"[^\W\d]\w{63,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
+_BARE = re.compile(r"[^\W\d]\w{62,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
 _CATALOGUES = re.compile(r'"((?:pg|svv|sys|stl|stv)_\w+|information_schema)"')
 _AS_CLASS = re.compile(r"'((?:[^']|'')*)'(?=\s*::\s*(?:pg_catalog\s*\.\s*)?regclass\b)", re.IGNORECASE)
 

@@ -21,6 +21,7 @@ _REFUSED = (
     (r"^create (or replace )?(constraint )?trigger\b", _NOT_SUPPORTED, "CREATE TRIGGER is not supported"),
     (r"\bon conflict\b", _SYNTAX, 'syntax error at or near "ON"'),
     (r"\b(insert|update|delete)\b.*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
+    (r"^fetch (absolute|backward|first|last|prior|relative|-)", "55000", "cursor can only scan forward"),
     (r"^merge\b.*\bmatched and\b", _SYNTAX, 'syntax error at or near "AND"'),
 )  # fmt: skip
 
@@ -36,7 +37,8 @@ _OBJECTS = {
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
 _NOT_HERE = re.compile(
-    r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
+    r"unload|(create|alter) external\b|drop external (?!table)"
+    r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
 _CALL = re.compile(r"(\S+) (\w+)(?= \()")
@@ -47,8 +49,9 @@ _CTE = re.compile(r'([\w"]+)(?: \([^()]*\))? as \(')
 
 # Functions of Redshift that are not implemented here.
 _FUNCTIONS_NOT_HERE = {
-    "array_sort", "array_union", "bit_and_agg", "explode_array", "get_number_attributes", "hll",
-    "hll_cardinality", "hll_combine", "hll_create_sketch", "object_transform", "pnpoly", "size",
+    "array_sort", "array_union", "bit_and_agg", "explode_array", "get_number_attributes",
+    "has_assumerole_privilege", "hll", "hll_cardinality", "hll_combine", "hll_create_sketch",
+    "object_transform", "pg_get_grantee_by_iam_role", "pg_get_iam_role_by_user", "pnpoly", "size", "slice_num",
 }  # fmt: skip
 
 

@@ -17,9 +17,12 @@ from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
+from redshift_standin.sql.identities import rewrite_identities
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.outer_joins import has_outer_joins, mark_outer_joins
+from redshift_standin.sql.parameters import rewrite_show_parameter
 from redshift_standin.sql.pivot import has_pivots, mark_pivots
+from redshift_standin.sql.prefixes import split_prefix
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_calls import rewrite_calls
@@ -28,6 +31,7 @@ from redshift_standin.sql.text import MARK, NAME, change_code, code, statements
 from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.update import join_target
+from redshift_standin.sql.user_functions import rewrite_function
 from redshift_standin.sql.utility import rewrite_utility
 from redshift_standin.sql.windows import rewrite_windows
 
@@ -38,7 +42,9 @@ _CATALOGUES = (
     "pg_(?:attrdef|attribute|class(?:_info)?|constraint|database|group|indexes|namespace|proc"
     "|table_def|tables|type|user|views)"
 )
-_WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+_WRAPPED = (
+    "current_schema|format_type|has_schema_privilege|has_table_privilege|pg_get_constraintdef|pg_get_viewdef|version"
+)
 
 # A function that is replaced; not a CTE with its columns.
 _CALLS = re.compile(
@@ -78,8 +84,14 @@ def rewrite_statement(sql: str) -> str:
     """
     text = code(sql)
     if text.startswith("show "):
-        return rewrite_show(sql)
+        return rewrite_show_parameter(text) or rewrite_show(sql)
+    if text.startswith(("declare ", "explain ", "prepare ")):
+        prefix, sql = split_prefix(sql)
+        if prefix:
+            return f"{prefix} {rewrite_statement(sql)}"
     if (done := rewrite_utility(sql, text)) is not None:
+        return done
+    if (done := rewrite_function(sql, text, rewrite_statement)) is not None:
         return done
     if text.startswith("set ") and "zone" in text:
         return rewrite_time_zone(sql)
@@ -103,7 +115,8 @@ def rewrite_statement(sql: str) -> str:
         sql = change_code(sql, rewrite_merge)
     elif text.startswith("update "):
         sql = join_target(sql)
-    elif re.match(r"(grant|revoke|alter default privileges)\b", text):
+    sql = rewrite_identities(sql, text)
+    if re.match(r"(grant|revoke|alter default privileges)\b", text):
         if re.search(r"\brole sys ?:", text):
             raise not_implemented("a system-defined role")
         # PostgreSQL has one kind of role, without a keyword before its name.
@@ -148,14 +161,16 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
     masked = re.sub(r"\bintervaly2m\b", "interval year to month", masked, flags=_FLAGS)
     masked = re.sub(r"\bintervald2s\b", "interval day to second", masked, flags=_FLAGS)
-    masked = re.sub(r"\b(set|reset|set\s+session)\s+query_group\b", r"\1 rs.query_group", masked, flags=_FLAGS)
-    masked = re.sub(r"\bdrop\s+materialized\s+view\b", "drop view", masked, flags=_FLAGS)
+    if "current_" in masked.lower():
+        masked = re.sub(
+            r"(?<![\w.])(current_(?:user_id|namespace|aws_account))\b(?!\s*\()", r"rs.\1()", masked, flags=_FLAGS
+        )
     masked = re.sub(rf"\bpg_catalog\s*\.\s*({_CATALOGUES})\b", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(rf"(?<![\w.])({_CATALOGUES})\b(?!\s*[.(])", r"rs_catalog.\1", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])information_schema\s*\.", "rs_information_schema.", masked, flags=_FLAGS)
     # PostgreSQL would truncate them to the type `name`.
     masked = re.sub(
-        r"\bpg_get_late_binding_view_cols\s*\(\s*\)[\w\s]*\([^)]*\)",
+        r"\bpg_get_(?:late_binding_view_)?cols\s*\([^)]*\)[\w\s]*\([^)]*\)",
         lambda found: re.sub(r"(\w\s+)name\b", r"\1varchar", found[0], flags=_FLAGS),
         masked,
         flags=_FLAGS,
@@ -229,7 +244,7 @@ def rewrite_show(sql: str) -> str:
     """
     found = _SHOW.match(sql)
     if not found:
-        return re.sub(r"\bquery_group\b", "rs.query_group", sql, flags=_FLAGS)
+        return sql
     names = [_unquote(name).replace("'", "''") for name in re.findall(_NAME, found["place"] or "")]
     kind, like = found["kind"].lower(), found["like"]
     matching = f"like {like}" if like else "is not null"

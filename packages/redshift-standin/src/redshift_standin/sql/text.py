@@ -99,7 +99,7 @@ def statements(sql: str) -> list[str]:
     return parts
 
 
-_TAG = re.compile(r"(?:create|alter|drop) \w+|refresh materialized view|\w+")
+_TAG = re.compile(r"(?:create|alter|drop|refresh) materialized view|(?:create|alter|drop) \w+|\w+")
 
 
 def tag(statement: str) -> str:

@@ -91,12 +91,6 @@ $$;
 create function text_to_numeric_alt(text, format text, places int, decimals int) returns numeric language sql immutable strict as $$
     select rs.refuse('TEXT_TO_NUMERIC_ALT with a format')::numeric
 $$;
--- Logical aggregates of integers.
-create function rs.bool_of(bool, bigint) returns bool language sql immutable as $$ select coalesce($1 and $2 <> 0, $1, $2 <> 0) $$;
-create function rs.any_of(bool, bigint) returns bool language sql immutable as $$ select coalesce($1 or $2 <> 0, $1, $2 <> 0) $$;
-create aggregate bool_and(bigint) (sfunc = rs.bool_of, stype = bool);
-create aggregate bool_or(bigint) (sfunc = rs.any_of, stype = bool);
-
 -- Division of decimals. The result is truncated to a scale that follows from the types of the operands (scales.py);
 -- where a type is not known, its precision is taken for the greatest one.
 create function rs.power_of_ten(exponent int) returns numeric language sql immutable strict as $$
