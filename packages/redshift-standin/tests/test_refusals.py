@@ -61,7 +61,7 @@ from redshift_standin.sql.refusals import refuse
         ("select array(1, 2)", "stand-in: ARRAY()"),
         ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
         ("select count(*) filter (where x > 1) from a", "FILTER is not supported"),
-        ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),
+        ("unload ('select 1') to 's3://b/k'", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE"),
         ("select * from a join a as b using (x) qualify row_number() over (order by x) = 1", "stand-in: QUALIFY"),
         ("select x from a qualify row_number() over (order by x) = 1 order by a.y", "stand-in: QUALIFY"),
         ("select * from a pivot (sum(x) for y in ('a', 'b'", "stand-in: "),

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
-from redshift_standin.copy.files import S3
+from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.server.history import History
@@ -33,7 +33,10 @@ _SCRIPTS = tuple(
     for path in (
         _CATALOG / "catalog.sql",
         *sorted((_CATALOG / "functions").iterdir()),
-        *(_CATALOG / f"{name}.sql" for name in ("utility", "late_views", "system_catalog", "system_views")),
+        *(
+            _CATALOG / f"{name}.sql"
+            for name in ("utility", "late_views", "system_catalog", "system_views", "transfers")
+        ),
     )
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()

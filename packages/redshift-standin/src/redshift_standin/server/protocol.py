@@ -53,6 +53,23 @@ def column_names(body: bytes) -> Iterator[str]:
         place = end + 19
 
 
+def column_types(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yields the name, type id and type modifier of each column in a RowDescription."""
+    (count,) = struct.unpack("!h", body[:2])
+    place = 2
+    for _ in range(count):
+        end = body.index(b"\0", place)
+        type_id, _, modifier = struct.unpack("!ihi", body[end + 7 : end + 17])
+        yield body[place:end].decode(), type_id, modifier
+        place = end + 19
+
+
+def info(text: str) -> bytes:
+    """Returns a NoticeResponse with a message to the user."""
+    fields = (("S", "INFO"), ("V", "INFO"), ("C", "00000"), ("M", text))
+    return message(b"N", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
+
+
 def row_description(body: bytes, name: Callable[[bytes], bytes], type_id: Callable[[int], int]) -> bytes:
     """Returns the body of a RowDescription with each name and type id replaced by the functions' results."""
     (count,) = struct.unpack("!h", body[:2])

@@ -9,8 +9,17 @@ from contextlib import asynccontextmanager
 from scramp import ScramClient
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.server.protocol import PROTOCOL, column_names, error_fields, message, read_message, row_values
+from redshift_standin.server.protocol import (
+    PROTOCOL,
+    column_names,
+    column_types,
+    error_fields,
+    message,
+    read_message,
+    row_values,
+)
 
+_WAITING = 1000  # messages that the proxy has not taken yet; PostgreSQL waits then
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
 
@@ -93,7 +102,7 @@ class Upstream:
     async def exclusive(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
         """While entered, PostgreSQL's messages go to the queue and not to the client."""
         await self.settle()
-        self._diverted = asyncio.Queue()
+        self._diverted = asyncio.Queue(_WAITING)
         try:
             yield self._diverted
             await self._idle.wait()
@@ -115,6 +124,15 @@ class Upstream:
             RedshiftError: PostgreSQL's error.
         """
         return [name for kind, body in await self._answers(sql) if kind == b"T" for name in column_names(body)]
+
+    async def described(self, sql: str) -> list[tuple[str, int, int]]:
+        """Returns the name, type id and type modifier of each column of a query, which is not run.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        answers = await self._answers(f"select * from ({sql}\n) rs_query limit 0")
+        return [column for kind, body in answers if kind == b"T" for column in column_types(body)]
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []

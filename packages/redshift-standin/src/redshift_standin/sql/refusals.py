@@ -34,9 +34,7 @@ _OBJECTS = {
     "database", "datashare", "default", "external", "function", "group", "identity", "library", "masking",
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
-_NOT_HERE = re.compile(
-    r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
-)
+_NOT_HERE = re.compile(r"(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b")
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
 _CALL = re.compile(r"(\S+) (\w+)(?= \()")
 _BEFORE_NAMES = {".", "as", "exists", "into", "references", "table", "view"}
