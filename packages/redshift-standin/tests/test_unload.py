@@ -239,7 +239,7 @@ def test_a_file_is_not_larger_than_allowed(venue: Redshift) -> None:
         r"'select name from venue where state = ''ES'''",
         r"'select name from venue where state = \'ES\''",
         "$$select name from venue where state = 'ES'$$",
-        "'with a as (select * from venue) select name from a where id in (select id from a order by 1 limit 1) --\n;'",
+        "'with a as (select * from venue) select name from a where id in (select id from a order by 1 limit 1)--\n;'",
     ],
 )
 def test_the_query_may_be_quoted_in_any_way(venue: Redshift, query: str) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from redshift_standin.copy.json_values import DECODER, Number, json_text
 from redshift_standin.copy.load_errors import INVALID_JSON, NO_JSON_ELEMENT
 from redshift_standin.copy.statement import Column, Copy
 from redshift_standin.copy.values import RejectedError
@@ -18,17 +19,8 @@ Path = tuple[str | int, ...]
 Read = tuple[int, str, Any]
 
 
-class Number(str):
-    """A number with a fraction as written in the file: a float would change it."""
-
-
-_decoder = json.JSONDecoder(parse_float=Number, parse_constant=lambda name: _no_constant(name))
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
 _SPACE = re.compile(r"\s*")
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)  # NaN and Infinity are not JSON
 
 
 def read_documents(lines: Iterable[str]) -> Iterator[Read]:
@@ -40,7 +32,7 @@ def read_documents(lines: Iterable[str]) -> Iterator[Read]:
         place = _space(text, 0)
         while place < len(text):
             try:
-                document, end = _decoder.raw_decode(text, place)
+                document, end = DECODER.raw_decode(text, place)
             except ValueError:
                 if text[place] in "{[" and not _is_closed(text, place) and len(text) - place < _LARGEST:
                     break  # it goes on in the next line
@@ -164,24 +156,7 @@ def _parse_path(path: str) -> Path:
     return tuple(found)
 
 
-def compact(text: str) -> str:
-    """Returns JSON without blanks, as Redshift writes SUPER."""
-    return json_text(_decoder.decode(text), ":") if ": " in text or ", " in text else text
-
-
 def _text(value: Any, column: Column) -> str | None:
     if value is None or isinstance(value, Number) or (isinstance(value, str) and column.type != "super"):
         return value
     return json_text(value) if isinstance(value, (dict, list, bool)) or column.type == "super" else str(value)
-
-
-def json_text(value: Any, colon: str = ": ") -> str:
-    """Returns a value as JSON, with numbers as they were written."""
-    if isinstance(value, dict):
-        pairs = (
-            f"{json.dumps(name, ensure_ascii=False)}{colon}{json_text(item, colon)}" for name, item in value.items()
-        )
-        return "{" + ",".join(pairs) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(json_text(item, colon) for item in value) + "]"
-    return value if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)

@@ -1,8 +1,7 @@
 """The files of a COPY, read from S3 and streamed as PostgreSQL's own COPY takes them.
 
-Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's CSV, where an empty field is NULL
-and a quoted empty field is an empty text. JSON and text become its text format, where each record is one line, so
-that the line in PostgreSQL's error is the number of the record.
+Memory is that of a batch, whatever the size of a file. Parquet becomes PostgreSQL's binary format. JSON and text
+become its text format, where each record is one line: the line in PostgreSQL's error is the number of the record.
 """
 
 import io
@@ -15,6 +14,7 @@ import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 
 from redshift_standin.copy import documents
+from redshift_standin.copy.binary_rows import HEADER, TRAILER
 from redshift_standin.copy.delimited import fit, read_records
 from redshift_standin.copy.load_errors import (
     INVALID_LINE,
@@ -51,7 +51,7 @@ class Load:
     records: int = 0
     errors: list[LoadErrorDetail] = field(default_factory=list)
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes | memoryview]:
         """Yields the rows of the files for `stdin_statement`, one chunk per batch.
 
         Raises:
@@ -61,8 +61,10 @@ class Load:
         self._check_columns()
         client = self.s3.client()
         if self.copy.format == "parquet":
+            yield HEADER
             for url, body in self._bodies(client):
                 yield from rows(self.copy, url, body, self.columns)
+            yield TRAILER
             return
         batch: list[str] = []
         for record in self._records(client):
@@ -249,7 +251,7 @@ def _shown(text: str) -> str:
 def stdin_statement(copy: Copy, columns: Sequence[Column], *, skip: bool) -> str:
     """Returns the COPY statement of PostgreSQL that reads the chunks, and may skip rows with invalid values."""
     names = ", ".join('"' + column.name.replace('"', '""') + '"' for column in columns)
-    options = ["format csv"] if copy.format == "parquet" else []
+    options = ["format binary"] if copy.format == "parquet" else []
     if skip:
         options += ["on_error ignore", "log_verbosity verbose"]
     return f"copy {copy.table} ({names}) from stdin" + (f" ({', '.join(options)})" if options else "")

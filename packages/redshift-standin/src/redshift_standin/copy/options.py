@@ -34,7 +34,8 @@ def mask_keys(statement: str) -> str:
     """Returns a statement with asterisks in place of the keys that COPY and UNLOAD may have in their text."""
     if not _MAY_HAVE_SECRETS.search(statement):
         return statement
-    parts, secret = [], False
+    parts: list[str] = []
+    secret = False
     for match in _TOKEN.finditer(statement):
         part = match[0]
         if part == "'" and secret:  # a string without an end

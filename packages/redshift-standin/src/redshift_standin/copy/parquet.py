@@ -1,7 +1,6 @@
-"""The rows of a Parquet file as PostgreSQL's CSV: an empty field is NULL, a quoted empty field an empty text."""
+"""The rows of a Parquet file, in PostgreSQL's binary form."""
 
 import codecs
-import io
 import json
 import shutil
 import tempfile
@@ -10,15 +9,25 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from redshift_standin.copy.load_errors import INVALID_UTF8, NO_LINE, NOT_NULL, TOO_LONG, LoadErrorDetail, scan_failure
+from redshift_standin.copy.binary_rows import bytes_fields, fields_of, join_rows, null_fields
+from redshift_standin.copy.load_errors import (
+    INVALID_SUPER,
+    INVALID_UTF8,
+    NO_LINE,
+    NOT_NULL,
+    TOO_LONG,
+    LoadErrorDetail,
+    scan_failure,
+)
 from redshift_standin.copy.s3 import s3_errors
 from redshift_standin.copy.statement import Column, Copy
+from redshift_standin.copy.super_text import to_binary
 from redshift_standin.errors import RedshiftError
 
 _BATCH = 50_000  # rows
+_BYTES = 64 << 20  # of a batch, in memory
 _BUFFER = 1 << 20  # bytes
 
 _ACCEPTED = {
@@ -26,13 +35,13 @@ _ACCEPTED = {
     "double precision": ("double", "float"), "real": ("float",), "boolean": ("bool",), "date": ("date32[day]",),
     "character varying": ("string", "large_string"), "text": ("string", "large_string"),
     "character": ("string", "large_string"),
-    "super": ("string", "struct", "list"), "varbyte": ("binary", "large_binary"),
+    "super": ("string", "large_string", "struct", "list"), "varbyte": ("binary", "large_binary"),
     "numeric": ("decimal128",), "timestamp without time zone": ("timestamp",),
     "timestamp with time zone": ("timestamp",),
 }  # fmt: skip
 
 
-def rows(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iterator[bytes]:
+def rows(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iterator[bytes | memoryview]:
     """Yields the rows of a file. Columns are mapped by position, whatever their names, as on Redshift.
 
     Raises:
@@ -45,19 +54,20 @@ def rows(copy: Copy, url: str, body: Any, columns: Sequence[Column]) -> Iterator
             parquet = pq.ParquetFile(file, buffer_size=_BUFFER)
         except pa.ArrowInvalid as error:
             raise _scan_error(url, Column(""), f"File '{url}' has an invalid version number") from error
-        columns_given = _check_schema(copy, url, parquet.schema_arrow, columns)
-        options = pyarrow.csv.WriteOptions(include_header=False)
+        given = _check_schema(copy, url, parquet.schema_arrow, columns)
         for batch in _batches(parquet, url):
-            if batch.num_rows:
-                arrays = [
-                    _csv_values(batch.column(n), column, copy, url)
-                    for n, column in enumerate(columns[:columns_given])
-                ]
-                arrays += [pa.nulls(batch.num_rows, pa.string())] * (len(columns) - columns_given)
-                _check_nulls(arrays, columns, url)
-                out = io.BytesIO()
-                pyarrow.csv.write_csv(pa.Table.from_arrays(arrays, names=[c.name for c in columns]), out, options)
-                yield out.getvalue()
+            fields = []
+            for place, column in enumerate(columns):
+                if place < given:
+                    array = _decoded(batch.column(place))
+                    nulls, field = array.null_count, _fields(array, column, copy, url)
+                else:
+                    nulls, field = batch.num_rows, null_fields(batch.num_rows)
+                if nulls and column.required:
+                    text = f"{NOT_NULL[1]} in column {column.name}"
+                    raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, NOT_NULL[0], text))
+                fields.append(field)
+            yield join_rows(fields)
 
 
 def _check_schema(copy: Copy, url: str, given: pa.Schema, columns: Sequence[Column]) -> int:
@@ -81,8 +91,15 @@ def _check_schema(copy: Copy, url: str, given: pa.Schema, columns: Sequence[Colu
 
 
 def _batches(parquet: pq.ParquetFile, url: str) -> Iterator[pa.RecordBatch]:
+    """Yields rows in batches that fit into memory, however wide they are."""
+    data = parquet.metadata
+    size = sum(data.row_group(n).total_byte_size for n in range(data.num_row_groups))
+    rows_at_once = max(min(_BATCH, _BYTES * data.num_rows // max(size, 1)), 1)
     try:
-        yield from parquet.iter_batches(batch_size=_BATCH)
+        for batch in parquet.iter_batches(batch_size=rows_at_once):
+            step = max(batch.num_rows * _BYTES // max(batch.nbytes, _BYTES), 1)
+            for start in range(0, batch.num_rows, step):
+                yield batch.slice(start, step)
     except (pa.ArrowException, OSError) as error:
         raise _scan_error(url, Column(""), f"File '{url}' cannot be read: {error}") from error
 
@@ -99,25 +116,18 @@ def _accepts(given: pa.DataType, column: Column) -> bool:
     return any(str(given).startswith(prefix) for prefix in _ACCEPTED.get(column.type, ()))
 
 
-def _check_nulls(arrays: Sequence[pa.Array], columns: Sequence[Column], url: str) -> None:
-    for array, column in zip(arrays, columns, strict=True):
-        if column.required and array.null_count:
-            text = f"{NOT_NULL[1]} in column {column.name}"
-            raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, NOT_NULL[0], text))
+def _decoded(array: pa.Array) -> pa.Array:
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
 
 
-def _csv_values(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
-    """Returns the values as PostgreSQL reads them in CSV.
+def _fields(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:
+    """Returns the fields of a column.
 
     Raises:
-        LoadError: a text has too many bytes, or bytes that are not UTF-8.
+        LoadError: a text has too many bytes, or is not of the column's form.
     """
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    if pa.types.is_nested(array.type):
-        return pa.array([None if value is None else json.dumps(value, default=str) for value in array.to_pylist()])
-    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
-        return pa.array([None if value is None else f"\\x{value.hex()}" for value in array.to_pylist()], pa.string())
+    if column.type == "super":
+        return _super_fields(array, column, url)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = _valid_texts(array, column, copy, url)
     longest = (pc.max(pc.binary_length(array)).as_py() or 0) if column.length is not None else 0
@@ -127,7 +137,17 @@ def _csv_values(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Arr
             f"Table: {column.length}, Data: {longest}"
         )
         raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, TOO_LONG[0], text))
-    return array
+    return fields_of(array, column.type)
+
+
+def _super_fields(array: pa.Array, column: Column, url: str) -> pa.Array:
+    nested = pa.types.is_nested(array.type)
+    texts = (json.dumps(value, default=str) if nested and value is not None else value for value in array.to_pylist())
+    try:
+        return bytes_fields(pa.array([None if text is None else to_binary(text) for text in texts], pa.binary()))
+    except ValueError as error:
+        text = f"Invalid JSON in column {column.name}: {error}"
+        raise scan_failure(text, LoadErrorDetail(url, NO_LINE, column, INVALID_SUPER[0], text)) from error
 
 
 def _valid_texts(array: pa.Array, column: Column, copy: Copy, url: str) -> pa.Array:

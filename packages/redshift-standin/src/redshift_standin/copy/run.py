@@ -113,9 +113,13 @@ class CopyRun:
         """Sends all chunks; returns why it could not, so that PostgreSQL does not wait for more rows."""
         chunks = load.chunks()
         try:
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            chunk = await asyncio.to_thread(next, chunks, None)
+            while chunk is not None:
                 self.load = load
-                await self._upstream.send(b"d", chunk)
+                # The next one is made while PostgreSQL reads this one.
+                _, chunk = await asyncio.gather(
+                    self._upstream.send(b"d", chunk), asyncio.to_thread(next, chunks, None)
+                )
             self.load = load
             await self._upstream.send(b"c")
         except Exception as error:  # noqa: BLE001

@@ -17,8 +17,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from redshift_standin.copy.documents import compact
 from redshift_standin.copy.s3 import S3, list_keys, s3_errors
+from redshift_standin.copy.super_text import from_database
 from redshift_standin.copy.unload_statement import Unload
 from redshift_standin.errors import RedshiftError, not_implemented
 
@@ -343,7 +343,7 @@ def _json(_: Unload, fields: Sequence[Field]) -> Callable[[_Row], str]:
         if value is None:
             return "null"
         if kind == "super":
-            return compact(value)
+            return from_database(value)
         if kind in _NUMBERS:
             if re.search("[a-df-zA-DF-Z]", value):
                 raise not_implemented(f"UNLOAD of {value} to JSON")
@@ -365,7 +365,7 @@ def _plain(value: str, kind: str) -> str:
     if kind == "character":
         return value.rstrip(" ")
     if kind == "super":
-        return compact(value)
+        return from_database(value)
     return value.removeprefix("\\x") if kind == "varbyte" else value
 
 

@@ -12,12 +12,14 @@ from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from redshift_standin.copy.formats import DEFAULT_TIME, DEFAULT_TIME_ZONE, ISO, Format, from_epoch
 from redshift_standin.copy.load_errors import (
     INVALID_CHAR,
+    INVALID_SUPER,
     INVALID_UTF8,
     NOT_NULL,
     TOO_LONG,
     reason,
 )
 from redshift_standin.copy.statement import TEXTS, Column, Copy, needs_time_zone
+from redshift_standin.copy.super_text import to_database
 from redshift_standin.errors import not_implemented
 
 Converter = Callable[[str], str | None]
@@ -25,6 +27,7 @@ _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
 _DECIMAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WORD = re.compile(r"\s*[A-Za-z]+\s*")
 _BOOLEANS = {"t", "true", "y", "yes", "1", "f", "false", "n", "no", "0"}
+_DIGITS = re.compile(r"\d+")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _WRONG = "22P02"  # PostgreSQL's SQLSTATE of a value that is not of its type
 
@@ -131,11 +134,21 @@ def _typed(copy: Copy, column: Column) -> Converter:
         return lambda field: field if field.strip().lower() in _BOOLEANS else _refuse(column, field)
     if column.type == "varbyte":
         return lambda field: f"\\x{field}" if _HEX.fullmatch(field) else _refuse(column, field)
+    if column.type == "super":
+        return _super
     if column.type == "date":
         return _any_date(copy, column, _date_converter(copy))
     if column.type.startswith("timestamp"):
         return _any_date(copy, column, _time_converter(copy, column))
     return _plain
+
+
+def _super(field: str) -> str | None:
+    check_encoding(field)
+    try:
+        return to_database(field)
+    except ValueError:
+        raise RejectedError(*INVALID_SUPER) from None
 
 
 def _plain(field: str) -> str:
@@ -217,8 +230,8 @@ def _time_converter(copy: Copy, column: Column) -> Converter:
 
 def _check_time(field: str) -> None:
     """Raises ValueError for a time that no calendar has."""
-    year, month, day, *clock = (int(part) for part in re.findall(r"\d+", field.partition(".")[0])[:6])
-    datetime(year, month, day, *clock[:3])  # noqa: DTZ001
+    year, month, day, hour, minute, second = [*(int(part) for part in _DIGITS.findall(field)), 0, 0, 0][:6]
+    datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
 
 
 def _automatic(copy: Copy, field: str) -> str:

@@ -65,7 +65,7 @@ class Transfers:
     async def _record(
         self, executed: Executed, transfer: Transfer | None, error: RedshiftError | None = None
     ) -> None:
-        written = self._history.add(executed, error and error.message, transfer)
+        written = self._history.add(executed, error.message if error else None, transfer)
         if not transfer:
             return
         query_id = await asyncio.wrap_future(written)

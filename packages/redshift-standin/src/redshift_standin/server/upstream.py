@@ -66,7 +66,7 @@ class Upstream:
             elif step == 0:
                 return body
 
-    async def send(self, kind: bytes, body: bytes = b"", *, own: bool = False) -> None:
+    async def send(self, kind: bytes, body: bytes | memoryview = b"", *, own: bool = False) -> None:
         """Sends a message; the ReadyForQuery of an `own` one does not go to the client."""
         if kind in (b"Q", b"S"):
             self._unanswered.append(own)
@@ -74,7 +74,8 @@ class Upstream:
             self._idle.clear()
         elif kind in _EXTENDED:
             self._unsynced = True
-        self._writer.write(message(kind, body))
+        self._writer.write(message(kind) if not body else kind + struct.pack("!i", len(body) + 4))
+        self._writer.write(body)
         await self._writer.drain()
 
     async def messages(self) -> AsyncIterator[tuple[bytes, bytes]]:
