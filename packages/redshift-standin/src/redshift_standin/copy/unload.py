@@ -11,6 +11,8 @@ from redshift_standin.server.protocol import error_fields
 from redshift_standin.server.upstream import Upstream
 from redshift_standin.sql.text import quote
 
+_WAITING = 1000  # rows between PostgreSQL and the disk
+
 
 async def run(
     sql: str, upstream: Upstream, s3: S3, roles: Collection[str], rewrite: Callable[[str], Awaitable[str]]
@@ -53,7 +55,7 @@ async def _describe(upstream: Upstream, query: str) -> list[list[str | None]]:
 async def _read(upstream: Upstream, query: str, spool: Spool) -> None:
     """Reads the rows of a query to disk."""
     failure: Exception | None = None
-    async with upstream.exclusive() as answers:
+    async with upstream.exclusive(_WAITING) as answers:
         await upstream.send(b"Q", f"copy ({query}\n) to stdout".encode() + b"\0", own=True)
         while True:
             kind, body = await answers.get()

@@ -19,7 +19,6 @@ from redshift_standin.server.protocol import (
     row_values,
 )
 
-_WAITING = 1000  # messages that the proxy has not taken yet; PostgreSQL waits then
 _EXTENDED = {b"P", b"B", b"D", b"E", b"C", b"F", b"H"}
 
 
@@ -100,10 +99,13 @@ class Upstream:
         await self._idle.wait()
 
     @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
-        """While entered, PostgreSQL's messages go to the queue and not to the client."""
+    async def exclusive(self, waiting: int = 0) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
+        """While entered, PostgreSQL's messages go to the queue and not to the client.
+
+        With `waiting`, PostgreSQL itself waits while so many are not taken: the taker must do nothing else.
+        """
         await self.settle()
-        self._diverted = asyncio.Queue(_WAITING)
+        self._diverted = asyncio.Queue(waiting)
         try:
             yield self._diverted
             await self._idle.wait()
