@@ -24,24 +24,24 @@ from redshift_standin.copy.options import mask_keys
 from redshift_standin.copy.s3 import S3
 from redshift_standin.copy.statement import Column, Copy, parse
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.serving import serving
 from redshift_standin.signatures import AccessKey
+from stand_in import ROLE, StandIn
 
 PAIR = "a int, b varchar(20)"
 
 
-def put(redshift: Redshift, key: str, body: bytes) -> None:
-    redshift.bucket.put_object(Key=key, Body=body)
+def put(stand_in: StandIn, key: str, body: bytes) -> None:
+    stand_in.bucket.put_object(Key=key, Body=body)
 
 
-def load(redshift: Redshift, columns: str, options: str, body: bytes | str) -> list[tuple[Any, ...]]:
+def load(stand_in: StandIn, columns: str, options: str, body: bytes | str) -> list[tuple[Any, ...]]:
     """Loads a file into a new table; returns the rows of the table."""
-    redshift.execute("drop table if exists par")
-    redshift.execute(f"create table par ({columns})")
-    put(redshift, "o/1", body.encode() if isinstance(body, str) else body)
-    redshift.copy("par", "o/", options)
-    return redshift.execute("select * from par order by 1")
+    stand_in.execute("drop table if exists par")
+    stand_in.execute(f"create table par ({columns})")
+    put(stand_in, "o/1", body.encode() if isinstance(body, str) else body)
+    stand_in.copy("par", "o/", options)
+    return stand_in.execute("select * from par order by 1")
 
 
 def times(*parts: int) -> datetime:
@@ -113,9 +113,9 @@ def times(*parts: int) -> datetime:
     ],
 )  # fmt: skip
 def test_options_change_what_is_loaded(
-    redshift: Redshift, columns: str, options: str, body: bytes | str, rows: list[tuple[Any, ...]]
+    stand_in: StandIn, columns: str, options: str, body: bytes | str, rows: list[tuple[Any, ...]]
 ) -> None:
-    found = load(redshift, columns, options, body)
+    found = load(stand_in, columns, options, body)
     assert [tuple(v.removeprefix("\\x") if isinstance(v, str) else v for v in row) for row in found] == rows
 
 
@@ -127,9 +127,9 @@ def test_options_change_what_is_loaded(
         ("zstd", lambda body: pa.compress(body, "zstd", asbytes=True)),
     ],
 )
-def test_compressed_files(redshift: Redshift, option: str, close: Callable[[bytes], bytes]) -> None:
-    assert load(redshift, PAIR, option, close(b"1|x\n")) == [(1, "x")]
-    assert load(redshift, PAIR, f"json 'auto' {option}", close(b'{"a": 1}')) == [(1, None)]
+def test_compressed_files(stand_in: StandIn, option: str, close: Callable[[bytes], bytes]) -> None:
+    assert load(stand_in, PAIR, option, close(b"1|x\n")) == [(1, "x")]
+    assert load(stand_in, PAIR, f"json 'auto' {option}", close(b'{"a": 1}')) == [(1, None)]
 
 
 DOCUMENTS = """
@@ -155,9 +155,9 @@ DOCUMENTS = """
     ],
 )  # fmt: skip
 def test_json_documents(
-    redshift: Redshift, columns: str, options: str, body: str, rows: list[tuple[Any, ...]]
+    stand_in: StandIn, columns: str, options: str, body: str, rows: list[tuple[Any, ...]]
 ) -> None:
-    assert load(redshift, columns, options, body) == rows
+    assert load(stand_in, columns, options, body) == rows
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_json_documents(
         (["$[0]", "$[1]"], '[1, "Sports"]\n[2,"Shows"]', [(1, "Sports"), (2, "Shows")]),
     ],
 )
-def test_json_paths(redshift: Redshift, paths: list[str], body: str, rows: list[tuple[Any, ...]]) -> None:
-    put(redshift, "paths.json", json.dumps({"jsonpaths": paths}).encode())
-    assert load(redshift, "a int, b varchar(99)", f"json 's3://{redshift.bucket.name}/paths.json'", body) == rows
+def test_json_paths(stand_in: StandIn, paths: list[str], body: str, rows: list[tuple[Any, ...]]) -> None:
+    put(stand_in, "paths.json", json.dumps({"jsonpaths": paths}).encode())
+    assert load(stand_in, "a int, b varchar(99)", f"json 's3://{stand_in.bucket.name}/paths.json'", body) == rows
 
 
 @pytest.mark.parametrize(
@@ -184,26 +184,26 @@ def test_json_paths(redshift: Redshift, paths: list[str], body: str, rows: list[
         (b"[1]", "the file is not a JSON object"),
     ],
 )
-def test_json_paths_that_lead_nowhere(redshift: Redshift, paths: bytes, message: str) -> None:
-    put(redshift, "paths.json", paths)
+def test_json_paths_that_lead_nowhere(stand_in: StandIn, paths: bytes, message: str) -> None:
+    put(stand_in, "paths.json", paths)
     with pytest.raises(psycopg2.Error) as failed:
-        load(redshift, "a int, b varchar(99)", f"json 's3://{redshift.bucket.name}/paths.json'", DOCUMENTS)
+        load(stand_in, "a int, b varchar(99)", f"json 's3://{stand_in.bucket.name}/paths.json'", DOCUMENTS)
     assert message in str(failed.value)
 
 
-def test_a_file_of_paths_with_another_key_is_ignored(redshift: Redshift) -> None:
-    put(redshift, "paths.json", b'{"paths": ["$.b"]}')
-    assert load(redshift, PAIR, f"json 's3://{redshift.bucket.name}/paths.json'", '{"a": 1}') == [(1, None)]
+def test_a_file_of_paths_with_another_key_is_ignored(stand_in: StandIn) -> None:
+    put(stand_in, "paths.json", b'{"paths": ["$.b"]}')
+    assert load(stand_in, PAIR, f"json 's3://{stand_in.bucket.name}/paths.json'", '{"a": 1}') == [(1, None)]
 
 
-def test_a_document_that_is_not_shredded_is_one_value(redshift: Redshift) -> None:
-    load(redshift, "s super", "json 'noshred'", '{"a": [1,\n 2.50]}\n["x"]')
-    assert {text for (text,) in redshift.execute("select json_serialize(s) from par")} in (
+def test_a_document_that_is_not_shredded_is_one_value(stand_in: StandIn) -> None:
+    load(stand_in, "s super", "json 'noshred'", '{"a": [1,\n 2.50]}\n["x"]')
+    assert {text for (text,) in stand_in.execute("select json_serialize(s) from par")} in (
         {'{"a": [1, 2.50]}', '["x"]'},
         {'{"a":[1,2.50]}', '["x"]'},
     )
     with pytest.raises(psycopg2.Error, match="one column of the type SUPER"):
-        load(redshift, PAIR, "json 'noshred'", "{}")
+        load(stand_in, PAIR, "json 'noshred'", "{}")
 
 
 ERRORS = """
@@ -236,34 +236,34 @@ ERRORS = """
     ],
 )  # fmt: skip
 def test_other_rows_are_loaded_until_there_are_too_many_errors(
-    redshift: Redshift,
+    stand_in: StandIn,
     columns: str,
     options: str,
     body: bytes | str,
     rows: list[tuple[Any, ...]],
     errors: list[tuple[Any, ...]],
 ) -> None:
-    redshift.connection.notices.clear()
-    assert load(redshift, columns, options, body) == rows
-    assert redshift.connection.notices[-2:] == [
+    stand_in.connection.notices.clear()
+    assert load(stand_in, columns, options, body) == rows
+    assert stand_in.connection.notices[-2:] == [
         f"INFO:  Load into table 'par' completed, {len(rows)} record(s) loaded successfully.\n",
         f"INFO:  Load into table 'par' completed, {len(errors)} record(s) could not be loaded.  "
         "Check 'sys_load_error_detail' system table for details.\n",
     ]
-    assert redshift.execute(ERRORS) == errors
+    assert stand_in.execute(ERRORS) == errors
     if "ignore" not in options:
         fewer = re.sub(r"(maxerror (?:as )?)\d", rf"\g<1>{len(errors)}", options)
         with pytest.raises(psycopg2.Error, match="Load into table 'par' failed"):
-            load(redshift, columns, fewer, body)
-        assert redshift.execute("select count(*) from par") == [(0,)]
-        assert redshift.execute(ERRORS) == errors
+            load(stand_in, columns, fewer, body)
+        assert stand_in.execute("select count(*) from par") == [(0,)]
+        assert stand_in.execute(ERRORS) == errors
 
 
-def test_too_many_errors_fail_the_clients_transaction(redshift: Redshift) -> None:
-    redshift.execute(f"create table par ({PAIR})")
-    put(redshift, "o/1", b"1|x\nz|y\n99999999999|z\n")
-    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
-        statement = f"copy t.par from 's3://{redshift.bucket.name}/o/' iam_role '{ROLE}' maxerror"
+def test_too_many_errors_fail_the_clients_transaction(stand_in: StandIn) -> None:
+    stand_in.execute(f"create table par ({PAIR})")
+    put(stand_in, "o/1", b"1|x\nz|y\n99999999999|z\n")
+    with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
+        statement = f"copy t.par from 's3://{stand_in.bucket.name}/o/' iam_role '{ROLE}' maxerror"
         cursor.execute(f"{statement} 3")
         with pytest.raises(psycopg2.errors.InternalError_, match="Load into table 'par' failed"):
             cursor.execute(f"{statement} 2")
@@ -271,41 +271,41 @@ def test_too_many_errors_fail_the_clients_transaction(redshift: Redshift) -> Non
             cursor.execute("select 1")
 
 
-def test_noload_only_checks(redshift: Redshift) -> None:
-    assert load(redshift, PAIR, "noload", "1|x\n") == []
+def test_noload_only_checks(stand_in: StandIn) -> None:
+    assert load(stand_in, PAIR, "noload", "1|x\n") == []
     with pytest.raises(psycopg2.Error, match="failed"):
-        load(redshift, PAIR, "noload", "x|x\n")
-    redshift.execute("begin")
-    redshift.execute("insert into par values (7, 'kept')")
-    put(redshift, "o/1", b"1|x\n")
-    redshift.copy("par", "o/", "noload")
-    redshift.execute("commit")
-    assert redshift.execute("select * from par") == [(7, "kept")]
+        load(stand_in, PAIR, "noload", "x|x\n")
+    stand_in.execute("begin")
+    stand_in.execute("insert into par values (7, 'kept')")
+    put(stand_in, "o/1", b"1|x\n")
+    stand_in.copy("par", "o/", "noload")
+    stand_in.execute("commit")
+    assert stand_in.execute("select * from par") == [(7, "kept")]
 
 
-def test_omitted_columns_have_their_defaults(redshift: Redshift) -> None:
-    redshift.execute(
+def test_omitted_columns_have_their_defaults(stand_in: StandIn) -> None:
+    stand_in.execute(
         "create table venue (id smallint not null, name varchar(100) not null, city varchar(30), "
         "seats integer not null default '1000')"
     )
-    put(redshift, "o/1", b"1|Toca|Serra|\n2|Casa||\n")
-    redshift.copy("venue (id, name, city)", "o/", "")
-    assert redshift.execute("select * from venue order by 1") == [(1, "Toca", "Serra", 1000), (2, "Casa", "", 1000)]
+    put(stand_in, "o/1", b"1|Toca|Serra|\n2|Casa||\n")
+    stand_in.copy("venue (id, name, city)", "o/", "")
+    assert stand_in.execute("select * from venue order by 1") == [(1, "Toca", "Serra", 1000), (2, "Casa", "", 1000)]
     with pytest.raises(psycopg2.Error):
-        redshift.copy("venue (id, city)", "o/", "fillrecord")
+        stand_in.copy("venue (id, city)", "o/", "fillrecord")
 
 
-def test_default_identities_may_be_loaded(redshift: Redshift) -> None:
-    redshift.execute("create table par (id int generated by default as identity(5, 1), b varchar(9))")
-    put(redshift, "o/1", b"x\n")
-    put(redshift, "p/1", b"77|y\n")
-    redshift.copy("par (b)", "o/", "")
-    redshift.copy("par (id, b)", "p/", "")
-    redshift.copy("par", "p/", "explicit_ids")
-    assert redshift.execute("select * from par order by 1") == [(5, "x"), (77, "y"), (77, "y")]
-    redshift.execute(f"create table none ({PAIR})")
+def test_default_identities_may_be_loaded(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (id int generated by default as identity(5, 1), b varchar(9))")
+    put(stand_in, "o/1", b"x\n")
+    put(stand_in, "p/1", b"77|y\n")
+    stand_in.copy("par (b)", "o/", "")
+    stand_in.copy("par (id, b)", "p/", "")
+    stand_in.copy("par", "p/", "explicit_ids")
+    assert stand_in.execute("select * from par order by 1") == [(5, "x"), (77, "y"), (77, "y")]
+    stand_in.execute(f"create table none ({PAIR})")
     with pytest.raises(psycopg2.Error, match="EXPLICIT_IDS needs an identity column"):
-        redshift.copy("none", "p/", "explicit_ids")
+        stand_in.copy("none", "p/", "explicit_ids")
 
 
 @pytest.mark.parametrize(
@@ -381,15 +381,15 @@ def test_sources_that_are_refused(source: str, message: str) -> None:
         "credentials 'aws_access_key_id=AKIA1;aws_secret_access_key=hush",
     ],
 )
-def test_keys_are_nowhere(redshift: Redshift, keys: str) -> None:
+def test_keys_are_nowhere(stand_in: StandIn, keys: str) -> None:
     masked = mask_keys(f"copy par from 's3://b/k' {keys} csv")
     assert not re.search("AKIA1|hu", masked), masked
-    redshift.execute(f"create table par ({PAIR})")
-    put(redshift, "o/1", b"1,x\n2\n")
+    stand_in.execute(f"create table par ({PAIR})")
+    put(stand_in, "o/1", b"1,x\n2\n")
     with pytest.raises(psycopg2.Error) as failed:
-        redshift.execute(f"copy par from 's3://{redshift.bucket.name}/o/' {keys} csv")
+        stand_in.execute(f"copy par from 's3://{stand_in.bucket.name}/o/' {keys} csv")
     assert not re.search("AKIA1|hu", str(failed.value))
-    seen = str(redshift.execute("select query_text, error_message from sys_query_history"))
+    seen = str(stand_in.execute("select query_text, error_message from sys_query_history"))
     assert not re.search("AKIA1|hush", seen.replace("aws_secret_access_key=...", ""))
 
 
@@ -452,57 +452,57 @@ def test_an_s3_that_refuses_is_an_error(status: int, body: bytes, message: str) 
         list(Load(Copy("par", (), "b", "k"), S3(url, AccessKey("a", "b")), [Column("a", "integer")]).chunks())
 
 
-def test_the_last_copy_is_known(redshift: Redshift) -> None:
-    assert redshift.execute("select pg_last_copy_id(), pg_last_copy_count()") == [(-1, 0)]
-    load(redshift, PAIR, "", "1|x\n2|y\n")
-    [(first, count)] = redshift.execute("select pg_last_copy_id(), pg_last_copy_count()")
+def test_the_last_copy_is_known(stand_in: StandIn) -> None:
+    assert stand_in.execute("select pg_last_copy_id(), pg_last_copy_count()") == [(-1, 0)]
+    load(stand_in, PAIR, "", "1|x\n2|y\n")
+    [(first, count)] = stand_in.execute("select pg_last_copy_id(), pg_last_copy_count()")
     assert count == 2
     with pytest.raises(psycopg2.Error):
-        redshift.copy("par", "o/", "bogus")
-    assert redshift.execute("select pg_last_copy_id()") == [(first,)]
-    redshift.execute("begin")
-    redshift.copy("par", "o/", "")
-    assert redshift.execute(f"select pg_last_copy_id() > {first}") == [(True,)]
-    redshift.execute("rollback")
-    assert redshift.execute("select pg_last_copy_id(), pg_last_copy_count()") == [(first, 2)]
-    assert redshift.execute(
+        stand_in.copy("par", "o/", "bogus")
+    assert stand_in.execute("select pg_last_copy_id()") == [(first,)]
+    stand_in.execute("begin")
+    stand_in.copy("par", "o/", "")
+    assert stand_in.execute(f"select pg_last_copy_id() > {first}") == [(True,)]
+    stand_in.execute("rollback")
+    assert stand_in.execute("select pg_last_copy_id(), pg_last_copy_count()") == [(first, 2)]
+    assert stand_in.execute(
         "select table_name, data_source, file_format, loaded_rows, loaded_bytes, source_file_count, error_count "
         "from sys_load_history where query_id = pg_last_copy_id()"
-    ) == [("par", f"s3://{redshift.bucket.name}/o/", "Text", 2, 8, 1, 0)]
-    assert redshift.execute("select filename from stl_load_commits where query = pg_last_copy_id()") == [
-        (f"s3://{redshift.bucket.name}/o/1",)
+    ) == [("par", f"s3://{stand_in.bucket.name}/o/", "Text", 2, 8, 1, 0)]
+    assert stand_in.execute("select filename from stl_load_commits where query = pg_last_copy_id()") == [
+        (f"s3://{stand_in.bucket.name}/o/1",)
     ]
     with pytest.raises(psycopg2.Error):
-        load(redshift, "a int", "", "x\n")
-    assert redshift.execute(f"select pg_last_copy_id() > {first}, pg_last_copy_count()") == [(True, 0)]
+        load(stand_in, "a int", "", "x\n")
+    assert stand_in.execute(f"select pg_last_copy_id() > {first}, pg_last_copy_count()") == [(True, 0)]
 
 
 @pytest.fixture
-def two_buckets(redshift: Redshift) -> Iterator[str]:
+def two_buckets(stand_in: StandIn) -> Iterator[str]:
     """The name of a second bucket."""
-    other = redshift.bucket.meta.client
+    other = stand_in.bucket.meta.client
     other.create_bucket(Bucket="other")
     yield "other"
     other.delete_object(Bucket="other", Key="2")
     other.delete_bucket(Bucket="other")
 
 
-def test_a_manifest_names_files_of_several_buckets(redshift: Redshift, two_buckets: str) -> None:
-    put(redshift, "m1", b"1|x\n")
-    redshift.bucket.meta.client.put_object(Bucket=two_buckets, Key="2", Body=b"2|y\n")
+def test_a_manifest_names_files_of_several_buckets(stand_in: StandIn, two_buckets: str) -> None:
+    put(stand_in, "m1", b"1|x\n")
+    stand_in.bucket.meta.client.put_object(Bucket=two_buckets, Key="2", Body=b"2|y\n")
     entries = [
-        {"url": f"s3://{redshift.bucket.name}/m1", "mandatory": True},
+        {"url": f"s3://{stand_in.bucket.name}/m1", "mandatory": True},
         {"url": f"s3://{two_buckets}/2"},
         {"url": f"s3://{two_buckets}/missing", "mandatory": False},
         {"url": f"s3://{two_buckets}/2"},
     ]
-    redshift.execute(f"create table par ({PAIR})")
-    put(redshift, "manifest", json.dumps({"entries": entries}).encode())
-    redshift.copy("par", "manifest", "manifest")
-    assert redshift.execute("select * from par order by 1") == [(1, "x"), (2, "y"), (2, "y")]
+    stand_in.execute(f"create table par ({PAIR})")
+    put(stand_in, "manifest", json.dumps({"entries": entries}).encode())
+    stand_in.copy("par", "manifest", "manifest")
+    assert stand_in.execute("select * from par order by 1") == [(1, "x"), (2, "y"), (2, "y")]
 
 
-def test_all_types_of_parquet(redshift: Redshift) -> None:
+def test_all_types_of_parquet(stand_in: StandIn) -> None:
     columns = {
         "s": pa.array([1, None, -3], pa.int16()), "i": pa.array([1, None, -3], pa.int32()),
         "b": pa.array([2**60, None, -3], pa.int64()), "small": pa.array([7, None, -7], pa.int32()),
@@ -520,17 +520,17 @@ def test_all_types_of_parquet(redshift: Redshift) -> None:
     }  # fmt: skip
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, row_group_size=2)
-    put(redshift, "all/1", out.getvalue())
-    redshift.execute(
+    put(stand_in, "all/1", out.getvalue())
+    stand_in.execute(
         "create table par (s smallint, i int, b bigint, small bigint, r real, f float8, t boolean, d date, "
         "ts timestamp, tz timestamptz, n numeric(12, 3), w numeric(38, 9), v varchar(20), c char(3), by varbyte, "
         "j super, js super, more varchar(5))"
     )
-    redshift.copy("par", "all/", "parquet fillrecord")
-    first, third, second = redshift.execute(
+    stand_in.copy("par", "all/", "parquet fillrecord")
+    first, third, second = stand_in.execute(
         "select s, i, b, small, r, f, t, d, ts, tz, n, w, v, c, json_serialize(j), json_serialize(js), more"
         " from par order by i desc"
-    )[1:] + redshift.execute(
+    )[1:] + stand_in.execute(
         "select s, i, b, small, r, f, t, d, ts, tz, n, w, v, c, j, js, more from par where i is null"
     )
     assert first[:12] == (

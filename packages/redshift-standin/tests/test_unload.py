@@ -19,35 +19,35 @@ import redshift_connector
 from redshift_standin.copy.unload_files import Field, Spool
 from redshift_standin.copy.unload_statement import Unload, parse
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import ROLE, Redshift
+from stand_in import ROLE, StandIn
 
 
 @pytest.fixture
-def venue(redshift: Redshift) -> Iterator[Redshift]:
+def venue(stand_in: StandIn) -> Iterator[StandIn]:
     """A stand-in with a table of three places, and an empty bucket."""
-    redshift.bucket.objects.all().delete()
-    redshift.execute("create table venue (id int, name varchar(40), city varchar(30), state char(4), seats int)")
-    redshift.execute(
+    stand_in.bucket.objects.all().delete()
+    stand_in.execute("create table venue (id int, name varchar(40), city varchar(30), state char(4), seats int)")
+    stand_in.execute(
         "insert into venue values (1, 'Toca', 'Serra', 'ES', 0), (2, 'Casa \"Azul\"', 'Rio', 'RJ', null), "
         "(4, 'Mar, Sol', 'Recife', null, 7)"
     )
-    yield redshift
-    redshift.bucket.objects.all().delete()
+    yield stand_in
+    stand_in.bucket.objects.all().delete()
 
 
 def unload(
-    redshift: Redshift, options: str = "", query: str = "select * from venue order by id", prefix: str = "u/"
+    stand_in: StandIn, options: str = "", query: str = "select * from venue order by id", prefix: str = "u/"
 ) -> None:
     quoted = query.replace("'", "''")
-    redshift.execute(f"unload ('{quoted}') to 's3://{redshift.bucket.name}/{prefix}' iam_role '{ROLE}' {options}")
+    stand_in.execute(f"unload ('{quoted}') to 's3://{stand_in.bucket.name}/{prefix}' iam_role '{ROLE}' {options}")
 
 
-def files(redshift: Redshift) -> dict[str, bytes]:
-    return {item.key: item.get()["Body"].read() for item in redshift.bucket.objects.all()}
+def files(stand_in: StandIn) -> dict[str, bytes]:
+    return {item.key: item.get()["Body"].read() for item in stand_in.bucket.objects.all()}
 
 
-def only(redshift: Redshift) -> str:
-    [body] = files(redshift).values()
+def only(stand_in: StandIn) -> str:
+    [body] = files(stand_in).values()
     return body.decode()
 
 
@@ -71,12 +71,12 @@ def only(redshift: Redshift) -> str:
          '{"id":4,"name":"Mar, Sol","city":"Recife","state":null,"seats":7}\n'),
     ],
 )  # fmt: skip
-def test_rows_are_written_in_the_form_of_the_options(venue: Redshift, options: str, text: str) -> None:
+def test_rows_are_written_in_the_form_of_the_options(venue: StandIn, options: str, text: str) -> None:
     unload(venue, options)
     assert only(venue) == text
 
 
-def test_quotes_are_added_to_each_value(venue: Redshift) -> None:
+def test_quotes_are_added_to_each_value(venue: StandIn) -> None:
     unload(venue, "delimiter ',' addquotes escape", "select id, name || '''' from venue where id < 3 order by 1")
     assert only(venue) == '"1","Toca\\\'"\n"2","Casa \\"Azul\\"\\\'"\n'
     with pytest.raises(psycopg2.Error, match="stand-in: UNLOAD with ADDQUOTES of a null value"):
@@ -103,7 +103,7 @@ def test_quotes_are_added_to_each_value(venue: Redshift) -> None:
         ]),
     ],
 )  # fmt: skip
-def test_files_have_the_documented_names(venue: Redshift, options: str, names: list[str]) -> None:
+def test_files_have_the_documented_names(venue: StandIn, options: str, names: list[str]) -> None:
     unload(venue, options, prefix="u/v_")
     assert sorted(files(venue)) == names
 
@@ -116,7 +116,7 @@ def test_files_have_the_documented_names(venue: Redshift, options: str, names: l
         ("zstd", lambda body: pa.CompressedInputStream(pa.BufferReader(body), "zstd").read()),
     ],
 )
-def test_compressed_files_are_loaded_again(venue: Redshift, option: str, open_file: Callable[[bytes], bytes]) -> None:
+def test_compressed_files_are_loaded_again(venue: StandIn, option: str, open_file: Callable[[bytes], bytes]) -> None:
     unload(venue, f"{option} header")
     [body] = files(venue).values()
     assert open_file(body).decode().startswith("id|name|city|state|seats\n1|Toca|")
@@ -126,7 +126,7 @@ def test_compressed_files_are_loaded_again(venue: Redshift, option: str, open_fi
     assert venue.execute("select count(*) from again") == [(3,)]
 
 
-def test_parquet_has_the_columns_types(venue: Redshift) -> None:
+def test_parquet_has_the_columns_types(venue: StandIn) -> None:
     venue.execute(
         "create table kinds (s smallint, i int, b bigint, n numeric(12, 2), r real, f float8, t boolean, d date, "
         "ts timestamp, tz timestamptz, c char(5), v varchar(9), j super)"
@@ -154,7 +154,7 @@ def test_parquet_has_the_columns_types(venue: Redshift) -> None:
     assert pq.ParquetFile(io.BytesIO(body)).metadata.row_group(0).column(0).compression == "SNAPPY"
 
 
-def test_other_types_are_texts(venue: Redshift) -> None:
+def test_other_types_are_texts(venue: StandIn) -> None:
     venue.execute(
         "create table kinds (t boolean, d date, ts timestamp, b varbyte, n numeric(9, 2), j super, c char(6))"
     )
@@ -170,13 +170,13 @@ def test_other_types_are_texts(venue: Redshift) -> None:
     )
 
 
-def test_included_partitions_stay_in_the_files(venue: Redshift) -> None:
+def test_included_partitions_stay_in_the_files(venue: StandIn) -> None:
     unload(venue, "csv partition by (state) include", "select state, id from venue where id = 1", "a")
     unload(venue, "csv partition by (state)", "select state, id from venue where id = 1", "b")
     assert files(venue) == {"a/state=ES/0000_part_00": b"ES,1\n", "b/state=ES/0000_part_00": b"1\n"}
 
 
-def test_a_manifest_lists_the_files(venue: Redshift) -> None:
+def test_a_manifest_lists_the_files(venue: StandIn) -> None:
     unload(venue, "manifest verbose header")
     url = f"s3://{venue.bucket.name}/u/0000_part_00"
     body = files(venue)["u/0000_part_00"]
@@ -202,7 +202,7 @@ def test_a_manifest_lists_the_files(venue: Redshift) -> None:
     assert venue.execute("select * from again except select * from venue") == []
 
 
-def test_files_that_exist_are_kept_unless_the_options_say_otherwise(venue: Redshift) -> None:
+def test_files_that_exist_are_kept_unless_the_options_say_otherwise(venue: StandIn) -> None:
     venue.bucket.put_object(Key="u/old", Body=b"old")
     with pytest.raises(psycopg2.Error, match="Specified unload destination on S3 is not empty"):
         unload(venue)
@@ -217,13 +217,13 @@ def test_files_that_exist_are_kept_unless_the_options_say_otherwise(venue: Redsh
     assert sorted(files(venue)) == ["u/000", "u/state=AC/old", "u/state=ES/0000_part_00"]
 
 
-def test_a_result_without_rows_is_an_empty_file_of_text(venue: Redshift) -> None:
+def test_a_result_without_rows_is_an_empty_file_of_text(venue: StandIn) -> None:
     unload(venue, "csv header", "select id from venue where false", "a/")
     unload(venue, "json", "select id from venue where false", "b/")
     assert files(venue) == {"a/0000_part_00": b"id\n"}
 
 
-def test_a_file_is_not_larger_than_allowed(venue: Redshift) -> None:
+def test_a_file_is_not_larger_than_allowed(venue: StandIn) -> None:
     venue.execute("create table wide (v varchar(65535))")
     venue.execute("insert into wide select repeat('x', 60000) from venue a, venue b, venue c, venue d, venue e")
     unload(venue, "maxfilesize 5 mb parallel off header", "select v from wide")
@@ -242,12 +242,12 @@ def test_a_file_is_not_larger_than_allowed(venue: Redshift) -> None:
         "'with a as (select * from venue) select name from a where id in (select id from a order by 1 limit 1)--\n;'",
     ],
 )
-def test_the_query_may_be_quoted_in_any_way(venue: Redshift, query: str) -> None:
+def test_the_query_may_be_quoted_in_any_way(venue: StandIn, query: str) -> None:
     venue.execute(f"/* x */ UNLOAD({query}) TO 's3://{venue.bucket.name}/q' IAM_ROLE default")
     assert only(venue) == "Toca\n"
 
 
-def test_the_query_is_redshifts(venue: Redshift) -> None:
+def test_the_query_is_redshifts(venue: StandIn) -> None:
     unload(
         venue,
         "",
@@ -256,7 +256,7 @@ def test_the_query_is_redshifts(venue: Redshift) -> None:
     assert only(venue) == 'Toca+Casa "Azul"+Mar, Sol|2024-02-29 00:00:00\n'
 
 
-def test_unload_sees_the_clients_transaction(venue: Redshift) -> None:
+def test_unload_sees_the_clients_transaction(venue: StandIn) -> None:
     with closing(venue.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("insert into t.venue values (9, 'Nova')")
         cursor.execute(f"unload ('select count(*) from t.venue') to 's3://{venue.bucket.name}/u' iam_role '{ROLE}'")
@@ -268,7 +268,7 @@ def test_unload_sees_the_clients_transaction(venue: Redshift) -> None:
     assert only(venue) == "4\n"
 
 
-def test_the_last_unload_is_known(venue: Redshift) -> None:
+def test_the_last_unload_is_known(venue: StandIn) -> None:
     assert venue.execute("select pg_last_unload_id(), pg_last_unload_count()") == [(-1, 0)]
     unload(venue, "csv gzip")
     assert venue.execute("select pg_last_unload_count()") == [(3,)]
@@ -285,7 +285,7 @@ def test_the_last_unload_is_known(venue: Redshift) -> None:
 
 
 def test_redshifts_own_client_unloads(
-    venue: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+    venue: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection]
 ) -> None:
     with connect_like_dbt().cursor() as cursor:
         cursor.execute(
@@ -360,7 +360,7 @@ def test_statements_that_are_not_unload_are_refused(statement: str, message: str
     ],
 )  # fmt: skip
 def test_a_query_that_cannot_be_unloaded_leaves_no_file(
-    venue: Redshift, options: str, query: str, message: str
+    venue: StandIn, options: str, query: str, message: str
 ) -> None:
     with pytest.raises(psycopg2.Error) as failed:
         unload(venue, options, query)
@@ -369,7 +369,7 @@ def test_a_query_that_cannot_be_unloaded_leaves_no_file(
     assert venue.execute("select 1") == [(1,)]
 
 
-def test_s3_that_refuses_is_an_error(venue: Redshift) -> None:
+def test_s3_that_refuses_is_an_error(venue: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="S3ServiceException:The specified bucket does not exist,Status 404"):
         venue.execute(f"unload ('select 1') to 's3://no-such-bucket/x' iam_role '{ROLE}'")
     with pytest.raises(psycopg2.Error, match="Not authorized to get credentials of role"):
