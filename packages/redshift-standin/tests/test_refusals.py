@@ -60,7 +60,7 @@ from stand_in import StandIn
         ("select hll(1)", "stand-in: function hll"),
         ("merge into a using b on a.x = b.x when matched and b.y then delete", 'syntax error at or near "AND"'),
         ("select count(*) filter (where x > 1) from a", "FILTER is not supported"),
-        ("unload ('select 1') to 's3://b/k'", "stand-in: UNLOAD"),
+        ("unload ('select 1') to 's3://b/k'", "COPY/UNLOAD requires CREDENTIALS or IAM_ROLE"),
         ("select 1 from a connect by prior x = x", "stand-in: CONNECT BY"),
     ],
 )

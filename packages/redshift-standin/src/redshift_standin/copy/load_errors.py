@@ -16,13 +16,26 @@ TOO_LONG = (1204, "String length exceeds DDL length")
 INVALID_LINE = (1216, "Invalid input line")
 INVALID_JSON = (1216, "Invalid JSON format")
 INVALID_UTF8 = (1220, "String contains invalid or unsupported UTF-8 codepoints")
+INVALID_CHAR = (1220, "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char")
+INVALID_SUPER = (1224, "Invalid JSON format for a column of the type SUPER")
+NO_END_QUOTE = (1214, "Delimited value missing end quote")
+NO_JSON_ELEMENT = (1216, "Invalid JSONPath format: Not an array or index out of range.")
 NOT_NULL = (1213, "Missing data for not-null field")
+WRONG_ENCODING = (1221, "The encoding of the file is not the one that COPY has")
 
 NO_LINE = -1  # of a columnar file
+CHECK = "Check 'sys_load_error_detail' system table for details."
 
-# PostgreSQL's context of a value that a column does not accept: "COPY venda, line 3, column dia: "x"".
+# PostgreSQL's context of a value that a column does not accept: "COPY venda, line 3, column dia: "x"". Where it skips
+# the row, its message is of the form "skipping row due to data type incompatibility at line 3 for column "dia": "x"".
 _CONTEXT = re.compile(
     r'COPY [^,]+, line (?P<line>\d+)(?:, column (?P<column>[^:]+)(?:: "(?P<value>.*)")?)?', re.DOTALL
+)
+
+_SKIPPED = re.compile(
+    r'skipping row due to data type incompatibility at line (?P<line>\d+) for column "(?P<column>.+?)":'
+    r' (?:null input|"(?P<value>.*)")',
+    re.DOTALL,
 )
 
 # The code and the reason of a value that is not of the column's type.
@@ -52,18 +65,22 @@ class LoadErrorDetail:
 
 
 class LoadError(RedshiftError):
-    """COPY loaded nothing; `detail` has the reason."""
+    """COPY loaded nothing; `details` have the reasons."""
 
-    def __init__(self, message: str, detail: LoadErrorDetail) -> None:
+    def __init__(self, message: str, *details: LoadErrorDetail) -> None:
         super().__init__("XX000", message)
-        self.detail = detail
+        self.details = details
 
 
-def load_failure(table: str, detail: LoadErrorDetail) -> LoadError:
-    """Returns the error of a COPY that found a row that cannot be loaded; the row is in the system table."""
-    name = table.rpartition(".")[2].strip('"')
-    message = f"Load into table '{name}' failed.  Check 'sys_load_error_detail' system table for details."
-    return LoadError(message, detail)
+def load_failure(table: str, *details: LoadErrorDetail) -> LoadError:
+    """Returns the error of a COPY that found rows that cannot be loaded; the rows are in the system table."""
+    message = f"Load into table '{bare_name(table)}' failed.  {CHECK}"
+    return LoadError(message, *details)
+
+
+def bare_name(table: str) -> str:
+    """Returns the name of a table without its schema and quotes."""
+    return table.rpartition(".")[2].strip('"')
 
 
 def scan_failure(text: str, detail: LoadErrorDetail) -> LoadError:
@@ -92,16 +109,25 @@ def parse_rejection(fields: dict[str, str]) -> Rejection | None:
     return Rejection(int(found["line"]), found["column"] or fields.get("c", ""), found["value"] or "", fields["C"])
 
 
+def parse_skipped(fields: dict[str, str]) -> Rejection | None:
+    """Returns the record that a NoticeResponse of PostgreSQL says it has skipped, None for another notice."""
+    found = _SKIPPED.match(fields.get("M", ""))
+    return Rejection(int(found["line"]), found["column"], found["value"] or "", "") if found else None
+
+
 def reason(column: Column, value: str, sqlstate: str) -> tuple[int, str]:
     """Returns Redshift's code and reason for a value that PostgreSQL refused with `sqlstate`."""
     if sqlstate == "23502":
         return NOT_NULL
     if column.type in _INVALID:
         return _INVALID[column.type]
+    if column.type == "super" and sqlstate in ("22P02", ""):
+        return INVALID_SUPER
     if kind := _DIGITS.get(column.type):
-        wrong = re.search(r"[^0-9]", value.lstrip("+-")) if sqlstate == "22P02" else None
+        digits = value.lstrip(" +-")
+        wrong = re.search(r"[^0-9]", digits) if sqlstate == "22P02" else None
         if wrong:
-            place = wrong.start() + len(value) - len(value.lstrip("+-"))
+            place = wrong.start() + len(value) - len(digits)
             return 1207, f"Invalid digit, Value '{wrong[0]}', Pos {place}, Type: {kind}"
         return 1204, f"Overflow, Type: {kind}"
     return INVALID_LINE

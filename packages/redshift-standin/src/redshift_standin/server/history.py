@@ -5,6 +5,7 @@ import logging
 import queue
 import re
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -51,7 +52,28 @@ class Connected:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-_Ended = tuple[Executed, datetime, str | None, LoadErrorDetail | None]
+@dataclass(frozen=True)
+class Transfer:
+    """What a COPY or UNLOAD did, for its system views."""
+
+    kind: str  # copy or unload
+    place: str  # the URL of the statement
+    format: str
+    table: str = ""
+    compression: str = ""
+    rows: int = 0
+    files: tuple[tuple[str, int, int], ...] = ()  # URL, bytes, rows
+    bytes: int = 0
+    errors: tuple[LoadErrorDetail, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Ended:
+    executed: Executed
+    at: datetime
+    error: str | None
+    transfer: Transfer | None
+    written: Future[int]  # the query's id
 
 
 class History:
@@ -68,9 +90,11 @@ class History:
         """Returns a transaction number that is unique since the start."""
         return next(self._transactions)
 
-    def add(self, executed: Executed, error: str | None = None, detail: LoadErrorDetail | None = None) -> None:
-        """Records that a statement has ended now, with an error or without."""
-        self._waiting.put((executed, datetime.now(UTC), error, detail))
+    def add(self, executed: Executed, error: str | None = None, transfer: Transfer | None = None) -> Future[int]:
+        """Records that a statement has ended now, with an error or without; the result is its query_id."""
+        ended = _Ended(executed, datetime.now(UTC), error, transfer, Future())
+        self._waiting.put(ended)
+        return ended.written
 
     def add_connection(self, event: Connected) -> None:
         """Records an event of a connection."""
@@ -91,9 +115,11 @@ class History:
                 if isinstance(item, Connected):
                     self._write_connection(item)
                 else:
-                    self._write_one(*item)
+                    item.written.set_result(self._write_one(item.executed, item.at, item.error, item.transfer))
             except (psycopg2.Error, ValueError) as error:  # the next ones are still written
                 _log.warning("a statement or connection is not in the history: %s", error)
+                if isinstance(item, _Ended):
+                    item.written.set_result(-1)
             finally:
                 self._waiting.task_done()
         self._waiting.task_done()
@@ -112,9 +138,7 @@ class History:
                 ),
             )  # fmt: skip
 
-    def _write_one(
-        self, executed: Executed, ended: datetime, error: str | None, detail: LoadErrorDetail | None
-    ) -> None:
+    def _write_one(self, executed: Executed, ended: datetime, error: str | None, transfer: Transfer | None) -> int:
         elapsed = ended - executed.started
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -129,9 +153,23 @@ class History:
                     _without_nul(executed.text), error and _without_nul(error),
                 ),
             )  # fmt: skip
-            if detail:
-                [(query_id,)] = cursor.fetchall()
-                self._write_detail(cursor, query_id, detail)
+            [(query_id,)] = cursor.fetchall()
+            if transfer:
+                self._write_transfer(cursor, query_id, transfer)
+        return int(query_id)
+
+    def _write_transfer(self, cursor: extensions.cursor, query_id: int, transfer: Transfer) -> None:
+        cursor.execute(
+            "insert into rs.transfers values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                query_id, transfer.kind, transfer.table, transfer.place, transfer.format, transfer.compression,
+                transfer.rows, transfer.bytes, len(transfer.errors),
+            ),
+        )  # fmt: skip
+        for file in transfer.files:
+            cursor.execute("insert into rs.transfer_files values (%s, %s, %s, %s)", (query_id, *file))
+        for detail in transfer.errors:
+            self._write_detail(cursor, query_id, detail)
 
     def _write_detail(self, cursor: extensions.cursor, query_id: int, detail: LoadErrorDetail) -> None:
         column = detail.column

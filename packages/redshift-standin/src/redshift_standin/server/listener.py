@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
-from redshift_standin.copy.files import S3
+from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
 from redshift_standin.server.history import History
@@ -42,6 +42,7 @@ _SCRIPTS = tuple(
                 "materialized_views",
                 "system_catalog",
                 "system_views",
+                "transfers",
             )
         ),
     )

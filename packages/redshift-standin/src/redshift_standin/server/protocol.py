@@ -53,14 +53,21 @@ def column_names(body: bytes) -> Iterator[str]:
         place = end + 19
 
 
-def column_types(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the type ids and type modifiers in a RowDescription."""
+def column_types(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yields the name, type id and type modifier of each column in a RowDescription."""
     (count,) = struct.unpack("!h", body[:2])
     place = 2
     for _ in range(count):
         end = body.index(b"\0", place)
-        yield struct.unpack("!i2xi", body[end + 7 : end + 17])
+        type_id, _, modifier = struct.unpack("!ihi", body[end + 7 : end + 17])
+        yield body[place:end].decode(), type_id, modifier
         place = end + 19
+
+
+def info(text: str) -> bytes:
+    """Returns a NoticeResponse with a message to the user."""
+    fields = (("S", "INFO"), ("V", "INFO"), ("C", "00000"), ("M", text))
+    return message(b"N", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
 
 
 def parameter_status(name: str, value: str) -> bytes:

@@ -16,10 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from redshift_standin.copy import run as copying
-from redshift_standin.copy.files import S3
-from redshift_standin.copy.load_errors import LoadError
-from redshift_standin.copy.statement import is_copy
+from redshift_standin.copy.options import mask_keys, transfers
+from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
 from redshift_standin.server.history import Connected, Executed, History
 from redshift_standin.server.protocol import (
@@ -50,6 +48,7 @@ from redshift_standin.server.results import (
     with_formats,
     write_columns,
 )
+from redshift_standin.server.transfers import Transfers
 from redshift_standin.server.upstream import SignInError, Upstream
 from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.lateral import expand_aliases
@@ -146,6 +145,7 @@ class Session:
                 return
             self._user, self._database = options["user"], options.get("database", options["user"])
             self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
+            self._transfers = Transfers(self._upstream, self._backend.s3, self._backend.copy_roles, self._history)
             try:
                 if await self._sign_in(options):
                     try:
@@ -265,9 +265,9 @@ class Session:
 
     async def _query(self, sql: str) -> None:
         """Handles a Query message, which may contain several statements."""
-        if is_copy(sql):
-            tag = await self._copy(sql)
-            await self._reply(message(b"C", tag) + message(b"Z", self._upstream.status))
+        if transfers(sql) and len(statements(sql)) == 1:
+            end = await self._transfer(sql)
+            await self._reply(end + message(b"Z", self._upstream.status))
             return
         parts = [self._describe(one) for one in statements(sql)]
         new = await self._rewrite(sql)
@@ -289,7 +289,7 @@ class Session:
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
         sql = text.decode()
-        new = _NO_RESULT if is_copy(sql) else await self._rewrite(sql)
+        new = _NO_RESULT if transfers(sql) else await self._rewrite(sql)
         self._prepared[name], self._rewritten[name] = sql, new
         self._columns.pop(b"S" + name, None)
         self._parameters[name] = types = struct.unpack(f"!{(len(rest) - 2) // 4}i", rest[2:])
@@ -380,10 +380,10 @@ class Session:
 
     async def _execute(self, body: bytes) -> None:
         sql = self._portals.get(body.split(b"\0", 1)[0], "")
-        if is_copy(sql):
+        if transfers(sql):
             await self._upstream.settle()
             if not self._discard_until_sync:
-                await self._reply(message(b"C", await self._copy(sql)))
+                await self._reply(await self._transfer(sql))
             return
         self._running.append((self._describe(sql), False))
         self._requests.add(Request(EXECUTE, b"P" + body.split(b"\0", 1)[0]))
@@ -405,13 +405,11 @@ class Session:
         Raises:
             RedshiftError: for a statement that is refused; it is recorded in the history.
         """
-        if any(is_copy(one) for one in statements(sql)):
-            error = not_implemented("COPY together with other statements in one query string")
+        if any(transfers(one) for one in statements(sql)):
+            error = not_implemented("COPY or UNLOAD together with other statements in one query string")
             raise self._record_failure(sql, error)
         try:
-            new = await asyncio.to_thread(rewrite, self._fold(sql))
-            await self._refresh_views(new)
-            new = await asyncio.to_thread(self._expand, new, asyncio.get_running_loop())
+            new = await self._run_passes(sql)
         except RedshiftError as error:
             raise self._record_failure(sql, error) from None
         except (EOFError, OSError):
@@ -423,6 +421,16 @@ class Session:
         if "sys_" in new or "stl_" in new:
             await asyncio.to_thread(self._history.flush)
         return new
+
+    async def _run_passes(self, sql: str) -> str:
+        """Returns SQL as PostgreSQL runs it.
+
+        Raises:
+            RedshiftError: for a statement that is refused.
+        """
+        new = await asyncio.to_thread(rewrite, self._fold(self._transfers.fill_in(sql)))
+        await self._refresh_views(new)
+        return await asyncio.to_thread(self._expand, new, asyncio.get_running_loop())
 
     def _expand(self, sql: str, loop: asyncio.AbstractEventLoop) -> str:
         """Returns SQL without the forms for which the database is asked; called in a thread of its own."""
@@ -459,21 +467,15 @@ class Session:
         self._names.add(found)
         return folded
 
-    async def _copy(self, sql: str) -> bytes:
+    async def _transfer(self, sql: str) -> bytes:
+        """Runs COPY or UNLOAD; returns the messages of its end."""
         executed = self._describe(sql)
-        try:
-            tag = await copying.run(self._fold(sql), self._upstream, self._backend.s3, self._backend.copy_roles)
-        except LoadError as error:
-            self._history.add(executed, self._names.whole(error.message), error.detail)
-            raise
-        except RedshiftError as error:
-            self._history.add(executed, self._names.whole(error.message))
-            raise
-        self._history.add(executed)
-        return tag
+        if transfers(sql) == "copy":
+            return await self._transfers.copy(sql, executed, self._fold)
+        return await self._transfers.unload(sql, executed, self._run_passes)
 
     def _describe(self, sql: str) -> Executed:
-        return Executed(self._user, self._database, self._process, self._transaction, sql, self._label)
+        return Executed(self._user, self._database, self._process, self._transaction, mask_keys(sql), self._label)
 
     def _record_failure(self, sql: str, error: RedshiftError) -> RedshiftError:
         """Adds a failed statement to the history; returns the error."""
@@ -519,6 +521,8 @@ class Session:
             return self._convert_error(body)
         if kind in (b"C", b"I", b"s"):
             self._requests.answered(EXECUTE)
+        if kind == b"C":
+            self._transfers.end_transaction(body)
         if kind in (b"1", b"C", b"I", b"s"):
             executed = self._record_end()
             if executed and (body == b"CALL\0" or _MATERIALIZED.match(executed.text)):

@@ -65,7 +65,7 @@ class Upstream:
             elif step == 0:
                 return body
 
-    async def send(self, kind: bytes, body: bytes = b"", *, own: bool = False) -> None:
+    async def send(self, kind: bytes, body: bytes | memoryview = b"", *, own: bool = False) -> None:
         """Sends a message; the ReadyForQuery of an `own` one does not go to the client."""
         if kind in (b"Q", b"S"):
             self._unanswered.append(own)
@@ -73,7 +73,8 @@ class Upstream:
             self._idle.clear()
         elif kind in _EXTENDED:
             self._unsynced = True
-        self._writer.write(message(kind, body))
+        self._writer.write(message(kind) if not body else kind + struct.pack("!i", len(body) + 4))
+        self._writer.write(body)
         await self._writer.drain()
 
     async def messages(self) -> AsyncIterator[tuple[bytes, bytes]]:
@@ -98,10 +99,13 @@ class Upstream:
         await self._idle.wait()
 
     @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
-        """While entered, PostgreSQL's messages go to the queue and not to the client."""
+    async def exclusive(self, waiting: int = 0) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
+        """While entered, PostgreSQL's messages go to the queue and not to the client.
+
+        With `waiting`, PostgreSQL itself waits while so many are not taken: the taker must do nothing else.
+        """
         await self.settle()
-        self._diverted = asyncio.Queue()
+        self._diverted = asyncio.Queue(waiting)
         try:
             yield self._diverted
             await self._idle.wait()
@@ -184,7 +188,21 @@ class Upstream:
         finally:
             if within:
                 await self.ask("rollback to rs_types; release rs_types")
-        return [kind for message, body in answers if message == b"T" for kind in column_types(body)]
+        return [
+            (type_id, modifier)
+            for kind, body in answers
+            if kind == b"T"
+            for _, type_id, modifier in column_types(body)
+        ]
+
+    async def described(self, sql: str) -> list[tuple[str, int, int]]:
+        """Returns the name, type id and type modifier of each column of a query, which is not run.
+
+        Raises:
+            RedshiftError: PostgreSQL's error.
+        """
+        answers = await self._answers(f"select * from ({sql}\n) rs_query limit 0")
+        return [column for kind, body in answers if kind == b"T" for column in column_types(body)]
 
     async def _answers(self, sql: str) -> list[tuple[bytes, bytes]]:
         answers = []

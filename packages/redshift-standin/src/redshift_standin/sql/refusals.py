@@ -37,7 +37,7 @@ _OBJECTS = {
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
 _NOT_HERE = re.compile(
-    r"unload|(create|alter) external\b|drop external (?!table)"
+    r"(create|alter) external\b|drop external (?!table)"
     r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
