@@ -41,7 +41,7 @@ _REFUSED = (
     (r"(grant|revoke) (admin option for )?(create|alter|drop|access|cancel|explain|ignore|analyze|vacuum|truncate"
      r"|attach|detach) (?!on )(?!, )[\w ,]*\b(to|from) role\b", "a system privilege"),
 )  # fmt: skip
-_DIGEST = re.compile(r"\bpassword\s+'(?:md5[0-9a-f]{32}'|sha256\|)", _FLAGS)
+_DIGEST = re.compile(r"\bpassword\s+'(?:md5[0-9a-f]{32}'|sha256\|[^|']*\|)", _FLAGS)
 _NOTHING_LEFT = re.compile(
     rf"\s*(?:{MARK}\s*)*alter\s+(?:user|role|schema|database)\s+{NAME}\s*(?:{MARK}\s*)*", _FLAGS
 )
