@@ -128,13 +128,15 @@ def parse(statement: str) -> Copy:
 
 
 def _table(reader: Reader) -> str:
-    parts = []
-    while True:
-        if reader.peek().kind not in ("word", "name"):
-            raise reader.error()
-        parts.append(reader.next().raw)  # a word may have dots
-        if not reader.take("."):
-            return ".".join(parts)
+    """Returns the name of the table as it is written. A word may have dots, also at its ends."""
+    table = ""
+    while (token := reader.peek()).kind in ("word", "name"):
+        if table and not table.endswith(".") and not token.raw.startswith("."):
+            break
+        table += reader.next().raw
+    if not table or table.endswith("."):
+        raise reader.error()
+    return table
 
 
 def _flag(name: str, *, to: object = True) -> Callable[[Reader, dict[str, Any]], None]:
