@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import fsspec
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from extract.errors import ExtractError, causes
@@ -16,6 +17,9 @@ from extract.retry import passes, retried
 from extract.settings import Settings
 
 MARK = "_target.json"
+
+TIMEOUT = 5  # seconds for S3 to connect or to answer, at most twice for one request
+PROMPT = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2})
 
 # The permissions of requests that are not called as they are.
 PERMISSIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
@@ -72,6 +76,8 @@ def what_is_mixed_up(settings: Settings) -> str | None:
     found = json.loads(fs.cat_file(mark)) if fs.exists(mark) else ours
     if found == ours:
         return None
+    if not isinstance(found, dict):
+        raise ValueError(f"{MARK} has {found!r}")
     return (
         f"landing {settings.redshift.landing}: expected that of {described(ours)}, got that of {described(found)}: "
         "the settings of two targets are mixed up. Check DBT_TARGET, REDSHIFT_HOST, REDSHIFT_DATABASE and "
@@ -89,7 +95,7 @@ def read_time(settings: Settings) -> datetime:
 
     assert settings.redshift  # noqa: S101  asked for by the target
     bucket = settings.redshift.landing.removeprefix("s3://").partition("/")[0]
-    client = boto3.client("s3")
+    client = boto3.client("s3", config=PROMPT)
     answer = retried("the clock of S3", settings.retry_seconds, lambda: client.head_bucket(Bucket=bucket))
     date: str = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
     return parsedate_to_datetime(date)

@@ -36,14 +36,13 @@ from extract.disk import find_fault
 from extract.errors import ExtractError
 from extract.retry import retried
 from extract.settings import Settings
-from extract.warehouse.landing import what_to_do
+from extract.warehouse.landing import PROMPT, what_to_do
 
 log = logging.getLogger("extract")
 
 HEARTBEAT = 20.0  # seconds between two heartbeats
 EXPIRY = timedelta(seconds=120)  # without one
 PATIENCE = 60.0  # seconds that a holder continues without one, so that it stops before the expiry
-TIMEOUT = 5  # seconds for S3 to connect or to answer, at most twice for one heartbeat
 
 UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
@@ -75,6 +74,15 @@ def holder(run_id: str) -> dict[str, str]:
     }
 
 
+def read_holder(text: str | bytes) -> dict[str, str]:
+    """Returns who holds a lock; nothing of it if it was not written by a run, or is just being written."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def refused(what: str, held: dict[str, str]) -> ExtractError:
     """Returns the error for a second writer."""
     return ExtractError(
@@ -89,7 +97,7 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
     path = warehouse.with_name(warehouse.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open("a+")
+        opened = path.open("a+", errors="replace")
     except OSError as error:
         fault = find_fault("WAREHOUSE_PATH", path) or f"{path}: {error}; set WAREHOUSE_PATH to another place"
         raise ExtractError(f"{fault}. Nothing was done") from error
@@ -98,8 +106,7 @@ def file_lock(warehouse: Path, run_id: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            text = file.read()
-            raise refused(str(warehouse), json.loads(text) if text else {}) from error
+            raise refused(str(warehouse), read_holder(file.read())) from error
         file.truncate(0)
         json.dump(holder(run_id), file)
         file.flush()
@@ -154,7 +161,7 @@ class S3Lock:
                 raise
             return None
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return Found(json.loads(answer["Body"].read()), answer["ETag"], now - answer["LastModified"])
+        return Found(read_holder(answer["Body"].read()), answer["ETag"], now - answer["LastModified"])
 
     def take(self, place: str) -> None:
         """Takes the lock.
@@ -236,15 +243,11 @@ def s3_lock(landing: str, scope: str, run_id: str, retry_seconds: float = 0) -> 
         ExtractError: if another holds it, or S3 does not let this process read and write it.
     """
     import boto3
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = landing.removeprefix("s3://").partition("/")
     key = "/".join(filter(None, (prefix, "_locks", f"{scope}.json")))
-    prompt = Config(
-        connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2}
-    )
-    lock = S3Lock(boto3.client("s3", config=prompt), bucket, key, holder(run_id))
+    lock = S3Lock(boto3.client("s3", config=PROMPT), bucket, key, holder(run_id))
     url = f"s3://{bucket}/{key}"
 
     def ask(work: Callable[[str], None], place: str) -> None:

@@ -91,24 +91,20 @@ def aws_environment(settings: Settings) -> Iterator[None]:
     """
     ours = {name: value for name, value in AWS_RETRIES.items() if name not in os.environ}
     ours |= dict.fromkeys(REGION_NAMES, settings.region) if settings.region else {}
-    with environment(ours), few_s3_retries(settings):
-        yield
+    with environment(ours):
+        if not uses_s3(settings):
+            yield
+            return
+        from extract.warehouse.s3_retries import bounded_s3_retries  # its libraries take half a second
+
+        with bounded_s3_retries(settings.retry_seconds):
+            yield
 
 
-@contextmanager
-def few_s3_retries(settings: Settings) -> Iterator[None]:
-    """Lowers, while entered, the retries that s3fs adds to those of the client below it; does nothing without S3."""
+def uses_s3(settings: Settings) -> bool:
+    """Returns whether a command may read or write S3."""
     drops = [source.url for source in settings.sources.values() if isinstance(source, DropSettings)]
-    if not settings.redshift and not any(place.startswith("s3://") for place in (*drops, settings.artifacts or "")):
-        yield
-        return
-    from s3fs import S3FileSystem  # type: ignore[import-untyped]
-
-    before, S3FileSystem.retries = S3FileSystem.retries, 2
-    try:
-        yield
-    finally:
-        S3FileSystem.retries = before
+    return bool(settings.redshift) or any(place.startswith("s3://") for place in (*drops, settings.artifacts or ""))
 
 
 @contextmanager

@@ -54,6 +54,23 @@ def test_a_second_run_is_refused_until_the_first_has_ended_or_was_killed(world: 
     assert world.run("parquet").code == 0
 
 
+@pytest.mark.parametrize("text", [b"", b"no json", b"[]", b"\xff"])
+def test_a_lock_that_does_not_say_who_holds_it_is_held_all_the_same(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with file_lock(path, "first"):
+        path.with_name(f"{path.name}.lock").write_bytes(text)
+        with pytest.raises(ExtractError, match="another process has been writing to it since a moment ago"):
+            file_lock(path, "second").__enter__()
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("text", [b"", b"no json", b"[]", b"\xff"])
+def test_on_s3_a_lock_that_does_not_say_who_holds_it_is_held_until_it_expires(text: bytes) -> None:
+    boto3.client("s3").put_object(Bucket="landing", Key="raw/_locks/raw_parquet.json", Body=text)
+    with pytest.raises(ExtractError, match="another process has been writing to it"):
+        s3_lock(LANDING, "raw_parquet", "run").__enter__()
+
+
 def test_make_build_is_a_writer_too() -> None:
     command = ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/.ready", "build", "FULL_REFRESH=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

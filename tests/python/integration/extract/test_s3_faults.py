@@ -1,16 +1,26 @@
 """An S3 that is busy without end, or forbids something: how long a command tries, what it says, and how it ends."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import boto3
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from s3fs import S3FileSystem
 
 from extract.__main__ import main
+from extract.logs import log
+from extract.warehouse.s3_retries import bounded_s3_retries
 from redshift_standin.signatures import AccessKey
 from sandbox.aws.s3 import serve, settings
 from tests.python.helpers.declared import TABLES
 from tests.python.helpers.faulty_proxy import Answer, Proxy, faulty_proxy
+from tests.python.helpers.redshift_target import RedshiftTarget
 
 BUSY = Answer(
     503, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>", "text/xml"
@@ -24,38 +34,167 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """An S3 server behind a proxy, and the settings of a warehouse with its landing there."""
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of an S3 server."""
     key = AccessKey.random()
-    with serve(tmp_path / "s3", key) as url, faulty_proxy(url) as proxy:
-        for name, value in (settings(key) | SETTINGS | {"AWS_ENDPOINT_URL_S3": proxy.url}).items():
+    with serve(tmp_path_factory.mktemp("s3"), key) as url:
+        yield settings(key) | {"AWS_ENDPOINT_URL_S3": url}
+
+
+@pytest.fixture(scope="module")
+def bucket(service: dict[str, str]) -> Any:
+    """Its bucket."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in service.items():
+            patch.setenv(name, value)
+        return boto3.resource("s3").Bucket("landing")
+
+
+@pytest.fixture
+def s3(service: dict[str, str], bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """The server behind a proxy, and the settings of a warehouse with its landing there."""
+    with faulty_proxy(service["AWS_ENDPOINT_URL_S3"]) as proxy:
+        for name, value in (service | SETTINGS | {"AWS_ENDPOINT_URL_S3": proxy.url}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("EXTRACT_WORK", str(tmp_path / "work"))
+        bucket.objects.all().delete()
         monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-        S3FileSystem.clear_instance_cache()  # an instance keeps the address of its first use
         yield proxy
-        S3FileSystem.clear_instance_cache()
 
 
-@pytest.mark.parametrize("part", ["_target.json", "_locks"])
-def test_an_s3_that_is_busy_without_end_is_asked_for_a_bounded_time_with_a_line_for_each_wait(
-    s3: Proxy, part: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a second whenever a request to S3 has failed; waits take no time."""
+    monkeypatch.setattr("extract.warehouse.s3_retries.monotonic", count().__next__)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    monkeypatch.setenv("RETRY_SECONDS", "12")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_busy_s3_is_asked_for_a_bounded_time_with_a_line_for_each_wait(
+    s3: Proxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    s3.fault = lambda request, _: BUSY if "_target.json" in request else None
+    code = main(["run", "--source", "parquet"])
+    out, err = capfd.readouterr()
+
+    assert code == 2
+    asked = len([request for request in s3.requests if "_target.json" in request])
+    begun = out.count("landing s3://landing/raw: ")  # by the loaders, whose own waits are over sooner than S3's
+    assert out.count('"S3: HeadObject: HTTP 503, 503: Service Unavailable; retrying in 0.0 s"') == 12
+    assert out.count("; retrying in") == asked - 1 == 12 + begun
+    assert err.startswith("error: landing ")
+    assert "S3 is busy or cannot be reached: run again later" in err
+    assert "Nothing was done" in err
+
+
+def test_a_lock_on_a_busy_s3_is_asked_for_in_a_bounded_time_with_a_line_for_each_wait(
+    s3: Proxy, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda wait: waits.append(wait) if wait else None)
     monkeypatch.setenv("RETRY_SECONDS", "12")
-    s3.fault = lambda request, _: BUSY if part in request else None
+    s3.fault = lambda request, _: BUSY if "_locks" in request else None
     code = main(["run", "--source", "parquet"])
     out, err = capfd.readouterr()
 
     assert code == 2
     assert all(wait <= 12 for wait in waits)
     assert out.count("; retrying in") == len(waits) > 0
-    assert err.startswith("error: l")  # landing, or lock
+    assert err.startswith("error: lock ")
     assert "S3 is busy or cannot be reached: run again later" in err
     assert "Nothing was done" in err
-    assert len([request for request in s3.requests if part in request]) <= 6 * (len(waits) + 1)
+    assert len([request for request in s3.requests if "_locks" in request]) <= 2 * (len(waits) + 1)
+
+
+@pytest.fixture
+def patience(s3: Proxy, clock: None) -> Iterator[S3FileSystem]:  # noqa: ARG001
+    """The file system that all of the loaders use, while S3 is busy."""
+    log.handlers[:] = []
+    with bounded_s3_retries(12):
+        fs, _ = fsspec.core.url_to_fs("s3://landing/raw")
+        fs.pipe_file("landing/raw/before", b"")
+        s3.requests.clear()
+        yield fs
+
+
+def test_a_request_that_failed_in_vain_is_not_retried_from_the_beginning(
+    s3: Proxy, patience: S3FileSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.fault = lambda request, _: BUSY if request.startswith("PUT") else None
+    for _ in range(3):
+        with pytest.raises(OSError, match="reduce your request rate"):
+            patience.pipe_file("landing/raw/a", b"x")
+        assert patience.exists("landing/raw/before")  # one request that succeeds does not begin the time of another
+    assert caplog.text.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying") == 12
+    assert len([request for request in s3.requests if request.startswith("PUT")]) == 12 + 3 * 2  # s3fs asks twice
+
+
+def test_while_s3_answers_nothing_no_other_request_waits_again(
+    s3: Proxy, patience: S3FileSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.fault = lambda *_: BUSY
+    for name in ("a", "b", "c"):
+        with pytest.raises(OSError, match="reduce your request rate"):
+            patience.pipe_file(f"landing/raw/{name}", b"x")
+    assert caplog.text.count("; retrying") == 12
+
+
+def test_an_s3_that_is_busy_for_a_moment_costs_no_load(
+    s3: Proxy, patience: S3FileSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "b"):
+        s3.requests.clear()
+        s3.fault = lambda _request, seen: BUSY if seen < 10 else None
+        patience.pipe_file(f"landing/raw/{name}", b"x")
+    assert caplog.text.count("; retrying") == 20
+    assert patience.cat_file("landing/raw/b") == b"x"
+
+
+def test_a_request_that_s3_never_answers_is_not_sent_once_more(
+    patience: S3FileSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    async def hang(_session: Any, request: Any) -> None:
+        asked.append(request.url)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    monkeypatch.setattr("aiobotocore.httpsession.AIOHTTPSession.send", hang)
+    for _ in range(3):
+        with pytest.raises(ReadTimeoutError):
+            patience.pipe_file("landing/raw/a", b"x")
+    assert len(asked) == 1 + caplog.text.count("S3: PutObject: ReadTimeoutError: Read timeout on endpoint URL") == 13
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clock")
+def test_a_load_on_a_busy_s3_fails_in_a_bounded_time_and_the_next_run_loads_it(
+    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    file = tmp_path / "drop/2026-01-01/categoria.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"id": [1, 2], "nome_categoria": ["a", "b"]}), file)
+    with faulty_proxy(redshift.environment["AWS_ENDPOINT_URL_S3"]) as proxy:
+        redshift.set(
+            monkeypatch, AWS_ENDPOINT_URL_S3=proxy.url, DBT_PROJECT_DIR=str(TABLES),
+            EXTRACT_WORK=str(tmp_path / "work"), PARQUET_DROP=str(tmp_path / "drop"),
+        )  # fmt: skip
+        proxy.fault = lambda request, _: BUSY if "PUT" in request and "/raw_parquet/categoria/" in request else None
+        code = main(["run", "--source", "parquet"])
+        out = capfd.readouterr().out
+        proxy.fault = lambda *_: None
+        again = main(["run", "--source", "parquet"])
+
+    files = {request for request in proxy.requests if "PUT" in request and "/raw_parquet/categoria/" in request}
+    loads = len(files) - 1  # each by a file of its own; S3's waits take no time for those of the loaders
+    assert code == 1
+    assert out.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying in") == 12 * loads
+    assert "S3 is busy or cannot be reached: run again later" in out
+    assert again == 0
+    assert redshift.execute("select count(*) from raw_parquet.categoria") == [(2,)]
 
 
 @pytest.mark.parametrize(
