@@ -21,7 +21,7 @@ from extract.declarations import Source
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.sources.parquet.bounds import open_parquet
-from extract.sources.parquet.store import REJECTED, UNFINISHED, Entry, Store, open_store, split
+from extract.sources.parquet.store import REJECTED, UNFINISHED, Entry, Store, open_store, shorten, split
 from extract.visible import visible
 
 
@@ -243,11 +243,11 @@ class Drop:
         try:
             mark = hashlib.sha256(self.fingerprint(daily).encode()).hexdigest()[:8]
             if len(daily.files) == 1:
-                kept = f"{REJECTED}/{place.with_name(f'{place.stem}.{mark}{place.suffix}')}"
+                kept = shorten(f"{REJECTED}/{place.with_name(f'{place.stem}.{mark}{place.suffix}')}")
                 copies = {file.path: kept for file in files}
             else:
-                kept = f"{REJECTED}/{place}.{mark}"
-                copies = {file.path: visible(f"{kept}/{'/'.join(file.parts[1:])}") for file in files}
+                kept = shorten(f"{REJECTED}/{place}.{mark}")
+                copies = {file.path: shorten(visible(f"{kept}/{'/'.join(file.parts[1:])}")) for file in files}
             if not self.store.exists(f"{kept}.json"):
                 for path, copy in copies.items():
                     self.store.copy(path, copy)

@@ -6,6 +6,7 @@ by folder, so that a link that replaces a folder in between is not followed eith
 """
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -26,6 +27,8 @@ UNFINISHED = "_temporary"  # in the folder of a table while Hadoop's committers,
 
 DEEPEST = 16  # folders in one another; the files of a table are in the second one
 VERSION = "?versionId="  # after it, s3fs expects the version of an object
+LONGEST_NAME = 240  # bytes; most file systems have 255
+LONGEST_PATH = 900  # bytes; S3 has 1,024 for a key with the prefix of the drop
 SETTLED = 60  # seconds after which a file of the same size and times has the same content
 
 KINDS = {
@@ -152,8 +155,11 @@ class Folder:
     def copy(self, path: str, copy: str) -> None:
         """Copies a file; whom its mode keeps from reading it may not read its copy."""
         with self.open(path) as stream:
-            mode = os.fstat(stream.fileno()).st_mode & 0o666
-            with self._replace(copy, mode) as target:
+            status = os.fstat(stream.fileno())
+            with self._replace(copy, status.st_mode & 0o666) as target:
+                if os.fstat(target.fileno()).st_gid != status.st_gid:  # its group may do what others may
+                    others = status.st_mode & 0o006
+                    os.fchmod(target.fileno(), (status.st_mode & 0o600) | others << 3 | others)
                 shutil.copyfileobj(stream, target, 1 << 20)
 
     def write(self, path: str, content: bytes) -> None:
@@ -259,6 +265,18 @@ class Bucket:
         if VERSION in path:  # s3fs would take another key
             raise OSError(errno.EINVAL, f"expected a key without {VERSION}", path)
         return f"{self.root}/{path}"
+
+
+def shorten(path: str) -> str:
+    """Returns a path that every store can have: what is too long is cut off, and its hash takes the place."""
+    return _cut("/".join(_cut(part, LONGEST_NAME) for part in path.split("/")), LONGEST_PATH)
+
+
+def _cut(text: str, most: int) -> str:
+    content = text.encode()
+    if len(content) <= most:
+        return text
+    return f"{content[: most - 17].decode(errors='ignore')}.{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def split(path: str) -> tuple[str, ...]:

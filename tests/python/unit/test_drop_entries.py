@@ -207,6 +207,47 @@ def test_a_copy_replaces_a_link_and_is_as_private_as_its_file(drop: Path, secret
     assert (copy.read_bytes(), copy.is_symlink(), copy.stat().st_mode & 0o777) == (b"no parquet", False, 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to a group that it is not in")
+@pytest.mark.parametrize(("mode", "copied"), [(0o640, 0o600), (0o664, 0o644), (0o604, 0o644)])
+def test_another_group_may_do_with_a_copy_what_others_may(drop: Path, mode: int, copied: int) -> None:
+    file = put(drop / DAY / "pedido.parquet", b"no parquet")
+    file.chmod(mode)
+    os.chown(file, -1, 12_345)
+    read(drop)
+    (copy,) = rejected(drop)
+    assert copy.stat().st_mode & 0o777 == copied
+
+    os.chown(file, -1, copy.stat().st_gid)
+    copy.with_name(f"{copy.name}.json").unlink()
+    read(drop)
+    assert copy.stat().st_mode & 0o777 == mode & ~umask()
+
+
+def umask() -> int:
+    """Returns the bits that files are created without."""
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["p" * 247 + ".parquet", "p" * 255, "\u202e" * 82 + ".parquet", "p." + "x" * 250, "é" * 120 + ".parquet"]
+)
+@pytest.mark.parametrize("place", [DAY, f"{DAY}/pedido", "/".join("d" * 200 for _ in range(6))])
+def test_a_long_name_is_a_dead_letter_too(drop: Path, place: str, name: str) -> None:
+    put(drop / place / name, b"no parquet")
+    (note,) = read(drop).notes
+    assert "not copied" not in note
+    assert [copy.read_bytes() for copy in rejected(drop)] == [b"no parquet"]
+    assert len(dead_letters(drop)) == 1
+
+
+def test_long_names_that_begin_alike_have_a_copy_each(drop: Path) -> None:
+    for end in ("a", "b"):
+        put(drop / DAY / ("p" * 246 + end + ".parquet"), b"no parquet")
+    assert len(read(drop).notes) == len(rejected(drop)) == 2
+
+
 @pytest.mark.parametrize("place", [DAY, f"{DAY}/pedido.parquet"])
 def test_a_link_that_replaces_a_file_after_the_listing_is_not_followed(
     drop: Path, secret: Path, place: str, monkeypatch: pytest.MonkeyPatch
