@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.errors import DeployError
+from extract.visible import visible
 
 POLL_SECONDS = 5.0
 MAX_CAUSE = 300  # characters
@@ -36,7 +37,9 @@ class End:
         if self.ok:
             return f"succeeded in {took}"
         status = self.status.lower().replace("_", " ")
-        return ": ".join(filter(None, [f"{status} after {took}", self.error, describe_cause(self.cause or "")]))
+        return visible(
+            ": ".join(filter(None, [f"{status} after {took}", self.error, describe_cause(self.cause or "")]))
+        )
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Step:
     event: str
 
     def __str__(self) -> str:
-        return f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}"
+        return visible(f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}")
 
 
 def start(client: Any, state_machine_arn: str, text: str, prefix: str = "manual") -> str:

@@ -7,7 +7,7 @@ import re
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.panel import Panel
 
+from deploy.execution import End, Step
 from extract import __main__, logs, report
 from extract.checks.audit import Comparison
 from extract.checks.check import Check
@@ -136,6 +137,12 @@ def test_in_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     with pytest.raises(SystemExit):
         __main__.main(["plan", "--source", "x", "--table", "y", "--ranges", HOSTILE])
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_in_the_steps_and_the_end_of_an_execution() -> None:
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    assert str(Step(time, HOSTILE, HOSTILE)).endswith(f"  {SHOWN}: {SHOWN}")
+    assert End("FAILED", HOSTILE, HOSTILE).summary(timedelta(seconds=1)) == f"failed after 0:00:01: {SHOWN}: {SHOWN}"
 
 
 def test_in_the_record_of_a_run() -> None:
