@@ -21,7 +21,12 @@ ADVICE = (
         "let this user read and write the warehouse's file and its folder, or set WAREHOUSE_PATH to another place",
     ),
     (
-        r"not a valid DuckDB database file|Could not read (enough bytes )?from file|Corrupt database file",
+        r"replaying WAL file|Corrupt WAL file",
+        "the log beside the file that WAREHOUSE_PATH names is damaged: put back a copy of both, or move the log away "
+        "and run again, which loads again what was in it alone",
+    ),
+    (
+        r"not a valid DuckDB database|Could not read (enough bytes )?from file|Corrupt database file|sqlite_scanner",
         DAMAGED_FILE,
     ),
     (
@@ -39,6 +44,10 @@ ADVICE = (
     (
         r"RequestTimeTooSkewed|Signature expired|Signature not yet current",
         "AWS refuses this machine's clock: correct it, then run again",
+    ),
+    (
+        r"SlowDown|ServiceUnavailable|\(50[0234]\)|(Read|Connect)TimeoutError|EndpointConnectionError",
+        "AWS is busy or cannot be reached: run again later; check the network if it stays so",
     ),
     (
         r"NoCredentials|Unable to locate credentials",

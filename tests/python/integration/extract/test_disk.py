@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,6 +103,40 @@ def test_a_file_with_a_damaged_block_is_said_once_with_the_remedy(world: World) 
     assert doctor.code == outcome.code == 1
     assert doctor.output.count(remedy) == 1
     assert outcome.output.count(remedy) == 1, outcome.output
+
+
+# Ends without writing what it has changed into the file itself.
+DIE = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("create table x as select range from range(10000)")
+os._exit(0)
+"""
+
+
+def test_a_damaged_log_beside_the_file_can_be_moved_away(world: World) -> None:
+    world.run("parquet")
+    subprocess.run([sys.executable, "-c", DIE, world.warehouse], check=True)
+    log = world.warehouse.with_name(f"{world.warehouse.name}.wal")
+    whole = log.read_bytes()
+    half = len(whole) // 2
+    log.write_bytes(whole[:half] + bytes(byte ^ 255 for byte in whole[half : half + 16]) + whole[half + 16 :])
+    outcome = world.run("parquet")
+
+    remedy = "that WAREHOUSE_PATH names is damaged: put back a copy of both, or move the log away"
+    assert outcome.code == 2
+    assert outcome.output.count(remedy) == 1, outcome.output
+    log.unlink()
+    assert world.run("parquet").code == 0
+    assert world.query("select count(*) from raw_parquet.categoria") == [(2,)]
+
+
+def test_a_warehouse_of_another_kind(world: World) -> None:
+    world.warehouse.write_bytes(b"SQLite format 3\0" + bytes(4080))
+    outcome = world.run("parquet")
+
+    assert outcome.code == 2
+    assert "WAREHOUSE_PATH names a damaged file or one of another kind" in outcome.output
 
 
 def test_a_warehouse_that_is_a_folder(world: World) -> None:

@@ -192,7 +192,7 @@ def test_a_load_on_a_busy_s3_fails_in_a_bounded_time_and_the_next_run_loads_it(
     loads = len(files) - 1  # each by a file of its own; S3's waits take no time for those of the loaders
     assert code == 1
     assert out.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying in") == 12 * loads
-    assert "S3 is busy or cannot be reached: run again later" in out
+    assert "AWS is busy or cannot be reached: run again later" in out
     assert again == 0
     assert redshift.execute("select count(*) from raw_parquet.categoria") == [(2,)]
 
