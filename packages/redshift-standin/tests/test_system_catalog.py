@@ -64,7 +64,7 @@ def psql(shop: Redshift, tmp_path: Path) -> Callable[[str], str]:
         (r"\dt t.*", ["t|venda|table|awsuser"]),
         (r"\dv t.*", ["t|materializada|view|awsuser", "t|tardia|view|awsuser", "t|vista|view|awsuser"]),
         (r"\dn", ["t|awsuser"]),
-        (r"\l", ["dev|postgres|UTF8|C|C||libc|"]),
+        (r"\l", ["dev|awsuser|UTF8|C|C||libc|"]),
         (r"\dd", []),
         (r"\df t.*", []),
         (r"\df pg_catalog.len", ["pg_catalog|len|integer|text|func"]),

@@ -186,6 +186,3 @@ create view rs.show_grants as
         privilege_type, 0 as identity_id, identity_name, identity_type, is_grantable as admin_option,
         'TABLE'::text as privilege_scope
     from rs.grants where object in (select oid from pg_class);
-
-grant usage on schema rs, rs_catalog, rs_information_schema to public;
-grant select on all tables in schema rs, rs_catalog, rs_information_schema to public;

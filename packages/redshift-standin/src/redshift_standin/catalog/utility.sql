@@ -37,7 +37,7 @@ begin
             jsonb_set(noted || jsonb_build_object('encode', coalesce(noted -> 'encode', '{}')), array['encode', listed[1]], to_jsonb(value))
         else noted
     end;
-    insert into rs.props values (made, noted) on conflict (oid) do update set props = noted;
+    perform rs.keep_props(made, noted);
 end $$;
 -- ALTER TABLE APPEND: moves the rows; columns are mapped by name.
 create procedure rs.append(target text, source text, extra bool, fill bool) language plpgsql as $$

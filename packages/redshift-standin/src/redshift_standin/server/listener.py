@@ -19,7 +19,7 @@ from psycopg2 import extensions, sql
 from redshift_standin.certificates import certificate
 from redshift_standin.copy.files import S3
 from redshift_standin.errors import StandInError
-from redshift_standin.postgres import PostgresServer
+from redshift_standin.postgres import SUPERUSER, PostgresServer
 from redshift_standin.server.history import History
 from redshift_standin.server.session import Backend, Session
 from redshift_standin.signatures import AccessKey
@@ -33,7 +33,7 @@ _SCRIPTS = tuple(
     for path in (
         _CATALOG / "catalog.sql",
         *sorted((_CATALOG / "functions").iterdir()),
-        *(_CATALOG / f"{name}.sql" for name in ("utility", "late_views", "system_catalog", "system_views")),
+        *(_CATALOG / f"{name}.sql" for name in ("utility", "late_views", "system_catalog", "system_views", "access")),
     )
 )
 _VERSION = hashlib.sha256("".join(_SCRIPTS).encode()).hexdigest()
@@ -87,6 +87,7 @@ class RedshiftServer:
         if not self._postgres.has_database(self.database):
             self._create_database()
         self._check_version()
+        self._own_database()
         self._login(self.user)
         with ExitStack() as stack:
             own = self._postgres.connect(self.database)
@@ -132,16 +133,40 @@ class RedshiftServer:
             self._logins,  # PostgreSQL refuses two at once: "tuple concurrently updated"
             closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
         ):  # fmt: skip
-            cursor.execute("select 1 from pg_roles where rolname = %s", [user])
+            _create_role(cursor, user)
             name = sql.Identifier(user)
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("create role {} login").format(name))
             cursor.execute("select coalesce((now() + make_interval(secs => %s))::text, 'infinity')", [seconds])
             [(until,)] = cursor.fetchall()
-            # The stand-in has no permissions: every user may do everything in its one database.
-            role = sql.SQL("alter role {} superuser password {} valid until {}")
-            cursor.execute(role.format(name, sql.Literal(password), sql.Literal(until)))
+            cursor.execute(
+                sql.SQL("alter role {} nosuperuser createrole createdb password {} valid until {}").format(
+                    name, sql.Literal(password), sql.Literal(until)
+                )
+            )
+            # Every such user may do everything in the one database: it acts as the database's owner.
+            cursor.execute("select pg_get_userbyid(datdba) from pg_database where datname = current_database()")
+            [(owner,)] = cursor.fetchall()
+            if owner != user:
+                cursor.execute(sql.SQL("grant {} to {}").format(sql.Identifier(owner), name))
+                acts_as = sql.SQL("alter role {} in database {} set role = {}")
+                cursor.execute(acts_as.format(name, sql.Identifier(self.database), sql.Identifier(owner)))
         return password
+
+    def _own_database(self) -> None:
+        """Gives the database to the admin, unless another admin has it already."""
+        with (
+            self._logins,
+            closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
+        ):  # fmt: skip
+            cursor.execute(
+                "select rolsuper from pg_database d join pg_roles r on r.oid = datdba where datname = current_database()"
+            )
+            if cursor.fetchone() != (True,):
+                return
+            _create_role(cursor, self.user)
+            admin = sql.Identifier(self.user)
+            cursor.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(self.database), admin))
+            # Clients without a superuser write late-binding views with the admin's rights.
+            cursor.execute(sql.SQL("grant {} to rs_keeper").format(admin))
 
     def _create_database(self) -> None:
         with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
@@ -204,3 +229,16 @@ class RedshiftServer:
             await asyncio.gather(*others, return_exceptions=True)
 
         self._loop.run_until_complete(main())
+
+
+def _create_role(cursor: extensions.cursor, user: str) -> None:
+    """Creates a role that may sign in, if it does not exist.
+
+    Raises:
+        StandInError: the name is one of PostgreSQL's own, or of the stand-in's.
+    """
+    if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+        raise StandInError(f"the user {user} is one of the PostgreSQL server itself: choose another name")
+    cursor.execute("select 1 from pg_roles where rolname = %s", [user])
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("create role {} login").format(sql.Identifier(user)))

@@ -27,6 +27,7 @@ AGGREGATES = {
 }
 OTHERS = {
     "nvl": "coalesce",
+    "set_config": "rs.set_config",
 }
 
 REPLACED = DATES | TEXTS | SUPER | AGGREGATES | OTHERS

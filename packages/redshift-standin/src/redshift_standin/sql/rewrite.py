@@ -103,6 +103,9 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"\b(rs\.date_(?:add|diff|trunc|part))\(\s*(\w+)\s*,", r"\1('\2',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
+    if "user" in masked.lower():
+        masked = re.sub(r'(?<![\w.])current_user\b(?!\s*\()', 'rs."current_user"()', masked, flags=_FLAGS)
+        masked = re.sub(r'\bselect\s+user\b', 'select rs."current_user"()', masked, flags=_FLAGS)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
