@@ -102,7 +102,7 @@ def test_the_server_beneath_is_out_of_reach(redshift: Redshift, statement: str) 
     ("user", "database"), [("postgres", "dev"), ("pg_monitor", "dev"), ("rs_keeper", "dev"), ("nobody", "dev")]
 )
 def test_users_of_others_cannot_sign_in(
-    redshift: Redshift, sign_in: SignIn, postgres_server: PostgresServer, user: str, database: str
+    sign_in: SignIn, postgres_server: PostgresServer, user: str, database: str
 ) -> None:
     password = postgres_server.settings("dev").password
     with pytest.raises(psycopg2.OperationalError, match=f'password authentication failed for user "{user}"'):
@@ -134,7 +134,9 @@ def test_full_users_share_what_they_create(redshift: Redshift, sign_in: SignIn) 
         cursor.execute("drop table if exists da_carga.v; create table da_carga.v as select 1 as x")
         cursor.execute("select current_user, user, session_user, has_table_privilege('da_carga.v', 'select')")
         assert cursor.fetchall() == [("IAMR:carga", "IAMR:carga", "IAMR:carga", True)]
-        cursor.execute("drop user if exists outra; create user outra password 'Segredo1'; grant usage on schema t to outra")
+        cursor.execute(
+            "drop user if exists outra; create user outra password 'Segredo1'; grant usage on schema t to outra"
+        )
     redshift.execute("alter table da_carga.v add column y int")
     assert redshift.execute("select tableowner from pg_tables where tablename = 'v'") == [("IAMR:carga",)]
     assert redshift.execute("show tables from schema da_carga")[0][6] == "IAMR:carga"
@@ -149,7 +151,9 @@ def test_a_created_user_may_do_what_is_granted(redshift: Redshift, sign_in: Sign
     redshift.execute("drop user if exists leitor; create user leitor password 'Segredo1'")
     redshift.execute("create table a (x int); create table b (x int); grant usage on schema t to leitor")
     redshift.execute("grant select on a to leitor")
-    redshift.execute("create view tardia as select x from t.a with no schema binding; grant select on tardia to leitor")
+    redshift.execute(
+        "create view tardia as select x from t.a with no schema binding; grant select on tardia to leitor"
+    )
     redshift.execute("drop table a; create table a (x varchar(4)); grant select on a to leitor")
     with closing(sign_in(user="leitor", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
         connection.autocommit = True

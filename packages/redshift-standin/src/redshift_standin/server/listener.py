@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import os
+import resource
 import secrets
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +20,7 @@ from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
 from redshift_standin.copy.files import S3
-from redshift_standin.errors import StandInError
+from redshift_standin.errors import RedshiftError, StandInError
 from redshift_standin.postgres import SUPERUSER, PostgresServer
 from redshift_standin.server.history import History
 from redshift_standin.server.session import Backend, Session
@@ -27,6 +29,7 @@ from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.names import Names
 
 DATABASE = "dev"
+_MOST_SESSIONS = 500  # https://docs.aws.amazon.com/redshift/latest/mgmt/amazon-redshift-limits.html
 _CATALOG = Path(__file__).parents[1] / "catalog"
 _SCRIPTS = tuple(
     path.read_text()
@@ -158,7 +161,7 @@ class RedshiftServer:
             closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
         ):  # fmt: skip
             cursor.execute(
-                "select rolsuper from pg_database d join pg_roles r on r.oid = datdba where datname = current_database()"
+                "select rolsuper from pg_database, pg_roles r where r.oid = datdba and datname = current_database()"
             )
             if cursor.fetchone() != (True,):
                 return
@@ -196,7 +199,7 @@ class RedshiftServer:
             cursor.execute("select oid::int, typname from pg_type where typname = any(%s)", [list(_TYPES)])
             ids = {type_id: _TYPES[name] for type_id, name in cursor.fetchall()}
         settings = self._postgres.settings(self.database)
-        return Backend(settings.host, settings.port, self._s3, ids, self._copy_roles)
+        return Backend(settings.host, settings.port, self.database, self._s3, ids, self._copy_roles)
 
     def _listen(self) -> socket.socket:
         try:
@@ -214,21 +217,42 @@ class RedshiftServer:
         async def main() -> None:
             self._stop = asyncio.Event()
 
-            async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                with suppress(asyncio.CancelledError):  # the server stops
-                    shared = self._history, self._names, self._late_views
-                    await Session((reader, writer), backend, context, *shared).serve()
+            places = _places()
+            sessions: set[asyncio.Task[None] | None] = set()  # the loop itself refers to them weakly
 
-            server = await asyncio.start_server(session, sock=listening)
+            async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                this = asyncio.current_task()
+                sessions.add(this)
+                try:
+                    refusal = _too_many(places) if len(sessions) > places else None
+                    shared = self._history, self._names, self._late_views
+                    await Session((reader, writer), backend, context, *shared).serve(refusal)
+                except asyncio.CancelledError:
+                    pass  # the server stops
+                finally:
+                    sessions.discard(this)
+
+            # A statement may wait in a thread for one that another session has to end first: none waits for a thread.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(places, "redshift"))
+            server = await asyncio.start_server(session, sock=listening, backlog=places)
             ready.set()
             await self._stop.wait()
             server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:  # a client may just have connected
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
 
         self._loop.run_until_complete(main())
+
+
+def _places() -> int:
+    """Returns how many sessions there may be: as many as on Redshift, or as this process may have files for."""
+    return min(_MOST_SESSIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 50)
+
+
+def _too_many(places: int) -> RedshiftError:
+    return RedshiftError("53300", f'connection limit "{places}" exceeded for non-bootstrap users')
 
 
 def _create_role(cursor: extensions.cursor, user: str) -> None:

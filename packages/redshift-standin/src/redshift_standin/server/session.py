@@ -11,7 +11,7 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,16 +20,20 @@ from redshift_standin.copy.files import S3
 from redshift_standin.copy.load_errors import LoadError
 from redshift_standin.copy.statement import is_copy
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
+from redshift_standin.postgres import SUPERUSER
 from redshift_standin.server.history import Executed, History
+from redshift_standin.server.incoming import Incoming
 from redshift_standin.server.protocol import (
-    PROTOCOL,
-    SSL_REQUEST,
+    PROTOCOL_VIOLATION,
+    ProtocolError,
     error_fields,
     error_response,
     message,
-    read_message,
+    read_client_message,
+    read_text,
     row_description,
 )
+from redshift_standin.server.start_up import Cancel, read_start_up, upstream_options
 from redshift_standin.server.upstream import SignInError, Upstream
 from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.lateral import expand_aliases
@@ -46,10 +50,7 @@ _QUERY_GROUP = re.compile(
     r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
-_CLIENT_ONLY = {
-    "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
-    "provider_name",
-}  # fmt: skip
+SIGN_IN_SECONDS = 60  # as PostgreSQL's authentication_timeout
 _Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION = "42883"
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
@@ -62,6 +63,7 @@ class Backend:
 
     host: str
     port: int
+    database: str
     s3: S3
     type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
     copy_roles: tuple[str, ...] = ()
@@ -94,67 +96,77 @@ class Session:
         self._portals: dict[bytes, str] = {}
         self._discard_until_sync = False
 
-    async def serve(self) -> None:
-        """Serves the client until either side closes its connection."""
-        try:
-            options = await self._start_up()
-            if options is None:
-                return
-            self._user, self._database = options["user"], options.get("database", options["user"])
-            self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
+    async def serve(self, refusal: RedshiftError | None = None) -> None:
+        """Serves the client until either side closes its connection, or refuses it."""
+        with ExitStack() as ends:
+            ends.callback(self._to_client.close)
             try:
-                if await self._sign_in(options):
+                async with asyncio.timeout(SIGN_IN_SECONDS):
+                    begun = await self._begin(ends, refusal)
+                if begun:
                     await self._pump()
-            finally:
-                self._upstream.close()
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            pass  # either side closed its connection
-        finally:
-            self._to_client.close()
+            except RedshiftError as error:
+                await self._refuse(error)
+            except (asyncio.IncompleteReadError, OSError, TimeoutError):
+                pass  # either side closed its connection, or the client never signed in
 
-    async def _start_up(self) -> dict[str, str] | None:
-        """Returns the options of the start-up packet, None for a client without TLS and for a CancelRequest."""
-        encrypted = False
-        while True:
-            length, number = struct.unpack("!ii", await self._from_client.readexactly(8))
-            body = await self._from_client.readexactly(length - 8)
-            if number != SSL_REQUEST:
-                break
-            self._to_client.write(b"S")
-            await self._to_client.drain()
-            await self._to_client.start_tls(self._context)
-            encrypted = True
-        if number != PROTOCOL:
-            await self._cancel(length, number, body)
-            return None
-        if not encrypted:
-            await self._reply(error_response(RedshiftError("28000", "no pg_hba.conf entry for host, SSL off")))
-            return None
-        words = body.rstrip(b"\0").decode().split("\0")
-        return {k: v for k, v in zip(words[::2], words[1::2], strict=False) if k not in _CLIENT_ONLY}
+    async def _begin(self, ends: ExitStack, refusal: RedshiftError | None) -> bool:
+        """Reads the client's first packets and signs it in; returns whether a session has begun.
 
-    async def _cancel(self, length: int, number: int, body: bytes) -> None:
-        """Forwards a CancelRequest unchanged: its key is PostgreSQL's own."""
+        Raises:
+            RedshiftError: the client is refused.
+        """
+        options = await read_start_up(self._from_client, self._to_client, self._context)
+        if isinstance(options, Cancel):
+            await self._cancel(options.packet)
+            return False
+        if refusal:
+            raise refusal
+        self._user, database = options["user"], options.get("database") or options["user"]
+        self._database = self._backend.database
+        self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
+        ends.callback(self._upstream.close)
+        if not await self._sign_in(upstream_options(options, self._database)):
+            return False
+        if database != self._database:
+            raise RedshiftError("3D000", f'database "{database}" does not exist')
+        await self._reply(message(b"R", struct.pack("!i", 0)))
+        return True
+
+    async def _refuse(self, error: RedshiftError) -> None:
+        with suppress(OSError):
+            await self._reply(error_response(error, "FATAL"))
+
+    async def _cancel(self, packet: bytes) -> None:
+        """Forwards a CancelRequest."""
         _, server = await asyncio.open_connection(self._backend.host, self._backend.port)
-        server.write(struct.pack("!ii", length, number) + body)
+        server.write(packet)
         await server.drain()
         server.close()
 
     async def _sign_in(self, options: dict[str, str]) -> bool:
         """Asks the client for its password and signs in to PostgreSQL with it."""
         await self._reply(message(b"R", struct.pack("!i", 3)))
-        _, body = await read_message(self._from_client)
+        kind, body = await read_client_message(self._from_client)
+        if kind != b"p" or isinstance(body, RedshiftError):
+            raise ProtocolError(f"expected password response, got message type {kind[0]}")
+        user = options["user"]
+        if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+            raise RedshiftError("28P01", f'password authentication failed for user "{user}"')
         try:
-            welcome = await self._upstream.sign_in(options, body.rstrip(b"\0").decode())
+            await self._upstream.sign_in(options, read_text(body))
         except SignInError as error:
             await self._reply(message(b"E", error.args[0]))
             return False
-        await self._reply(message(b"R", welcome))
         return True
 
     async def _pump(self) -> None:
         """Forwards messages both ways until either side closes its connection."""
-        ways = [asyncio.create_task(self._client_to_server()), asyncio.create_task(self._server_to_client())]
+        incoming = Incoming(self._from_client)
+        ways = [
+            asyncio.create_task(way)
+            for way in (incoming.read(), self._client_to_server(incoming), self._server_to_client())
+        ]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in done:
@@ -162,17 +174,20 @@ class Session:
         finally:
             for way in ways:
                 way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _client_to_server(self) -> None:
+    async def _client_to_server(self, incoming: Incoming) -> None:
         extended = {b"P": self._parse, b"B": self._bind, b"E": self._execute, b"C": self._close}
         while True:
-            kind, body = await read_message(self._from_client)
+            kind, body = await incoming.next()
             if self._discard_until_sync and kind != b"S":
                 continue
             self._discard_until_sync = False
             try:
+                if isinstance(body, RedshiftError):
+                    raise body
                 if kind == b"Q":
-                    await self._query(body.rstrip(b"\0").decode())
+                    await self._query(read_text(body))
                 elif handle := extended.get(kind):
                     await handle(body)
                 else:
@@ -181,6 +196,8 @@ class Session:
                 raise
             except Exception as any_error:  # noqa: BLE001 - every error is reported to the client
                 error = any_error if isinstance(any_error, RedshiftError) else internal_error(any_error)
+                if isinstance(any_error, (ValueError, struct.error)) and kind != b"Q":
+                    error = RedshiftError(PROTOCOL_VIOLATION, "invalid message format")
                 await self._upstream.fail_transaction()
                 await self._reply(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
                 if kind == b"Q":
@@ -212,7 +229,7 @@ class Session:
 
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
-        sql = text.decode()
+        sql = read_text(text)
         new = _NO_RESULT if is_copy(sql) else await self._rewrite(sql)
         self._prepared[name] = sql
         self._running.append((self._describe(sql), True))

@@ -9,6 +9,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
+from redshift_standin.sql.settings import check_setting
 from redshift_standin.sql.text import words
 
 _NOT_SUPPORTED = "0A000"
@@ -35,7 +36,8 @@ _OBJECTS = {
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
 _NOT_HERE = re.compile(
-    r"unload|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
+    r"unload|create (or replace )?(function|procedure)\b"
+    r"|(create|alter|drop) (external|library|datashare|model|rls|masking|identity)\b|cancel|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
 _CALL = re.compile(r"(\S+) (\w+)(?= \()")
@@ -75,6 +77,8 @@ def refuse(statement: str) -> bool:
     kind = _OBJECT.match(text)
     if first not in _COMMANDS or (kind and kind["object"] not in _OBJECTS):
         raise RedshiftError(_SYNTAX, f'syntax error at or near "{(kind["object"] if kind else first).upper()}"')
+    if first in {"set", "reset", "alter"}:
+        check_setting(text, statement)
     calls = {
         called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
     }

@@ -35,6 +35,9 @@ _WRAPPED = "current_schema|has_schema_privilege|has_table_privilege|pg_get_const
 
 _NEEDS_TREE = re.compile(r"\b(qualify|top \d+|rs_listagg|nvl2 ?\(|decode ?\(|pivot ?\(|unpivot ?\()")
 
+# `user` as an expression. Elsewhere it is a word of a command.
+_USER = re.compile(r"((?:\b(?:select|where|and|or|by|then|else)\b|[(,=<>|])\s*)user\b", _FLAGS)
+
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
     rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
@@ -104,8 +107,8 @@ def replace_words(masked: str) -> str:
     masked = re.sub(r"(?<![\w.])extract\s*\(\s*(\w+)\s+from\b", r"rs.extract('\1',", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", "rs.sysdate()", masked, flags=_FLAGS)
     if "user" in masked.lower():
-        masked = re.sub(r'(?<![\w.])current_user\b(?!\s*\()', 'rs."current_user"()', masked, flags=_FLAGS)
-        masked = re.sub(r'\bselect\s+user\b', 'select rs."current_user"()', masked, flags=_FLAGS)
+        masked = re.sub(r"(?<![\w.])current_user\b(?!\s*\()", 'rs."current_user"()', masked, flags=_FLAGS)
+        masked = _USER.sub(r'\1rs."current_user"()', masked)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarby?te?\s*\(\s*max\s*\)|\bvarbinary\b(\s*\(\s*\d+\s*\))?", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bnvarchar\b", "varchar", masked, flags=_FLAGS)
