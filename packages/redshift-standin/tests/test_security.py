@@ -65,6 +65,7 @@ def test_no_user_is_a_superuser_of_postgresql(redshift: Redshift, postgres_serve
         "set standard_conforming_strings = off",
         "set role postgres",
         "set session authorization postgres",
+    "set session authorization 'postgres'",
         "select set_config('role', 'postgres', false)",
         "select pg_catalog.set_config('standard_conforming_strings', 'off', false)",
         "select \"set_config\"('standard_conforming_strings', 'off', false)",

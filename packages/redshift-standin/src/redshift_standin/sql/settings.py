@@ -26,7 +26,7 @@ _KNOWN = STARTED_WITH | {
     "standard_conforming_strings",
 }  # fmt: skip
 _SET = re.compile(
-    r"(?:(?:set|reset)(?: session| local)?|alter (?:user|role|database) (?:\"\"|\w+) (?:set|reset))"
+    r"(?:(?:set|reset)(?: session(?! authorization)| local)?|alter (?:user|role|database) (?:\"\"|\w+) (?:set|reset))"
     r" (?!characteristics as |local |to )(?P<name>time zone|transaction|session authorization|role|all|\w+|\"\")"
     r"(?P<extension> \. \w+)?"
 )

@@ -18,6 +18,7 @@ _NOTHING = "call rs.nothing()"
 _WITHOUT_EFFECT = re.compile(
     r"(set (session )?|reset )(enable_\w+|wlm_query_slot_count|analyze_threshold_percent|mv_enable_\w+|spectrum_\w+"
     r"|use_fips_ssl)\b|reset use\b"
+    r"|set session authorization default$|reset session authorization$"
 )
 _CASE_SENSITIVE = re.compile(
     r"set (session )?enable_case_sensitive_(super_attribute|identifier) ?(=|to) ?( ?|true|on|1)$"
