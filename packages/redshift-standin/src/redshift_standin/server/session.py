@@ -41,13 +41,14 @@ from redshift_standin.sql.merge import MANY_MATCHES
 from redshift_standin.sql.names import Names, fold
 from redshift_standin.sql.refusals import absent_function
 from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.rows import split_rows
 from redshift_standin.sql.stars import expand_stars
-from redshift_standin.sql.text import quote, statements, tag
+from redshift_standin.sql.text import COMMENTS, quote, statements, tag
 from redshift_standin.sql.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(
-    r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
+    rf"{COMMENTS}(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
 SIGN_IN_SECONDS = 60  # as PostgreSQL's authentication_timeout
@@ -207,17 +208,18 @@ class Session:
 
     async def _query(self, sql: str) -> None:
         """Handles a Query message, which may contain several statements."""
-        if is_copy(sql):
+        brief, rows = split_rows(sql)
+        if is_copy(brief):
             tag = await self._copy(sql)
             await self._reply(message(b"C", tag) + message(b"Z", self._upstream.status))
             return
-        parts = [self._describe(one) for one in statements(sql)]
+        parts = [self._describe(one + rows) for one in statements(brief)]
         new = await self._rewrite(sql)
-        if any(is_truncate(part.text) for part in parts):
+        if not rows and any(is_truncate(part.text) for part in parts):
             new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
         for part in parts:
             self._running.append((part, False))
-            if is_truncate(part.text):
+            if not rows and is_truncate(part.text):
                 self._running.append((None, False))
         await self._upstream.send(b"Q", new.encode() + b"\0")
 
@@ -263,13 +265,15 @@ class Session:
         Raises:
             RedshiftError: for a statement that is refused; it is recorded in the history.
         """
-        if any(is_copy(one) for one in statements(sql)):
+        brief, rows = split_rows(sql)
+        if any(is_copy(one) for one in statements(brief)):
             error = not_implemented("COPY together with other statements in one query string")
             raise self._record_failure(sql, error)
         try:
-            new = await asyncio.to_thread(rewrite, self._fold(sql))
+            new = await asyncio.to_thread(rewrite, self._fold(brief))
             await self._refresh_views(new)
             new = await asyncio.to_thread(self._expand, new, asyncio.get_running_loop())
+            new += self._fold(rows) if "\\" in rows else rows
         except RedshiftError as error:
             raise self._record_failure(sql, error) from None
         except (EOFError, OSError):

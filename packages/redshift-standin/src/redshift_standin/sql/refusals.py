@@ -20,7 +20,7 @@ _REFUSED = (
     (r"^create (unique )?index\b", _NOT_SUPPORTED, "SQL command \"CREATE INDEX\" not supported on Redshift tables."),
     (r"^create (or replace )?(constraint )?trigger\b", _NOT_SUPPORTED, "CREATE TRIGGER is not supported"),
     (r"\bon conflict\b", _SYNTAX, 'syntax error at or near "ON"'),
-    (r"\b(insert|update|delete)\b.*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
+    (r"^(?>.*?\b(?:insert|update|delete)\b).*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
     (r"^merge\b.*\bmatched and\b", _SYNTAX, 'syntax error at or near "AND"'),
 )  # fmt: skip
 

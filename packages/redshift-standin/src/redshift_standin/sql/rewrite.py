@@ -20,7 +20,7 @@ from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import change_code, code, statements
+from redshift_standin.sql.text import COMMENTS, change_code, code, statements
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.utility import rewrite_utility
 
@@ -40,9 +40,9 @@ _USER = re.compile(r"((?:\b(?:select|where|and|or|by|then|else)\b|[(,=<>|])\s*)u
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
-    rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
+    rf"""{COMMENTS}show\s+(?P<kind>schemas|tables|columns|grants)\b
     (?:\s+(?:from|on)\s+(?:(?:database|schema|table)\s+)?(?P<place>(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*))?
-    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?\s*(?:/\*.*?\*/\s*)*\Z""",
+    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?{COMMENTS}\Z""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
@@ -157,7 +157,7 @@ def rewrite_tree(sql: str) -> str:
             .transform(_keep_varbyte)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
 

@@ -9,16 +9,16 @@ from sqlglot import exp
 
 _PATH = re.compile(r"(?<![\w.])(\w+)\.\w+(?:\.\w|\[)")
 _UNNESTED = re.compile(
-    r"\bfrom (?:(?!\b(?:where|group|order|having|limit|qualify|union|select|join|on)\b)[^()])*?, ?(\w+)\.\w+"
+    r"\bfrom (?:(?!\b(?:from|where|group|order|having|limit|qualify|union|select|join|on)\b)[^()])*?, ?(\w+)\.\w+"
 )
+
+_ALONE = re.compile(r"(?<![\w.])\w+(?![\w.])")
 
 
 def has_paths(text: str) -> bool:
     """Returns whether a statement's code may have paths: a name before a dot is an alias if it also occurs alone."""
     firsts = {found[1] for pattern in (_PATH, _UNNESTED) for found in pattern.finditer(text)}
-    return bool(re.search(r"\w ?\[", text)) or any(
-        re.search(rf"(?<![\w.]){first}(?![\w.])", text) for first in firsts
-    )
+    return bool(re.search(r"\w ?\[", text)) or not firsts.isdisjoint(_ALONE.findall(text) if firsts else ())
 
 
 def rewrite_paths(tree: exp.Expr) -> exp.Expr:
