@@ -27,6 +27,11 @@ begin
 end $do$;
 revoke update on pg_settings from public;
 
+-- Waits for another COPY into the table.
+create function rs.begin_copy(target regclass) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+    select pg_advisory_xact_lock(1, target::oid::int)
+$$;
+
 -- SET_CONFIG for the settings that clients may change.
 create function rs.set_config(name text, value text, local bool) returns text language plpgsql security definer as $$
 begin

@@ -10,6 +10,7 @@ from redshift_standin.copy.statement import Column, Copy, describe_query, parse,
 from redshift_standin.errors import RedshiftError, internal_error
 from redshift_standin.server.protocol import error_fields
 from redshift_standin.server.upstream import Upstream
+from redshift_standin.sql.text import quote
 
 _GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
@@ -23,7 +24,10 @@ async def run(sql: str, upstream: Upstream, s3: S3, roles: Collection[str]) -> b
     copy = parse(sql, roles)
     columns = target_columns(copy, await upstream.ask(describe_query(copy)))
     async with upstream.exclusive() as answers:
-        await upstream.send(b"Q", copy_files.stdin_statement(copy, columns).encode() + b"\0", own=True)
+        # Two COPYs into one table wait for one another, as on Redshift: until the end of the transaction.
+        waiting = f"select rs.begin_copy({quote(copy.table)}::regclass)"
+        statement = f"{waiting}; {copy_files.stdin_statement(copy, columns)}"
+        await upstream.send(b"Q", statement.encode() + b"\0", own=True)
         return await _stream(copy, columns, upstream, answers, s3)
 
 

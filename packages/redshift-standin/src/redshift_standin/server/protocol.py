@@ -73,7 +73,9 @@ def read_text(body: bytes) -> str:
 
 def error_response(error: RedshiftError, severity: str = "ERROR") -> bytes:
     """Returns an ErrorResponse."""
-    fields = (("S", severity), ("V", severity), ("C", error.sqlstate), ("M", error.message))
+    fields = [("S", severity), ("V", severity), ("C", error.sqlstate), ("M", error.message)]
+    if error.detail_text:
+        fields.append(("D", error.detail_text))
     return message(b"E", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
 
 

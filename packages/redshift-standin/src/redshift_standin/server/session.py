@@ -35,6 +35,7 @@ from redshift_standin.server.protocol import (
 )
 from redshift_standin.server.start_up import Cancel, read_start_up, upstream_options
 from redshift_standin.server.upstream import SignInError, Upstream
+from redshift_standin.sql.isolation import CONFLICT, violation, written_table
 from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.lateral import expand_aliases
 from redshift_standin.sql.merge import MANY_MATCHES
@@ -200,7 +201,9 @@ class Session:
                 if isinstance(any_error, (ValueError, struct.error)) and kind != b"Q":
                     error = RedshiftError(PROTOCOL_VIOLATION, "invalid message format")
                 await self._upstream.fail_transaction()
-                await self._reply(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
+                await self._reply(
+                    error_response(RedshiftError(error.sqlstate, self._names.whole(error.message), error.detail_text))
+                )
                 if kind == b"Q":
                     await self._reply(message(b"Z", self._upstream.status))
                 else:
@@ -325,6 +328,8 @@ class Session:
             raise
         except RedshiftError as error:
             self._history.add(executed, self._names.whole(error.message))
+            if error.sqlstate == CONFLICT:
+                raise self._violation(executed) from None
             raise
         self._history.add(executed)
         return tag
@@ -378,6 +383,8 @@ class Session:
         body = self._restore_names(body)
         fields = error_fields(body)
         absent = absent_function(fields.get("M", "")) if fields.get("C") == _UNDEFINED_FUNCTION else None
+        if fields.get("C") == CONFLICT:
+            absent = self._violation(self._running[0][0] if self._running else None)
         self._record_end(absent.message if absent else fields.get("M", "unknown error"))
         self._running.clear()
         if absent:
@@ -385,6 +392,10 @@ class Session:
         # The context is removed: it may name functions of the stand-in.
         body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
         return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
+
+    def _violation(self, executed: Executed | None) -> RedshiftError:
+        table = written_table(executed.text) if executed else ""
+        return violation(self._names.table_id(table), self._transaction, self._process)
 
     def _restore_names(self, text: bytes) -> bytes:
         return self._names.whole(text.decode()).encode()

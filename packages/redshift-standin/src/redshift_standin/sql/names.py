@@ -106,6 +106,13 @@ class Names:
                 self._by_hash[name[-13:]] = name
                 self._whole[name] = whole
 
+    def table_id(self, name: str) -> int:
+        """Returns the id of a table of this name in any schema, 0 if there is none."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("select coalesce(max(oid), 0)::bigint from pg_class where relname = %s", (name,))
+            [(found,)] = cursor.fetchall()
+        return int(found)
+
     def whole(self, text: str) -> str:
         """Returns text with every short form replaced by its long name."""
         for mark in _HASH.findall(text):

@@ -16,6 +16,7 @@ from sqlglot.parsers.redshift import RedshiftParser
 from redshift_standin.errors import not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.functions import REPLACED
+from redshift_standin.sql.isolation import rewrite_isolation
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
@@ -65,7 +66,7 @@ def rewrite_statement(sql: str) -> str:
     text = code(sql)
     if text.startswith("show "):
         return rewrite_show(sql)
-    if (done := rewrite_utility(sql, text)) is not None:
+    if (done := rewrite_utility(sql, text)) is not None or (done := rewrite_isolation(sql, text)) is not None:
         return done
     of_the_catalogue = refuse(sql)
     sql = check_types(sql)

@@ -1,0 +1,152 @@
+"""Sessions that write the same tables."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2 import errors, extensions
+
+from redshift_standin.postgres import PostgresServer
+from redshift_standin.pytest_plugin import ROLE, Redshift
+
+Sessions = tuple[extensions.cursor, extensions.cursor]
+
+
+@pytest.fixture
+def sessions(redshift: Redshift) -> Iterator[Sessions]:
+    """Two sessions, and two tables."""
+    redshift.execute("create table a (x int); create table b (x int); insert into a values (1)")
+    with closing(redshift.server.connect()) as first, closing(redshift.server.connect()) as second:
+        first.autocommit = second.autocommit = True
+        yield first.cursor(), second.cursor()
+
+
+def wait_for_a_lock(server: PostgresServer, count: int = 1) -> None:
+    """Returns when so many sessions of the stand-in wait for a lock."""
+    with closing(server.connect("postgres")) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for _ in range(1200):
+            cursor.execute("select count(*) from pg_locks where not granted")
+            if cursor.fetchone() == (count,):
+                return
+            time.sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
+def assert_violation(redshift: Redshift, run: Callable[[], object], table: str) -> None:
+    with pytest.raises(errors.InternalError_) as raised:
+        run()
+    [(table_id,)] = redshift.execute(f"select '{table}'::regclass::oid")
+    assert raised.value.diag.message_primary == "1023"
+    detail = f"Serializable isolation violation on table - {table_id}, transactions forming the cycle are: "
+    assert (raised.value.diag.message_detail or "").startswith(detail)
+
+
+def test_two_transactions_that_read_what_the_other_writes(redshift: Redshift, sessions: Sessions) -> None:
+    first, second = sessions
+    for one in sessions:
+        one.execute("begin isolation level serializable")
+    first.execute("select * from t.a")
+    first.execute("insert into t.b values (1)")
+    second.execute("insert into t.a values (1)")
+    second.execute("select * from t.b")
+    first.execute("commit")
+
+    def end() -> None:
+        second.execute("insert into t.a values (2)")
+        second.execute("commit")
+
+    assert_violation(redshift, end, "t.a")
+    second.execute("rollback")
+    assert redshift.execute("select count(*) from a") == [(1,)]
+
+
+def test_two_transactions_that_update_one_row(redshift: Redshift, sessions: Sessions) -> None:
+    first, second = sessions
+    for one in sessions:
+        one.execute("begin transaction isolation level serializable")
+        one.execute("select count(*) from t.a")
+    first.execute("update t.a set x = 2")
+    first.execute("commit")
+    assert_violation(redshift, lambda: second.execute("update t.a set x = 3"), "t.a")
+    second.execute("rollback")
+    logged = "select error_message from sys_query_history where query_text = 'update t.a set x = 3'"
+    assert redshift.execute(f"{logged} order by query_id desc limit 1") == [("1023",)]
+
+
+def test_transactions_that_do_not_meet_are_committed(redshift: Redshift, sessions: Sessions) -> None:
+    for one, table in zip(sessions, ("a", "b"), strict=True):
+        one.execute("begin isolation level serializable")
+        one.execute(f"insert into t.{table} values (7)")
+    for one in sessions:
+        one.execute("commit")
+    assert redshift.execute("select count(*) from a where x = 7") == [(1,)]
+
+
+def test_a_database_may_be_serializable(redshift: Redshift) -> None:
+    level = "select isolation_level from stv_db_isolation_level where db_name = 'dev'"
+    try:
+        redshift.execute("alter database dev isolation level serializable")
+        assert redshift.execute(level) == [("Serializable",)]
+        with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("select current_setting('transaction_isolation')")
+            assert cursor.fetchall() == [("serializable",)]
+    finally:
+        redshift.execute("alter database dev isolation level snapshot")
+    assert redshift.execute(level) == [("Snapshot Isolation",)]
+
+
+def test_two_copies_into_one_table_wait_for_one_another(
+    redshift: Redshift, sessions: Sessions, postgres_server: PostgresServer
+) -> None:
+    redshift.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
+    copy = f"copy t.a from 's3://{redshift.bucket.name}/two.csv' iam_role '{ROLE}' csv"
+    first, second = sessions
+    first.execute("begin")
+    first.execute(copy)
+    other = threading.Thread(target=second.execute, args=[copy])
+    other.start()
+    wait_for_a_lock(postgres_server)
+    assert redshift.execute("select count(*) from a") == [(1,)]
+    first.execute("commit")
+    other.join()
+    assert redshift.execute("select count(*) from a") == [(5,)]
+
+
+def test_a_commit_is_not_behind_statements_that_wait_for_it(
+    redshift: Redshift, postgres_server: PostgresServer
+) -> None:
+    redshift.execute("create table a (x int)")
+    with closing(redshift.server.connect()) as owner, owner.cursor() as cursor:
+        cursor.execute("lock table t.a")
+        waiting = [redshift.server.connect() for _ in range(40)]  # more than a pool of threads has by default
+
+        def ask(one: extensions.connection) -> None:
+            one.cursor().execute("select x + 1 as y, y + 1 as z from t.a")
+
+        threads = [threading.Thread(target=ask, args=[one]) for one in waiting]
+        for thread in threads:
+            thread.start()
+        wait_for_a_lock(postgres_server, 40)
+        cursor.execute("select 1 as b, b + 1 as c")
+        owner.commit()
+        for thread in threads:
+            thread.join()
+        for one in waiting:
+            one.close()
+
+
+def test_ddl_waits_for_a_reader(redshift: Redshift, sessions: Sessions, postgres_server: PostgresServer) -> None:
+    reader, changer = sessions
+    reader.execute("begin")
+    reader.execute("select * from t.a")
+    change = threading.Thread(target=changer.execute, args=["alter table t.a add column y int"])
+    change.start()
+    wait_for_a_lock(postgres_server)
+    reader.execute("commit")
+    change.join()
+    with pytest.raises(psycopg2.errors.DuplicateColumn):
+        redshift.execute("alter table a add column y int")
