@@ -3,6 +3,9 @@
 A signal raises KeyboardInterrupt, which libraries turn into errors of their own or lose: DuckDB raises "Query
 interrupted", dlt and dbt wrap it, ADBC drops one that arrives as a query ends. So the signal itself is noted, and
 `check` raises KeyboardInterrupt again wherever an error is handled and before the next piece of work.
+
+A signal that arrives in the instant before the main thread begins to wait does not wake it. So it is repeated until
+its handler has run.
 """
 
 import os
@@ -13,7 +16,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+_REPEATED = 1.0  # seconds after which a signal is sent again
+
 _requested = threading.Event()
+_handled = threading.Event()  # or there is nothing to handle any more
 
 
 def check(error: BaseException | None = None) -> None:
@@ -30,6 +36,7 @@ def listening() -> Iterator[None]:
     handler of SIGTERM would run.
     """
     _requested.clear()
+    _handled.clear()
     receiver, sender = os.pipe()
     os.set_blocking(sender, False)
     thread = threading.Thread(target=_forward, args=(receiver,), name="SIGTERM", daemon=True)
@@ -40,6 +47,7 @@ def listening() -> Iterator[None]:
     try:
         yield
     finally:
+        _handled.set()
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -65,6 +73,7 @@ def _blocking_call(work: Callable[..., Any], args: Any, options: Any, cancel: Ca
 
     def stop() -> None:
         _requested.set()
+        _handled.set()
         cancel()
 
     try:
@@ -76,6 +85,7 @@ def _blocking_call(work: Callable[..., Any], args: Any, options: Any, cancel: Ca
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     _requested.set()
+    _handled.set()
     raise KeyboardInterrupt
 
 
@@ -87,4 +97,6 @@ def _forward(receiver: int) -> None:
     while number := os.read(receiver, 1):
         if number[0] == signal.SIGTERM:
             _requested.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        while number[0] in (signal.SIGINT, signal.SIGTERM) and not _handled.wait(_REPEATED):
             os.kill(os.getpid(), signal.SIGINT)
