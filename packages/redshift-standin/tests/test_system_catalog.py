@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redshift_connector
 
+from redshift_standin.postgres import PostgresServer
 from redshift_standin.pytest_plugin import Redshift
 
 REFLECTION = Path(__file__).with_name("sqlalchemy_reflection.sql").read_text().split("\n;;\n")
@@ -187,9 +189,11 @@ def test_privileges_are_those_granted(people: Redshift, question: str, answer: b
 
 
 def test_redshift_connector_reads_metadata(
-    shop: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+    shop: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection], postgres_server: PostgresServer
 ) -> None:
-    shop.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
+    assert shop.execute("select current_schema()") == [("t",)]
+    with closing(postgres_server.connect("dev")) as connection, connection, connection.cursor() as own:
+        own.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
     cursor = connect_like_dbt().cursor()
     tables = cursor.get_tables(schema_pattern="t")
     assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "venda"]
