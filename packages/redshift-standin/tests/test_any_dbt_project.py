@@ -10,25 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 PROJECT = Path(__file__).with_name("any_dbt_project")
 
 
 @pytest.fixture
-def users(redshift: Redshift) -> Iterator[Redshift]:
+def users(stand_in: StandIn) -> Iterator[StandIn]:
     """The stand-in with two users to grant to."""
-    redshift.execute("create user leitora password disable; create user outra password disable")
-    yield redshift
-    redshift.execute("drop schema qualquer cascade; drop user leitora; drop user outra")
+    stand_in.execute("create user leitora password disable; create user outra password disable")
+    yield stand_in
+    stand_in.execute("drop schema qualquer cascade; drop user leitora; drop user outra")
 
 
-def dbt(redshift: Redshift, project: Path, *arguments: str) -> dict[str, str]:
+def dbt(stand_in: StandIn, project: Path, *arguments: str) -> dict[str, str]:
     """Runs dbt in its own process, which reads its CAs at the start; returns the status of each node by name."""
     environment = os.environ | {
-        "STAND_IN_PORT": str(redshift.server.port),
-        "STAND_IN_PASSWORD": redshift.server.password,
-        "SSL_CERT_FILE": str(redshift.server.ca_bundle),
+        "STAND_IN_PORT": str(stand_in.server.port),
+        "STAND_IN_PASSWORD": stand_in.server.password,
+        "SSL_CERT_FILE": str(stand_in.server.ca_bundle),
         "SSL_CERT_DIR": "",
     }
     command = [str(Path(sys.executable).with_name("dbt")), *arguments]
@@ -42,7 +42,7 @@ def dbt(redshift: Redshift, project: Path, *arguments: str) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["catalogue", "show"])
-def test_everything_is_built_and_built_again(users: Redshift, tmp_path: Path, target: str) -> None:
+def test_everything_is_built_and_built_again(users: StandIn, tmp_path: Path, target: str) -> None:
     project = tmp_path / "projeto"
     shutil.copytree(PROJECT, project)
     # The days of the microbatch end with it, whenever that is.

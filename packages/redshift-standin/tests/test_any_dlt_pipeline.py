@@ -9,7 +9,7 @@ import dlt
 import pytest
 from dlt.common.configuration.specs import AwsCredentials
 
-from redshift_standin.pytest_plugin import ROLE, Redshift
+from stand_in import ROLE, StandIn
 
 LONG = "coluna_" + "x" * 90
 TEXT = 'a "b" \\ \n é'
@@ -30,12 +30,12 @@ def rows(count: int) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl", "insert_values"])
 def test_two_loads_of_each_write_disposition(
-    redshift: Redshift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
 ) -> None:
-    monkeypatch.setenv("PGSSLROOTCERT", str(redshift.server.ca_bundle))
+    monkeypatch.setenv("PGSSLROOTCERT", str(stand_in.server.ca_bundle))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     staged = file_format != "insert_values"
-    server = redshift.server
+    server = stand_in.server
     dataset = f"qualquer_{file_format}"
     pipeline = dlt.pipeline(
         dataset,
@@ -44,10 +44,10 @@ def test_two_loads_of_each_write_disposition(
             **({"staging_iam_role": ROLE} if staged else {}),
         ),
         staging=dlt.destinations.filesystem(
-            f"s3://{redshift.bucket.name}/{dataset}",
+            f"s3://{stand_in.bucket.name}/{dataset}",
             credentials=AwsCredentials(
                 aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1",  # noqa: S106
-                endpoint_url=redshift.bucket.meta.client.meta.endpoint_url,
+                endpoint_url=stand_in.bucket.meta.client.meta.endpoint_url,
             ),
         ) if staged else None,
         dataset_name=dataset,
@@ -67,10 +67,10 @@ def test_two_loads_of_each_write_disposition(
             loader_file_format=file_format,
         )
 
-    counts = {name: redshift.execute(f"select count(*) from {dataset}.{name}") for name in ways}
+    counts = {name: stand_in.execute(f"select count(*) from {dataset}.{name}") for name in ways}
     assert counts == {"acrescida": [(5,)], "trocada": [(3,)], "fundida": [(3,)], "historica": [(3,)]}
     for name in ways:
-        assert redshift.execute(
+        assert stand_in.execute(
             f"select texto, valor, exato, dia, instante, sim, documento, {LONG} from {dataset}.{name} where id = 3"
         ) == [
             (
@@ -78,6 +78,6 @@ def test_two_loads_of_each_write_disposition(
                 datetime(2024, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), True, '{"a": [1, {"b": null}]}', 3,
             )
         ]  # fmt: skip
-    assert redshift.execute(f"select count(*) from {dataset}.fundida__filhos") == [(6,)]
-    redshift.execute(f"drop schema {dataset} cascade")
-    redshift.execute(f"drop schema if exists {dataset}_staging cascade")
+    assert stand_in.execute(f"select count(*) from {dataset}.fundida__filhos") == [(6,)]
+    stand_in.execute(f"drop schema {dataset} cascade")
+    stand_in.execute(f"drop schema if exists {dataset}_staging cascade")

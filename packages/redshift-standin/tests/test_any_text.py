@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from psycopg2 import errors
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.server.history import query_type
 from redshift_standin.sql.lateral import expand_aliases
 from redshift_standin.sql.names import fold
@@ -20,6 +19,7 @@ from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.rows import split_rows
 from redshift_standin.sql.stars import expand_stars
 from redshift_standin.sql.text import HIDDEN, statements
+from stand_in import StandIn
 
 # How many times as many cases as usual the test draws that is marked `soak`.
 SOAK = int(os.environ.get("SOAK") or 1)
@@ -64,11 +64,11 @@ def test_many_texts_are_rewritten_or_refused(sql: str) -> None:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS)
-def test_the_session_lives_after_any_text(redshift: Redshift, sql: str) -> None:
-    with suppress(psycopg2.Error, ValueError), redshift.connection.cursor() as cursor:
+def test_the_session_lives_after_any_text(stand_in: StandIn, sql: str) -> None:
+    with suppress(psycopg2.Error, ValueError), stand_in.connection.cursor() as cursor:
         cursor.execute(sql)
-    redshift.execute("rollback")
-    assert redshift.execute("select 1") == [(1,)]
+    stand_in.execute("rollback")
+    assert stand_in.execute("select 1") == [(1,)]
 
 
 # Texts of n pieces that lead a pattern astray which reads them again and again.
@@ -147,23 +147,23 @@ def test_only_e_before_a_string_lets_postgresql_read_its_escapes() -> None:
 
 
 @pytest.mark.parametrize("sql", ["'a", "'a\\", '"a', "/* a /* b */", "$$ a", "$a$ $b$"])
-def test_what_is_not_closed_is_an_error(redshift: Redshift, sql: str) -> None:
+def test_what_is_not_closed_is_an_error(stand_in: StandIn, sql: str) -> None:
     with pytest.raises(errors.SyntaxError, match="unterminated"):
-        redshift.execute(f"select {sql}")
+        stand_in.execute(f"select {sql}")
 
 
-def test_long_inserts_have_all_their_rows(redshift: Redshift) -> None:
-    redshift.execute("create table a (x int, y varchar(20), z numeric(9,2))")
+def test_long_inserts_have_all_their_rows(stand_in: StandIn) -> None:
+    stand_in.execute("create table a (x int, y varchar(20), z numeric(9,2))")
     rows = ", ".join(rf"({n}, 'it''s \\ {n}', {n}.25)" for n in range(20_000))
     insert = f"insert into t.a (x, y, z) values {rows}"
-    redshift.execute(f"{insert};")
-    assert redshift.execute("select count(*), sum(x), max(y), sum(z) from a") == [
+    stand_in.execute(f"{insert};")
+    assert stand_in.execute("select count(*), sum(x), max(y), sum(z) from a") == [
         (20_000, 199_990_000, "it's \\ 9999", 199_995_000)
     ]
-    redshift.execute(f"insert into a (x) values {', '.join(['(1), (length(getdate()::varchar))'] * 1000)}")
-    assert redshift.execute("select count(*) from a where y is null") == [(2000,)]
+    stand_in.execute(f"insert into a (x) values {', '.join(['(1), (length(getdate()::varchar))'] * 1000)}")
+    assert stand_in.execute("select count(*) from a where y is null") == [(2000,)]
     longest = "select max(length(query_text)) from sys_query_history where query_type = 'INSERT'"
-    assert redshift.execute(longest) == [(len(insert),)]
+    assert stand_in.execute(longest) == [(len(insert),)]
 
 
 def test_rows_are_split_off_where_no_pass_reads_them() -> None:

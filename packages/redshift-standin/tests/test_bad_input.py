@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from psycopg2 import errors
 
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.server import listener, session
 from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.server.protocol import LONGEST_STATEMENT
+from stand_in import ROLE, StandIn
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 GSS_REQUEST = struct.pack("!ii", 8, 80877104)
@@ -85,12 +85,12 @@ class Client:
 
 
 @pytest.fixture
-def client(redshift: Redshift) -> Iterator[Client]:
+def client(stand_in: StandIn) -> Iterator[Client]:
     """A client that has said nothing."""
-    made = Client(redshift.server)
+    made = Client(stand_in.server)
     yield made
     made.socket.close()
-    assert redshift.execute("select 1") == [(1,)]  # the server lives
+    assert stand_in.execute("select 1") == [(1,)]  # the server lives
 
 
 @contextmanager
@@ -165,11 +165,11 @@ def test_gss_is_refused_again(client: Client) -> None:
 
 
 def test_a_client_that_never_signs_in(
-    redshift: Redshift, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "SIGN_IN_SECONDS", 0.2)
     with leaving_nothing(postgres_server):
-        silent, half = Client(redshift.server), Client(redshift.server)
+        silent, half = Client(stand_in.server), Client(stand_in.server)
         half.encrypt()
         half.start(user="awsuser", database="dev")
         assert half.receive()[0] == b"R"
@@ -219,20 +219,20 @@ def test_the_session_goes_on_after_a_message_of_wrong_content(client: Client, se
     assert [body[-2:] for kind, body in client.until(b"Z") if kind == b"D"] == [b"42"]
 
 
-def test_a_statement_that_is_too_large(redshift: Redshift) -> None:
+def test_a_statement_that_is_too_large(stand_in: StandIn) -> None:
     with pytest.raises(
         errors.SyntaxError, match=f"Statement is too large. Statement Size: {LONGEST_STATEMENT + 1} bytes"
     ):
-        redshift.execute("select 1".ljust(LONGEST_STATEMENT + 1))
-    assert redshift.execute(f"select length('{'x' * 60000}')") == [(60000,)]
-    assert redshift.execute("select 2".ljust(LONGEST_STATEMENT)) == [(2,)]
+        stand_in.execute("select 1".ljust(LONGEST_STATEMENT + 1))
+    assert stand_in.execute(f"select length('{'x' * 60000}')") == [(60000,)]
+    assert stand_in.execute("select 2".ljust(LONGEST_STATEMENT)) == [(2,)]
 
 
 @pytest.mark.parametrize("moment", ["a result", "a wait", "a transaction"])
-def test_a_client_that_vanishes(redshift: Redshift, postgres_server: PostgresServer, moment: str) -> None:
-    redshift.execute("create table a (x int)")
+def test_a_client_that_vanishes(stand_in: StandIn, postgres_server: PostgresServer, moment: str) -> None:
+    stand_in.execute("create table a (x int)")
     with leaving_nothing(postgres_server):
-        client = Client(redshift.server)
+        client = Client(stand_in.server)
         client.sign_in()
         if moment == "a result":
             client.socket.sendall(message(b"Q", b"select repeat('x', 60000) from pg_proc\0"))
@@ -243,24 +243,24 @@ def test_a_client_that_vanishes(redshift: Redshift, postgres_server: PostgresSer
             client.socket.sendall(message(b"Q", b"begin; insert into t.a values (1)\0"))
             client.until(b"Z")
         client.socket.close()
-    redshift.execute("alter table a add column y int")  # no lock is left
-    assert redshift.execute("select count(*) from a") == [(0,)]
+    stand_in.execute("alter table a add column y int")  # no lock is left
+    assert stand_in.execute("select count(*) from a") == [(0,)]
 
 
-def test_a_client_that_vanishes_during_copy(redshift: Redshift, postgres_server: PostgresServer) -> None:
-    redshift.execute("create table a (x int)")
-    redshift.bucket.put_object(Key="vanish.csv", Body=b"1\n" * 100_000)
-    copy = f"copy t.a from 's3://{redshift.bucket.name}/vanish.csv' iam_role '{ROLE}' csv"
-    with closing(redshift.server.connect()) as other, other.cursor() as cursor:
+def test_a_client_that_vanishes_during_copy(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+    stand_in.execute("create table a (x int)")
+    stand_in.bucket.put_object(Key="vanish.csv", Body=b"1\n" * 100_000)
+    copy = f"copy t.a from 's3://{stand_in.bucket.name}/vanish.csv' iam_role '{ROLE}' csv"
+    with closing(stand_in.server.connect()) as other, other.cursor() as cursor:
         cursor.execute("lock table t.a")  # COPY waits
         with leaving_nothing(postgres_server):
-            client = Client(redshift.server)
+            client = Client(stand_in.server)
             client.sign_in()
             client.socket.sendall(message(b"Q", copy.encode() + b"\0"))
             wait_for_a_lock(postgres_server)
             client.socket.close()
         other.rollback()
-    assert redshift.execute("select count(*) from a") == [(0,)]
+    assert stand_in.execute("select count(*) from a") == [(0,)]
 
 
 def wait_for_a_lock(server: PostgresServer) -> None:
@@ -275,11 +275,11 @@ def wait_for_a_lock(server: PostgresServer) -> None:
     raise AssertionError("nobody waits")
 
 
-def test_two_hundred_connections_at_once(redshift: Redshift, postgres_server: PostgresServer) -> None:
+def test_two_hundred_connections_at_once(stand_in: StandIn, postgres_server: PostgresServer) -> None:
     found: list[Any] = []
 
     def ask(stack: ExitStack) -> None:
-        connection = stack.enter_context(closing(redshift.server.connect()))
+        connection = stack.enter_context(closing(stand_in.server.connect()))
         with connection.cursor() as cursor:
             cursor.execute("select 1 as a, a + 1 as b")
             found.append(cursor.fetchall())
@@ -293,12 +293,12 @@ def test_two_hundred_connections_at_once(redshift: Redshift, postgres_server: Po
         assert found == [[(1, 2)]] * 200
 
 
-def test_more_connections_than_there_may_be(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_connections_than_there_may_be(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     limited = listener._places
     assert limited() <= 500
     monkeypatch.setattr(session.Session, "serve", refuse_all(session.Session.serve))
     with pytest.raises(psycopg2.OperationalError, match='connection limit "3" exceeded for non-bootstrap users'):
-        redshift.server.connect()
+        stand_in.server.connect()
 
 
 def refuse_all(serve: Callable[..., Any]) -> Callable[..., Any]:
@@ -306,14 +306,14 @@ def refuse_all(serve: Callable[..., Any]) -> Callable[..., Any]:
     return lambda one, _: serve(one, listener._too_many(3))
 
 
-def test_another_host_name(redshift: Redshift) -> None:
-    server = redshift.server
+def test_another_host_name(stand_in: StandIn) -> None:
+    server = stand_in.server
     with pytest.raises(psycopg2.OperationalError, match="does not match host name"):
         psycopg2.connect(
             host="outra.exemplo", hostaddr="127.0.0.1", port=server.port, dbname="dev", user="awsuser",
             password=server.password, sslmode="verify-full", sslrootcert=str(server.ca_bundle),
         )  # fmt: skip
-    assert redshift.execute("select 1") == [(1,)]
+    assert stand_in.execute("select 1") == [(1,)]
 
 
 WIRE = st.lists(
@@ -328,8 +328,8 @@ WIRE = st.lists(
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=WIRE, signed_in=st.booleans())
-def test_any_bytes(redshift: Redshift, sent: list[bytes], signed_in: bool) -> None:  # noqa: FBT001
-    client = Client(redshift.server)
+def test_any_bytes(stand_in: StandIn, sent: list[bytes], signed_in: bool) -> None:  # noqa: FBT001
+    client = Client(stand_in.server)
     with closing(client.socket):
         if signed_in:
             client.sign_in()
@@ -338,4 +338,4 @@ def test_any_bytes(redshift: Redshift, sent: list[bytes], signed_in: bool) -> No
             if not signed_in:
                 client.socket.shutdown(socket.SHUT_WR)
                 client.until(b"")
-    assert redshift.execute("select 1") == [(1,)]
+    assert stand_in.execute("select 1") == [(1,)]

@@ -10,16 +10,16 @@ import pytest
 from psycopg2 import errors, extensions
 
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import ROLE, Redshift
+from stand_in import ROLE, StandIn
 
 Sessions = tuple[extensions.cursor, extensions.cursor]
 
 
 @pytest.fixture
-def sessions(redshift: Redshift) -> Iterator[Sessions]:
+def sessions(stand_in: StandIn) -> Iterator[Sessions]:
     """Two sessions, and two tables."""
-    redshift.execute("create table a (x int); create table b (x int); insert into a values (1)")
-    with closing(redshift.server.connect()) as first, closing(redshift.server.connect()) as second:
+    stand_in.execute("create table a (x int); create table b (x int); insert into a values (1)")
+    with closing(stand_in.server.connect()) as first, closing(stand_in.server.connect()) as second:
         first.autocommit = second.autocommit = True
         yield first.cursor(), second.cursor()
 
@@ -36,16 +36,16 @@ def wait_for_a_lock(server: PostgresServer, count: int = 1) -> None:
     raise AssertionError("nobody waits")
 
 
-def assert_violation(redshift: Redshift, run: Callable[[], object], table: str) -> None:
+def assert_violation(stand_in: StandIn, run: Callable[[], object], table: str) -> None:
     with pytest.raises(errors.InternalError_) as raised:
         run()
-    [(table_id,)] = redshift.execute(f"select '{table}'::regclass::oid")
+    [(table_id,)] = stand_in.execute(f"select '{table}'::regclass::oid")
     assert raised.value.diag.message_primary == "1023"
     detail = f"Serializable isolation violation on table - {table_id}, transactions forming the cycle are: "
     assert (raised.value.diag.message_detail or "").startswith(detail)
 
 
-def test_two_transactions_that_read_what_the_other_writes(redshift: Redshift, sessions: Sessions) -> None:
+def test_two_transactions_that_read_what_the_other_writes(stand_in: StandIn, sessions: Sessions) -> None:
     first, second = sessions
     for one in sessions:
         one.execute("begin isolation level serializable")
@@ -59,70 +59,70 @@ def test_two_transactions_that_read_what_the_other_writes(redshift: Redshift, se
         second.execute("insert into t.a values (2)")
         second.execute("commit")
 
-    assert_violation(redshift, end, "t.a")
+    assert_violation(stand_in, end, "t.a")
     second.execute("rollback")
-    assert redshift.execute("select count(*) from a") == [(1,)]
+    assert stand_in.execute("select count(*) from a") == [(1,)]
 
 
-def test_two_transactions_that_update_one_row(redshift: Redshift, sessions: Sessions) -> None:
+def test_two_transactions_that_update_one_row(stand_in: StandIn, sessions: Sessions) -> None:
     first, second = sessions
     for one in sessions:
         one.execute("begin transaction isolation level serializable")
         one.execute("select count(*) from t.a")
     first.execute("update t.a set x = 2")
     first.execute("commit")
-    assert_violation(redshift, lambda: second.execute("update t.a set x = 3"), "t.a")
+    assert_violation(stand_in, lambda: second.execute("update t.a set x = 3"), "t.a")
     second.execute("rollback")
     logged = "select error_message from sys_query_history where query_text = 'update t.a set x = 3'"
-    assert redshift.execute(f"{logged} order by query_id desc limit 1") == [("1023",)]
+    assert stand_in.execute(f"{logged} order by query_id desc limit 1") == [("1023",)]
 
 
-def test_transactions_that_do_not_meet_are_committed(redshift: Redshift, sessions: Sessions) -> None:
+def test_transactions_that_do_not_meet_are_committed(stand_in: StandIn, sessions: Sessions) -> None:
     for one, table in zip(sessions, ("a", "b"), strict=True):
         one.execute("begin isolation level serializable")
         one.execute(f"insert into t.{table} values (7)")
     for one in sessions:
         one.execute("commit")
-    assert redshift.execute("select count(*) from a where x = 7") == [(1,)]
+    assert stand_in.execute("select count(*) from a where x = 7") == [(1,)]
 
 
-def test_a_database_may_be_serializable(redshift: Redshift) -> None:
+def test_a_database_may_be_serializable(stand_in: StandIn) -> None:
     level = "select isolation_level from stv_db_isolation_level where db_name = 'dev'"
     try:
-        redshift.execute("alter database dev isolation level serializable")
-        assert redshift.execute(level) == [("Serializable",)]
-        with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+        stand_in.execute("alter database dev isolation level serializable")
+        assert stand_in.execute(level) == [("Serializable",)]
+        with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("select current_setting('transaction_isolation')")
             assert cursor.fetchall() == [("serializable",)]
     finally:
-        redshift.execute("alter database dev isolation level snapshot")
-    assert redshift.execute(level) == [("Snapshot Isolation",)]
+        stand_in.execute("alter database dev isolation level snapshot")
+    assert stand_in.execute(level) == [("Snapshot Isolation",)]
 
 
 def test_two_copies_into_one_table_wait_for_one_another(
-    redshift: Redshift, sessions: Sessions, postgres_server: PostgresServer
+    stand_in: StandIn, sessions: Sessions, postgres_server: PostgresServer
 ) -> None:
-    redshift.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
-    copy = f"copy t.a from 's3://{redshift.bucket.name}/two.csv' iam_role '{ROLE}' csv"
+    stand_in.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
+    copy = f"copy t.a from 's3://{stand_in.bucket.name}/two.csv' iam_role '{ROLE}' csv"
     first, second = sessions
     first.execute("begin")
     first.execute(copy)
     other = threading.Thread(target=second.execute, args=[copy])
     other.start()
     wait_for_a_lock(postgres_server)
-    assert redshift.execute("select count(*) from a") == [(1,)]
+    assert stand_in.execute("select count(*) from a") == [(1,)]
     first.execute("commit")
     other.join()
-    assert redshift.execute("select count(*) from a") == [(5,)]
+    assert stand_in.execute("select count(*) from a") == [(5,)]
 
 
 def test_a_commit_is_not_behind_statements_that_wait_for_it(
-    redshift: Redshift, postgres_server: PostgresServer
+    stand_in: StandIn, postgres_server: PostgresServer
 ) -> None:
-    redshift.execute("create table a (x int)")
-    with closing(redshift.server.connect()) as owner, owner.cursor() as cursor:
+    stand_in.execute("create table a (x int)")
+    with closing(stand_in.server.connect()) as owner, owner.cursor() as cursor:
         cursor.execute("lock table t.a")
-        waiting = [redshift.server.connect() for _ in range(40)]  # more than a pool of threads has by default
+        waiting = [stand_in.server.connect() for _ in range(40)]  # more than a pool of threads has by default
 
         def ask(one: extensions.connection) -> None:
             one.cursor().execute("select x + 1 as y, y + 1 as z from t.a")
@@ -139,7 +139,7 @@ def test_a_commit_is_not_behind_statements_that_wait_for_it(
             one.close()
 
 
-def test_ddl_waits_for_a_reader(redshift: Redshift, sessions: Sessions, postgres_server: PostgresServer) -> None:
+def test_ddl_waits_for_a_reader(stand_in: StandIn, sessions: Sessions, postgres_server: PostgresServer) -> None:
     reader, changer = sessions
     reader.execute("begin")
     reader.execute("select * from t.a")
@@ -149,4 +149,4 @@ def test_ddl_waits_for_a_reader(redshift: Redshift, sessions: Sessions, postgres
     reader.execute("commit")
     change.join()
     with pytest.raises(psycopg2.errors.DuplicateColumn):
-        redshift.execute("alter table a add column y int")
+        stand_in.execute("alter table a add column y int")

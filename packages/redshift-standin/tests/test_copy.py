@@ -15,14 +15,14 @@ import pytest
 from redshift_standin.copy.files import S3, chunks
 from redshift_standin.copy.statement import Column, Copy
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.signatures import AccessKey
+from stand_in import ROLE, StandIn
 
 VENDA = "create table venda (id integer, dia date, valor double precision, obs varchar(10))"
 
 
-def put(redshift: Redshift, key: str, body: bytes) -> None:
-    redshift.bucket.put_object(Key=key, Body=body)
+def put(stand_in: StandIn, key: str, body: bytes) -> None:
+    stand_in.bucket.put_object(Key=key, Body=body)
 
 
 def parquet(**columns: pa.Array) -> bytes:
@@ -41,34 +41,34 @@ def sales(**changed: pa.Array) -> bytes:
     return parquet(**(columns | changed))
 
 
-def test_parquet_is_loaded_unchanged(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "a/1.parquet", sales())
-    redshift.copy("venda", "a/", "format as parquet")
+def test_parquet_is_loaded_unchanged(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
+    put(stand_in, "a/1.parquet", sales())
+    stand_in.copy("venda", "a/", "format as parquet")
 
-    assert redshift.execute("select id, dia, valor::text, obs from venda order by id") == [
+    assert stand_in.execute("select id, dia, valor::text, obs from venda order by id") == [
         (1, date(2024, 1, 1), "1.5", 'a,"b"'),
         (2, None, "NaN", ""),
         (3, date(2024, 1, 3), "Infinity", None),
     ]
 
 
-def test_columns_of_parquet_map_by_position(redshift: Redshift) -> None:
-    redshift.execute("create table par (a integer, b integer)")
-    put(redshift, "b.parquet", parquet(b=pa.array([1], pa.int32()), a=pa.array([2], pa.int32())))
-    redshift.copy("par", "b.parquet", "parquet")
-    assert redshift.execute("select a, b from par") == [(1, 2)]
+def test_columns_of_parquet_map_by_position(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a integer, b integer)")
+    put(stand_in, "b.parquet", parquet(b=pa.array([1], pa.int32()), a=pa.array([2], pa.int32())))
+    stand_in.copy("par", "b.parquet", "parquet")
+    assert stand_in.execute("select a, b from par") == [(1, 2)]
 
 
-def test_json_maps_by_name_and_csv_by_position(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
+def test_json_maps_by_name_and_csv_by_position(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
     lines = [{"obs": "x", "id": 1}, {"id": 2, "dia": "2024-02-29", "outra": True}]
-    put(redshift, "c.jsonl.gz", gzip.compress("\n".join(map(json.dumps, lines)).encode()))
-    put(redshift, "d.csv", b'id,dia,valor,obs\n3,2024-01-01,1.25,"a ""b"""\n4,,,\n')
-    redshift.copy("venda", "c.jsonl.gz", "format as json 'auto' gzip dateformat 'auto' timeformat 'auto'")
-    redshift.copy("venda", "d.csv", "csv ignoreheader 1")
+    put(stand_in, "c.jsonl.gz", gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    put(stand_in, "d.csv", b'id,dia,valor,obs\n3,2024-01-01,1.25,"a ""b"""\n4,,,\n')
+    stand_in.copy("venda", "c.jsonl.gz", "format as json 'auto' gzip dateformat 'auto' timeformat 'auto'")
+    stand_in.copy("venda", "d.csv", "csv ignoreheader 1")
 
-    assert redshift.execute("select id, dia, valor, obs from venda order by id") == [
+    assert stand_in.execute("select id, dia, valor, obs from venda order by id") == [
         (1, None, None, "x"),
         (2, date(2024, 2, 29), None, None),
         (3, date(2024, 1, 1), 1.25, 'a "b"'),
@@ -76,22 +76,22 @@ def test_json_maps_by_name_and_csv_by_position(redshift: Redshift) -> None:
     ]
 
 
-def test_names_in_json_are_case_sensitive_by_default(redshift: Redshift) -> None:
-    redshift.execute("create table par (a integer, b integer)")
-    put(redshift, "k.json", b'{"A": 1, "b": 2}')
-    redshift.copy("par", "k.json", "json 'auto'")
-    redshift.copy("par", "k.json", "json 'auto ignorecase'")
-    assert redshift.execute("select a, b from par order by a") == [(1, 2), (None, 2)]
+def test_names_in_json_are_case_sensitive_by_default(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a integer, b integer)")
+    put(stand_in, "k.json", b'{"A": 1, "b": 2}')
+    stand_in.copy("par", "k.json", "json 'auto'")
+    stand_in.copy("par", "k.json", "json 'auto ignorecase'")
+    assert stand_in.execute("select a, b from par order by a") == [(1, 2), (None, 2)]
 
 
-def test_a_manifest_names_the_files(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
+def test_a_manifest_names_the_files(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
     for key in ("m/1.parquet", "m/2.parquet", "m/3.parquet"):
-        put(redshift, key, sales())
-    entries = [{"url": f"s3://{redshift.bucket.name}/m/{n}.parquet"} for n in (1, 2)]
-    put(redshift, "m/manifest", json.dumps({"entries": entries}).encode())
-    redshift.copy("venda", "m/manifest", "parquet manifest")
-    assert redshift.execute("select count(*) from venda") == [(6,)]
+        put(stand_in, key, sales())
+    entries = [{"url": f"s3://{stand_in.bucket.name}/m/{n}.parquet"} for n in (1, 2)]
+    put(stand_in, "m/manifest", json.dumps({"entries": entries}).encode())
+    stand_in.copy("venda", "m/manifest", "parquet manifest")
+    assert stand_in.execute("select count(*) from venda") == [(6,)]
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,22 @@ def test_a_manifest_names_the_files(redshift: Redshift) -> None:
         (b"none", "is not valid JSON of its form"),
     ],
 )
-def test_an_invalid_manifest_is_an_error(redshift: Redshift, manifest: bytes, message: str) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "w/manifest", manifest)
+def test_an_invalid_manifest_is_an_error(stand_in: StandIn, manifest: bytes, message: str) -> None:
+    stand_in.execute(VENDA)
+    put(stand_in, "w/manifest", manifest)
     with pytest.raises(psycopg2.Error, match=message):
-        redshift.copy("venda", "w/manifest", "parquet manifest")
-    assert redshift.execute("select count(*) from venda") == [(0,)]
+        stand_in.copy("venda", "w/manifest", "parquet manifest")
+    assert stand_in.execute("select count(*) from venda") == [(0,)]
 
 
-def test_a_damaged_file_loads_nothing(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
+def test_a_damaged_file_loads_nothing(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
     body = bytearray(sales())
     body[4:40] = bytes(36)  # in the first page; the footer is whole
-    put(redshift, "v.parquet", bytes(body))
+    put(stand_in, "v.parquet", bytes(body))
     with pytest.raises(psycopg2.Error, match="Spectrum Scan Error"):
-        redshift.copy("venda", "v.parquet", "parquet")
-    assert redshift.execute("select count(*) from venda") == [(0,)]
+        stand_in.copy("venda", "v.parquet", "parquet")
+    assert stand_in.execute("select count(*) from venda") == [(0,)]
 
 
 def test_an_s3_that_does_not_answer_is_an_error() -> None:
@@ -126,42 +126,42 @@ def test_an_s3_that_does_not_answer_is_an_error() -> None:
         list(chunks(Copy("par", (), "landing", "x", "csv"), nowhere, [Column("a", "integer", key="a")]))
 
 
-def test_text_with_a_delimiter_has_no_quotes(redshift: Redshift) -> None:
-    redshift.execute("create table par (a varchar(20), b varchar(20), c char(3), d int)")
-    put(redshift, "q.txt", b'"x|y"|\\N|1\n\\N|"a ""b"""||\n')
-    redshift.copy("par", "q.txt", "delimiter '|'")
-    assert redshift.execute("select * from par order by d") == [
+def test_text_with_a_delimiter_has_no_quotes(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a varchar(20), b varchar(20), c char(3), d int)")
+    put(stand_in, "q.txt", b'"x|y"|\\N|1\n\\N|"a ""b"""||\n')
+    stand_in.copy("par", "q.txt", "delimiter '|'")
+    assert stand_in.execute("select * from par order by d") == [
         ('"x', 'y"', None, 1),
         (None, '"a ""b"""', "   ", None),
     ]
 
 
-def test_numbers_in_json_keep_their_digits(redshift: Redshift) -> None:
-    redshift.execute("create table par (a numeric(38, 18), b varchar(40), s super)")
+def test_numbers_in_json_keep_their_digits(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a numeric(38, 18), b varchar(40), s super)")
     put(
-        redshift, "num.json", b'{"a": 12345678901234567890.123456789012345678, "b": 1.10, "s": {"x": [0.10, "y", 7]}}'
+        stand_in, "num.json", b'{"a": 12345678901234567890.123456789012345678, "b": 1.10, "s": {"x": [0.10, "y", 7]}}'
     )
-    redshift.copy("par", "num.json", "json 'auto'")
-    assert redshift.execute("select a::varchar(60), b, json_serialize(s) from par") == [
+    stand_in.copy("par", "num.json", "json 'auto'")
+    assert stand_in.execute("select a::varchar(60), b, json_serialize(s) from par") == [
         ("12345678901234567890.123456789012345678", "1.10", '{"x": [0.10, "y", 7]}')
     ]
 
 
-def test_parquets_text_fits_a_char(redshift: Redshift) -> None:
-    redshift.execute("create table par (a char(3))")
-    put(redshift, "char.parquet", parquet(a=pa.array(["abc", "x"])))
-    redshift.copy("par", "char.parquet", "parquet")
-    assert redshift.execute("select a from par order by a") == [("abc",), ("x  ",)]
-    put(redshift, "char.parquet", parquet(a=pa.array(["abcd"])))
+def test_parquets_text_fits_a_char(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a char(3))")
+    put(stand_in, "char.parquet", parquet(a=pa.array(["abc", "x"])))
+    stand_in.copy("par", "char.parquet", "parquet")
+    assert stand_in.execute("select a from par order by a") == [("abc",), ("x  ",)]
+    put(stand_in, "char.parquet", parquet(a=pa.array(["abcd"])))
     with pytest.raises(psycopg2.Error, match="Table: 3, Data: 4"):
-        redshift.copy("par", "char.parquet", "parquet")
+        stand_in.copy("par", "char.parquet", "parquet")
 
 
-def test_columns_can_be_listed(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "e.csv", b"x|7\n")
-    redshift.execute(f"copy venda (obs, id) from 's3://{redshift.bucket.name}/e.csv' iam_role '{ROLE}'")
-    assert redshift.execute("select id, obs from venda") == [(7, "x")]
+def test_columns_can_be_listed(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
+    put(stand_in, "e.csv", b"x|7\n")
+    stand_in.execute(f"copy venda (obs, id) from 's3://{stand_in.bucket.name}/e.csv' iam_role '{ROLE}'")
+    assert stand_in.execute("select id, obs from venda") == [(7, "x")]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_columns_can_be_listed(redshift: Redshift) -> None:
     ],
 )
 def test_files_that_do_not_match_the_table_load_nothing(
-    redshift: Redshift, body: Callable[[], bytes], options: str, message: str
+    stand_in: StandIn, body: Callable[[], bytes], options: str, message: str
 ) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "z/1", body())
+    stand_in.execute(VENDA)
+    put(stand_in, "z/1", body())
     with pytest.raises(psycopg2.Error) as failed:
-        redshift.copy("venda", "z/", options)
+        stand_in.copy("venda", "z/", options)
     assert message in str(failed.value)
-    assert redshift.execute("select count(*) from venda") == [(0,)]
+    assert stand_in.execute("select count(*) from venda") == [(0,)]
 
 
 DETAIL = """
@@ -220,56 +220,56 @@ DETAIL = """
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_loaded_is_in_the_system_table(
-    redshift: Redshift, body: bytes, options: str, detail: tuple[object, ...]
+    stand_in: StandIn, body: bytes, options: str, detail: tuple[object, ...]
 ) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "y/1", body)
+    stand_in.execute(VENDA)
+    put(stand_in, "y/1", body)
     with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
-        redshift.copy("venda", "y/", options)
-    assert redshift.execute(DETAIL) == [detail]
+        stand_in.copy("venda", "y/", options)
+    assert stand_in.execute(DETAIL) == [detail]
 
 
-def test_a_missing_value_is_in_the_system_table(redshift: Redshift) -> None:
-    redshift.execute("create table par (a integer not null, b integer)")
-    put(redshift, "n.csv", b"1,2\n,3\n")
+def test_a_missing_value_is_in_the_system_table(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a integer not null, b integer)")
+    put(stand_in, "n.csv", b"1,2\n,3\n")
     with pytest.raises(psycopg2.Error, match="Load into table 'par' failed"):
-        redshift.copy("par", "n.csv", "csv")
-    assert redshift.execute(DETAIL) == [("n.csv", 2, "a", 1213, "Missing data for not-null field")]
+        stand_in.copy("par", "n.csv", "csv")
+    assert stand_in.execute(DETAIL) == [("n.csv", 2, "a", 1213, "Missing data for not-null field")]
 
 
-def test_a_nul_byte_does_not_end_the_history(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "nul.csv", b"1,,,a\0b\n2,ontem\0,1,x\n")
+def test_a_nul_byte_does_not_end_the_history(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
+    put(stand_in, "nul.csv", b"1,,,a\0b\n2,ontem\0,1,x\n")
     with pytest.raises(psycopg2.Error):
-        redshift.copy("venda", "nul.csv", "csv")
-    put(redshift, "nul.csv", b"2,ontem\0,1\n")
+        stand_in.copy("venda", "nul.csv", "csv")
+    put(stand_in, "nul.csv", b"2,ontem\0,1\n")
     with pytest.raises(psycopg2.Error, match="Load into table 'venda' failed"):
-        redshift.copy("venda", "nul.csv", "csv")
-    assert redshift.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
+        stand_in.copy("venda", "nul.csv", "csv")
+    assert stand_in.execute("select raw_line from stl_load_errors order by query desc limit 1") == [("2,ontem,1",)]
 
 
-def test_the_load_error_survives_a_rollback(redshift: Redshift) -> None:
-    redshift.execute("create table par (a integer, b integer)")
-    put(redshift, "r.csv", b"1,2\n1,x\n")
-    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+def test_the_load_error_survives_a_rollback(stand_in: StandIn) -> None:
+    stand_in.execute("create table par (a integer, b integer)")
+    put(stand_in, "r.csv", b"1,2\n1,x\n")
+    with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("insert into t.par values (0, 0)")
         with pytest.raises(psycopg2.errors.InternalError_, match="sys_load_error_detail"):
-            cursor.execute(f"copy t.par from 's3://{redshift.bucket.name}/r.csv' iam_role '{ROLE}' csv")
+            cursor.execute(f"copy t.par from 's3://{stand_in.bucket.name}/r.csv' iam_role '{ROLE}' csv")
         with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
             cursor.execute("select 1")
         connection.rollback()
         cursor.execute("select colname, raw_line, raw_field_value from stl_load_errors order by query desc limit 1")
         assert cursor.fetchall() == [("b", "1,x", "x")]
-    assert redshift.execute("select count(*) from par") == [(0,)]
-    [(status, error)] = redshift.execute(
+    assert stand_in.execute("select count(*) from par") == [(0,)]
+    [(status, error)] = stand_in.execute(
         "select h.status, h.error_message from sys_query_history h join sys_load_error_detail e"
         " on e.query_id = h.query_id order by h.query_id desc limit 1"
     )
     assert (status, "Load into table 'par' failed" in error) == ("failed", True)
 
 
-def test_an_error_before_the_load_fails_the_transaction(redshift: Redshift) -> None:
-    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+def test_an_error_before_the_load_fails_the_transaction(stand_in: StandIn) -> None:
+    with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
         for source, message in (("nowhere", "does not exist"), ("t.nowhere", "does not exist")):
             with pytest.raises(psycopg2.Error, match=message):
                 cursor.execute(f"copy {source} from 's3://landing/x' iam_role '{ROLE}' csv")
@@ -279,7 +279,7 @@ def test_an_error_before_the_load_fails_the_transaction(redshift: Redshift) -> N
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "json"])
-def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
+def test_memory_is_that_of_a_batch(stand_in: StandIn, form: str) -> None:
     rows = 120_000
     table = pa.table({"a": pa.array(range(rows), pa.int32())})
     bodies = {
@@ -287,9 +287,9 @@ def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
         "csv": lambda: "".join(f"{n}\n" for n in range(rows)).encode(),
         "json": lambda: "".join(f'{{"a": {n}}}\n' for n in range(rows)).encode(),
     }
-    put(redshift, "big", bodies[form]())
-    copy = Copy("big", (), redshift.bucket.name, "big", form)
-    s3 = S3(redshift.bucket.meta.client.meta.endpoint_url, AccessKey.random())
+    put(stand_in, "big", bodies[form]())
+    copy = Copy("big", (), stand_in.bucket.name, "big", form)
+    s3 = S3(stand_in.bucket.meta.client.meta.endpoint_url, AccessKey.random())
     sizes = [chunk.count(b"\n") for chunk in chunks(copy, s3, [Column("a", "integer", key="a")])]
     assert (sum(sizes), max(sizes) <= 50_000) == (rows, True)
 
@@ -309,19 +309,19 @@ def test_memory_is_that_of_a_batch(redshift: Redshift, form: str) -> None:
         ("'s3://landing/x' credentials 'aws_access_key_id=a;aws_secret_access_key=b'", "stand-in: COPY with keys"),
     ],
 )
-def test_a_source_that_cannot_be_read_is_an_error(redshift: Redshift, source: str, message: str) -> None:
-    redshift.execute(VENDA)
+def test_a_source_that_cannot_be_read_is_an_error(stand_in: StandIn, source: str, message: str) -> None:
+    stand_in.execute(VENDA)
     with pytest.raises(psycopg2.Error) as failed:
-        redshift.execute(f"copy venda from {source.format(role=ROLE)} parquet")
+        stand_in.execute(f"copy venda from {source.format(role=ROLE)} parquet")
     assert message in str(failed.value)
-    assert redshift.execute("select 1") == [(1,)]
+    assert stand_in.execute("select 1") == [(1,)]
 
 
-def test_copy_belongs_to_the_clients_transaction(redshift: Redshift) -> None:
-    redshift.execute(VENDA)
-    put(redshift, "f.parquet", sales())
-    redshift.execute("begin")
-    redshift.copy("venda", "f.parquet", "parquet")
-    assert redshift.execute("select count(*) from venda") == [(3,)]
-    redshift.execute("rollback")
-    assert redshift.execute("select count(*) from venda") == [(0,)]
+def test_copy_belongs_to_the_clients_transaction(stand_in: StandIn) -> None:
+    stand_in.execute(VENDA)
+    put(stand_in, "f.parquet", sales())
+    stand_in.execute("begin")
+    stand_in.copy("venda", "f.parquet", "parquet")
+    assert stand_in.execute("select count(*) from venda") == [(3,)]
+    stand_in.execute("rollback")
+    assert stand_in.execute("select count(*) from venda") == [(0,)]

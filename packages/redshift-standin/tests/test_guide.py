@@ -3,9 +3,9 @@
 from collections import defaultdict
 
 import pytest
-from guide import Example, judge, read_examples
 
-from redshift_standin.pytest_plugin import Redshift
+from guide import Example, judge, read_examples
+from stand_in import StandIn
 
 PAGES: dict[str, list[Example]] = defaultdict(list)
 for _example in read_examples():
@@ -13,11 +13,11 @@ for _example in read_examples():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page(page: str, redshift: Redshift) -> None:
+def test_page(page: str, stand_in: StandIn) -> None:
     differing = {
         example.statement: verdict
         for example in PAGES[page]
-        if (verdict := judge(example, redshift.connection)) != example.verdict
+        if (verdict := judge(example, stand_in.connection)) != example.verdict
     }
     assert not differing
 

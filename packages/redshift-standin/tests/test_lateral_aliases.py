@@ -5,8 +5,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.sql.lateral import expand_aliases
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -31,30 +31,30 @@ from redshift_standin.sql.lateral import expand_aliases
     ],
 )
 def test_aliases_have_the_values_of_their_expressions(
-    redshift: Redshift, query: str, answer: list[tuple[Any, ...]]
+    stand_in: StandIn, query: str, answer: list[tuple[Any, ...]]
 ) -> None:
-    redshift.execute("create table a (x int)")
-    redshift.execute("insert into a values (1)")
-    assert redshift.execute(query) == answer
+    stand_in.execute("create table a (x int)")
+    stand_in.execute("insert into a values (1)")
+    assert stand_in.execute(query) == answer
 
 
-def test_aliases_in_statements_that_write(redshift: Redshift) -> None:
-    redshift.execute("create table a diststyle all as select 1 as x, x + 1 as y")
-    redshift.execute("insert into a select y as p, p + 1 as q from a")
-    assert redshift.execute("select x, y from a order by x") == [(1, 2), (2, 3)]
-    assert redshift.execute("select diststyle from svv_table_info where \"table\" = 'a'") == [("ALL",)]
+def test_aliases_in_statements_that_write(stand_in: StandIn) -> None:
+    stand_in.execute("create table a diststyle all as select 1 as x, x + 1 as y")
+    stand_in.execute("insert into a select y as p, p + 1 as q from a")
+    assert stand_in.execute("select x, y from a order by x") == [(1, 2), (2, 3)]
+    assert stand_in.execute("select diststyle from svv_table_info where \"table\" = 'a'") == [("ALL",)]
 
 
-def test_aliases_of_relations_of_the_open_transaction(redshift: Redshift) -> None:
-    redshift.execute("begin")
-    redshift.execute("create temp table nova (valor int)")
-    redshift.execute("insert into nova values (2)")
-    assert redshift.execute("select 1 as valor, valor as v from nova") == [(1, 2)]
+def test_aliases_of_relations_of_the_open_transaction(stand_in: StandIn) -> None:
+    stand_in.execute("begin")
+    stand_in.execute("create temp table nova (valor int)")
+    stand_in.execute("insert into nova values (2)")
+    assert stand_in.execute("select 1 as valor, valor as v from nova") == [(1, 2)]
     with pytest.raises(psycopg2.Error, match='column "nada" does not exist'):
-        redshift.execute("select 1 as um, um + nada as dois from nova")
+        stand_in.execute("select 1 as um, um + nada as dois from nova")
     with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
-        redshift.execute("select 1 as um, um as dois")
-    redshift.execute("rollback")
+        stand_in.execute("select 1 as um, um as dois")
+    stand_in.execute("rollback")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.sql.names import fold, short
+from stand_in import ROLE, StandIn
 
 TABLE = "vendas_por_funcionario_e_categoria_com_todos_os_descontos_aplicados_a"
 TWIN = TABLE[:-1] + "b"  # PostgreSQL would cut both to the same name
@@ -21,11 +21,11 @@ COLUMN = "valor_" + "é" * 40  # 46 characters, 86 bytes
 
 
 @pytest.fixture
-def long_named(redshift: Redshift) -> Redshift:
-    redshift.execute(f'create table {TABLE} (id int, "{COLUMN}" varchar(20)) distkey (id) sortkey ("{COLUMN}")')
-    redshift.execute(f"create table t.{TWIN} (id int)")
-    redshift.execute(f"insert into {TABLE} values (1, 'um')")
-    return redshift
+def long_named(stand_in: StandIn) -> StandIn:
+    stand_in.execute(f'create table {TABLE} (id int, "{COLUMN}" varchar(20)) distkey (id) sortkey ("{COLUMN}")')
+    stand_in.execute(f"create table t.{TWIN} (id int)")
+    stand_in.execute(f"insert into {TABLE} values (1, 'um')")
+    return stand_in
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def long_named(redshift: Redshift) -> Redshift:
         (f"select has_table_privilege(current_user, 't.{TWIN}', 'select')", [True]),
     ],
 )
-def test_the_catalogue_shows_whole_names(long_named: Redshift, query: str, answer: list[object]) -> None:
+def test_the_catalogue_shows_whole_names(long_named: StandIn, query: str, answer: list[object]) -> None:
     assert [row[0] for row in long_named.execute(query)] == answer
 
 
-def test_descriptions_of_rows_have_whole_names(long_named: Redshift) -> None:
+def test_descriptions_of_rows_have_whole_names(long_named: StandIn) -> None:
     alias = "a" * 127
     with long_named.connection.cursor() as cursor:
         cursor.execute(f"select *, id as {alias.upper()} from {TABLE}")
@@ -56,7 +56,7 @@ def test_descriptions_of_rows_have_whole_names(long_named: Redshift) -> None:
         assert cursor.fetchall() == [(1, "um", 1)]
 
 
-def test_errors_and_views_have_whole_names(long_named: Redshift) -> None:
+def test_errors_and_views_have_whole_names(long_named: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match=f'relation "t.{TABLE}x" does not exist'):
         long_named.execute(f"select * from t.{TABLE}x")
     long_named.execute(f"create view resumo as select id from t.{TABLE}")
@@ -64,7 +64,7 @@ def test_errors_and_views_have_whole_names(long_named: Redshift) -> None:
     assert TABLE in definition
 
 
-def test_copy_accepts_long_names(long_named: Redshift) -> None:
+def test_copy_accepts_long_names(long_named: StandIn) -> None:
     out = io.BytesIO()
     pq.write_table(pa.table({"id": pa.array([2], pa.int32()), "v": ["dois"]}), out)
     long_named.bucket.put_object(Key="long.parquet", Body=out.getvalue())
@@ -83,21 +83,21 @@ def test_copy_accepts_long_names(long_named: Redshift) -> None:
     assert seen == [(COLUMN,)]
 
 
-def test_long_names_survive_a_restart(long_named: Redshift) -> None:
+def test_long_names_survive_a_restart(long_named: StandIn) -> None:
     with closing(long_named.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"select count(*) from pg_tables where tablename = '{TWIN}'")
         assert cursor.fetchall() == [(1,)]
 
 
-def test_128_bytes_are_too_many(redshift: Redshift) -> None:
+def test_128_bytes_are_too_many(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="has 128 bytes; the maximum is 127"):
-        redshift.execute(f"create table {'n' * 128} (x int)")
-    assert redshift.execute("select 1") == [(1,)]
+        stand_in.execute(f"create table {'n' * 128} (x int)")
+    assert stand_in.execute("select 1") == [(1,)]
 
 
-def test_quoted_names_are_folded_to_lowercase(redshift: Redshift) -> None:
-    redshift.execute('create table "Venda" ("Id" int)')
-    with redshift.connection.cursor() as cursor:
+def test_quoted_names_are_folded_to_lowercase(stand_in: StandIn) -> None:
+    stand_in.execute('create table "Venda" ("Id" int)')
+    with stand_in.connection.cursor() as cursor:
         cursor.execute('select "ID" as "Chave" from VENDA')
         assert [column.name for column in cursor.description or ()] == ["chave"]
 

@@ -5,20 +5,20 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 MATCHED = "when matched then update set nome = s.nome"
 NOT_MATCHED = "when not matched then insert (id, nome) values (s.id, s.nome)"
 
 
 @pytest.fixture
-def tables(redshift: Redshift) -> Redshift:
+def tables(stand_in: StandIn) -> StandIn:
     """`m` with the rows 1 (twice) and 9, `s` with 1 and 2."""
     for name in ("m", "s"):
-        redshift.execute(f"create table {name} (id int, nome varchar(10))")
-    redshift.execute("insert into m values (1, 'velho'), (1, 'repetido'), (9, 'fica')")
-    redshift.execute("insert into s values (1, 'novo'), (2, 'dois')")
-    return redshift
+        stand_in.execute(f"create table {name} (id int, nome varchar(10))")
+    stand_in.execute("insert into m values (1, 'velho'), (1, 'repetido'), (9, 'fica')")
+    stand_in.execute("insert into s values (1, 'novo'), (2, 'dois')")
+    return stand_in
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ def tables(redshift: Redshift) -> Redshift:
     ],
 )
 @pytest.mark.parametrize("source", ["s", "t.s as s", "t.s s"])
-def test_merge_changes_the_target(tables: Redshift, source: str, clauses: str, answer: list[tuple[Any, ...]]) -> None:
+def test_merge_changes_the_target(tables: StandIn, source: str, clauses: str, answer: list[tuple[Any, ...]]) -> None:
     tables.execute(f"merge into t.m using {source} on t.m.id = s.id {clauses}")
     assert tables.execute("select id, nome from m order by id, nome") == answer
 
 
-def test_the_form_of_dbt_without_a_key(tables: Redshift) -> None:
+def test_the_form_of_dbt_without_a_key(tables: StandIn) -> None:
     tables.execute(f'merge into "dev"."t"."m" using "s" as s on (FALSE) {NOT_MATCHED}')
     assert tables.execute("select count(*) from m") == [(5,)]
 
 
 @pytest.mark.parametrize("clauses", [f"{MATCHED} {NOT_MATCHED}", "remove duplicates"])
-def test_two_rows_of_the_source_for_one_of_the_target(tables: Redshift, clauses: str) -> None:
+def test_two_rows_of_the_source_for_one_of_the_target(tables: StandIn, clauses: str) -> None:
     tables.execute("insert into s values (1, 'outro')")
     with pytest.raises(psycopg2.Error, match="Found multiple matches to update the same tuple"):
         tables.execute(f"merge into m using s on m.id = s.id {clauses}")
@@ -64,7 +64,7 @@ def test_two_rows_of_the_source_for_one_of_the_target(tables: Redshift, clauses:
         (f"merge into m using s on m.id = s.id {MATCHED} {NOT_MATCHED} returning *", 'near "RETURNING"'),
     ],
 )
-def test_a_form_that_redshift_lacks_is_refused(tables: Redshift, statement: str, message: str) -> None:
+def test_a_form_that_redshift_lacks_is_refused(tables: StandIn, statement: str, message: str) -> None:
     with pytest.raises(psycopg2.Error) as refused:
         tables.execute(statement)
     assert message in str(refused.value)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.pytest_plugin import Redshift
 from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.text import change_code, statements
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ from redshift_standin.sql.text import change_code, statements
         ("select isolation_level from stv_db_isolation_level where db_name = 'dev'", "Snapshot Isolation"),
     ],
 )
-def test_results_are_redshifts(redshift: Redshift, query: str, answer: Any) -> None:
-    assert redshift.execute(query) == [(answer,)]
+def test_results_are_redshifts(stand_in: StandIn, query: str, answer: Any) -> None:
+    assert stand_in.execute(query) == [(answer,)]
 
 
-def test_columns_have_redshifts_names(redshift: Redshift) -> None:
-    redshift.execute(
+def test_columns_have_redshifts_names(stand_in: StandIn) -> None:
+    stand_in.execute(
         "create table a as select avg(1), nvl(1, 2), getdate(), sysdate, dateadd(d, 1, sysdate),"
         " datediff(d, sysdate, sysdate), concat('a', 'b'), listagg('a')"
     )
     names = "select column_name from information_schema.columns where table_name = 'a' order by ordinal_position"
-    assert [name for (name,) in redshift.execute(names)] == [
+    assert [name for (name,) in stand_in.execute(names)] == [
         "avg", "coalesce", "getdate", "sysdate", "date_add", "date_diff", "concat", "listagg",
     ]  # fmt: skip
 
@@ -87,9 +87,9 @@ def test_columns_have_redshifts_names(redshift: Redshift) -> None:
 @pytest.mark.parametrize(
     "call", ["datediff(fortnight, sysdate, sysdate)", "dateadd(lustro, 1, sysdate)", "date_trunc('x', sysdate)"]
 )
-def test_an_unknown_date_part_is_an_error(redshift: Redshift, call: str) -> None:
+def test_an_unknown_date_part_is_an_error(stand_in: StandIn, call: str) -> None:
     with pytest.raises(psycopg2.Error, match="not recognized"):
-        redshift.execute(f"select {call}")
+        stand_in.execute(f"select {call}")
 
 
 @pytest.mark.parametrize(
@@ -116,29 +116,29 @@ def test_an_unknown_date_part_is_an_error(redshift: Redshift, call: str) -> None
         ("select * from (select * from a qualify max(v) over () = v) as x", [(1, 20)]),
     ],
 )
-def test_qualify_returns_the_selected_columns(redshift: Redshift, query: str, answer: list[tuple[Any, ...]]) -> None:
-    redshift.execute("create table a (k int, v int)")
-    redshift.execute("insert into a values (1, 10), (1, 20), (2, 5)")
-    assert sorted(redshift.execute(query)) == answer
-    redshift.execute(f"create table b as {query}")
-    assert sorted(redshift.execute("select * from b")) == answer
+def test_qualify_returns_the_selected_columns(stand_in: StandIn, query: str, answer: list[tuple[Any, ...]]) -> None:
+    stand_in.execute("create table a (k int, v int)")
+    stand_in.execute("insert into a values (1, 10), (1, 20), (2, 5)")
+    assert sorted(stand_in.execute(query)) == answer
+    stand_in.execute(f"create table b as {query}")
+    assert sorted(stand_in.execute("select * from b")) == answer
 
 
-def test_qualify_leaves_the_type_varbyte_as_it_is(redshift: Redshift) -> None:
-    redshift.execute("create table a as select cast('a' as varbyte(8)) as x, 1 as k")
-    redshift.execute(
+def test_qualify_leaves_the_type_varbyte_as_it_is(stand_in: StandIn) -> None:
+    stand_in.execute("create table a as select cast('a' as varbyte(8)) as x, 1 as k")
+    stand_in.execute(
         "create table b as select cast(x as varbyte) as x, cast(x as varbyte(4)) as y from a as s"
         " qualify row_number() over (order by k) = 1"
     )
     types = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'b'::regclass and attnum > 0"
-    assert [name for (name,) in redshift.execute(types)] == ["varbyte", "varbyte(4)"]
+    assert [name for (name,) in stand_in.execute(types)] == ["varbyte", "varbyte(4)"]
 
 
 @pytest.mark.parametrize(
     "text", ["create index", "on conflict", "a; b", "getdate()", "-- no comment", "/* no */", "it''s"]
 )
-def test_words_inside_strings_mean_nothing(redshift: Redshift, text: str) -> None:
-    assert redshift.execute(f"select '{text}'") == [(text.replace("''", "'"),)]
+def test_words_inside_strings_mean_nothing(stand_in: StandIn, text: str) -> None:
+    assert stand_in.execute(f"select '{text}'") == [(text.replace("''", "'"),)]
 
 
 @pytest.mark.parametrize(
@@ -154,41 +154,41 @@ def test_words_inside_strings_mean_nothing(redshift: Redshift, text: str) -> Non
         (r"$$a\n$$", r"a\n"),
     ],
 )
-def test_a_backslash_escapes_in_strings(redshift: Redshift, literal: str, value: str) -> None:
-    assert redshift.execute(f"select {literal}") == [(value,)]
-    assert redshift.execute(f"select 1 as x, x as y, {literal} as z") == [(1, 1, value)]
+def test_a_backslash_escapes_in_strings(stand_in: StandIn, literal: str, value: str) -> None:
+    assert stand_in.execute(f"select {literal}") == [(value,)]
+    assert stand_in.execute(f"select 1 as x, x as y, {literal} as z") == [(1, 1, value)]
     qualified = f"select {literal} as z from (select 1 as x) as q qualify count(*) over () = 1"
-    assert redshift.execute(qualified) == [(value,)]
+    assert stand_in.execute(qualified) == [(value,)]
 
 
 @given(st.text(alphabet=st.sampled_from("\\'ab\n%é;-")))
 @hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
-def test_what_psycopg2_quotes_is_unchanged(redshift: Redshift, text: str) -> None:
-    with redshift.connection.cursor() as cursor:
+def test_what_psycopg2_quotes_is_unchanged(stand_in: StandIn, text: str) -> None:
+    with stand_in.connection.cursor() as cursor:
         cursor.execute("select %s, %s", (text, 1))
         assert cursor.fetchall() == [(text, 1)]
 
 
-def test_attributes_of_tables_are_shown(redshift: Redshift) -> None:
-    redshift.execute(
+def test_attributes_of_tables_are_shown(stand_in: StandIn) -> None:
+    stand_in.execute(
         'create table a ("id" int encode az64, d date) diststyle key distkey ("id") compound sortkey (d, "id")'
     )
-    redshift.execute("create table b (id bigint identity(1, 1), x int distkey sortkey, primary key (id))")
-    redshift.execute("create table c backup no diststyle all as select 1 as x")
-    redshift.execute("insert into b (x) values (5), (5)")
+    stand_in.execute("create table b (id bigint identity(1, 1), x int distkey sortkey, primary key (id))")
+    stand_in.execute("create table c backup no diststyle all as select 1 as x")
+    stand_in.execute("insert into b (x) values (5), (5)")
 
     info = 'select "table", diststyle, sortkey1, sortkey_num from svv_table_info where "schema" = \'t\' order by 1'
-    assert redshift.execute(info) == [
+    assert stand_in.execute(info) == [
         ("a", "KEY(id)", "d", 2),
         ("b", "KEY(x)", "x", 1),
         ("c", "ALL", "AUTO(SORTKEY)", 0),
     ]
 
 
-def test_keys_are_information_only(redshift: Redshift) -> None:
-    redshift.execute("create table a (x int primary key, y int unique, constraint k unique (x, y))")
-    redshift.execute("insert into a values (1, 1), (1, 1)")
-    assert redshift.execute("select count(*) from a") == [(2,)]
+def test_keys_are_information_only(stand_in: StandIn) -> None:
+    stand_in.execute("create table a (x int primary key, y int unique, constraint k unique (x, y))")
+    stand_in.execute("insert into a values (1, 1), (1, 1)")
+    assert stand_in.execute("select count(*) from a") == [(2,)]
 
 
 def test_several_statements_in_one_string_are_each_rewritten() -> None:

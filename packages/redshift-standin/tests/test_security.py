@@ -10,17 +10,17 @@ from psycopg2 import errors, extensions
 
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 SignIn = Callable[..., extensions.connection]
 
 
 @pytest.fixture
-def sign_in(redshift: Redshift) -> SignIn:
+def sign_in(stand_in: StandIn) -> SignIn:
     """Opens a connection of psycopg2 as the admin, or with changed arguments."""
 
     def connect(**changed: Any) -> extensions.connection:
-        server = redshift.server
+        server = stand_in.server
         arguments = {
             "host": server.host, "port": server.port, "dbname": "dev", "user": "awsuser", "password": server.password,
             "sslmode": "verify-full", "sslrootcert": str(server.ca_bundle),
@@ -37,9 +37,9 @@ def ask_postgres(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def test_no_user_is_a_superuser_of_postgresql(redshift: Redshift, postgres_server: PostgresServer) -> None:
-    redshift.server.temporary_login("IAMR:carga")
-    redshift.execute("drop user if exists comum; create user comum password 'Segredo1'")
+def test_no_user_is_a_superuser_of_postgresql(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+    stand_in.server.temporary_login("IAMR:carga")
+    stand_in.execute("drop user if exists comum; create user comum password 'Segredo1'")
     assert ask_postgres(postgres_server, "select rolname from pg_roles where rolsuper") == [("postgres",)]
 
 
@@ -92,11 +92,11 @@ def test_no_user_is_a_superuser_of_postgresql(redshift: Redshift, postgres_serve
         "drop event trigger rs_ddl",
     ],
 )  # fmt: skip
-def test_the_server_beneath_is_out_of_reach(redshift: Redshift, statement: str) -> None:
-    redshift.execute("create table a (x int)")
+def test_the_server_beneath_is_out_of_reach(stand_in: StandIn, statement: str) -> None:
+    stand_in.execute("create table a (x int)")
     with pytest.raises(psycopg2.Error):
-        redshift.execute(statement)
-    assert redshift.execute("select '\\\\' || 'x'") == [("\\x",)]  # the session is as it was
+        stand_in.execute(statement)
+    assert stand_in.execute("select '\\\\' || 'x'") == [("\\x",)]  # the session is as it was
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_start_up_options_cannot_change_the_server(sign_in: SignIn) -> None:
         assert connection.status == extensions.STATUS_READY
 
 
-def test_full_users_share_what_they_create(redshift: Redshift, sign_in: SignIn) -> None:
-    password = redshift.server.temporary_login("IAMR:carga")
+def test_full_users_share_what_they_create(stand_in: StandIn, sign_in: SignIn) -> None:
+    password = stand_in.server.temporary_login("IAMR:carga")
     with closing(sign_in(user="IAMR:carga", password=password)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("create schema if not exists da_carga")
@@ -138,24 +138,24 @@ def test_full_users_share_what_they_create(redshift: Redshift, sign_in: SignIn) 
         cursor.execute(
             "drop user if exists outra; create user outra password 'Segredo1'; grant usage on schema t to outra"
         )
-    redshift.execute("alter table da_carga.v add column y int")
-    assert redshift.execute("select tableowner from pg_tables where tablename = 'v'") == [("IAMR:carga",)]
-    assert redshift.execute("show tables from schema da_carga")[0][6] == "IAMR:carga"
-    assert redshift.execute("select identity_name from svv_relation_privileges where relation_name = 'v'") == []
-    assert redshift.execute("select usesuper from pg_user where usename in ('awsuser', 'IAMR:carga') order by 1") == [
+    stand_in.execute("alter table da_carga.v add column y int")
+    assert stand_in.execute("select tableowner from pg_tables where tablename = 'v'") == [("IAMR:carga",)]
+    assert stand_in.execute("show tables from schema da_carga")[0][6] == "IAMR:carga"
+    assert stand_in.execute("select identity_name from svv_relation_privileges where relation_name = 'v'") == []
+    assert stand_in.execute("select usesuper from pg_user where usename in ('awsuser', 'IAMR:carga') order by 1") == [
         (False,), (True,),
     ]  # fmt: skip
-    redshift.execute("drop schema da_carga cascade; revoke usage on schema t from outra; drop user outra")
+    stand_in.execute("drop schema da_carga cascade; revoke usage on schema t from outra; drop user outra")
 
 
-def test_a_created_user_may_do_what_is_granted(redshift: Redshift, sign_in: SignIn) -> None:
-    redshift.execute("drop user if exists leitor; create user leitor password 'Segredo1'")
-    redshift.execute("create table a (x int); create table b (x int); grant usage on schema t to leitor")
-    redshift.execute("grant select on a to leitor")
-    redshift.execute(
+def test_a_created_user_may_do_what_is_granted(stand_in: StandIn, sign_in: SignIn) -> None:
+    stand_in.execute("drop user if exists leitor; create user leitor password 'Segredo1'")
+    stand_in.execute("create table a (x int); create table b (x int); grant usage on schema t to leitor")
+    stand_in.execute("grant select on a to leitor")
+    stand_in.execute(
         "create view tardia as select x from t.a with no schema binding; grant select on tardia to leitor"
     )
-    redshift.execute("drop table a; create table a (x varchar(4)); grant select on a to leitor")
+    stand_in.execute("drop table a; create table a (x varchar(4)); grant select on a to leitor")
     with closing(sign_in(user="leitor", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
         connection.autocommit = True
         cursor.execute("select current_user, (select count(*) from t.a), (select count(*) from t.tardia)")
@@ -169,17 +169,17 @@ def test_a_created_user_may_do_what_is_granted(redshift: Redshift, sign_in: Sign
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 cursor.execute(statement)
-    assert redshift.execute("select viewowner from pg_views where viewname = 'tardia'") == [("awsuser",)]
-    redshift.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
+    assert stand_in.execute("select viewowner from pg_views where viewname = 'tardia'") == [("awsuser",)]
+    stand_in.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
 
 
-def test_databases_may_be_created(redshift: Redshift, postgres_server: PostgresServer) -> None:
-    redshift.execute("create database outra")
+def test_databases_may_be_created(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+    stand_in.execute("create database outra")
     assert postgres_server.has_database("outra")
-    redshift.execute("drop database outra")
+    stand_in.execute("drop database outra")
 
 
 @pytest.mark.parametrize("user", ["postgres", "pg_monitor", "rs_keeper"])
-def test_names_of_postgresql_are_no_users(redshift: Redshift, user: str) -> None:
+def test_names_of_postgresql_are_no_users(stand_in: StandIn, user: str) -> None:
     with pytest.raises(StandInError, match=f"the user {user} is one of the PostgreSQL server itself"):
-        redshift.server.temporary_login(user)
+        stand_in.server.temporary_login(user)

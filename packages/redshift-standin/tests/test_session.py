@@ -11,17 +11,17 @@ import redshift_connector
 
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import ROLE, Redshift
 from redshift_standin.server import redshift_serverless, session
 from redshift_standin.server.listener import RedshiftServer
 from redshift_standin.signatures import AccessKey
+from stand_in import ROLE, StandIn
 
 Connect = Callable[..., redshift_connector.Connection]
 
 
-def sign_in(redshift: Redshift, **changed: Any) -> psycopg2.extensions.connection:
+def sign_in(stand_in: StandIn, **changed: Any) -> psycopg2.extensions.connection:
     """A connection of psycopg2 as the admin, or with changed arguments."""
-    server = redshift.server
+    server = stand_in.server
     arguments = {
         "host": server.host, "port": server.port, "dbname": "dev", "user": "awsuser", "password": server.password,
         "sslmode": "verify-full", "sslrootcert": str(server.ca_bundle),
@@ -48,11 +48,11 @@ def test_the_session_is_usable_after_an_error_in_the_extended_protocol(connect_l
     assert cursor.fetchall() == ([1],)
 
 
-def test_copy_in_the_extended_protocol(redshift: Redshift, connect_like_dbt: Connect) -> None:
-    redshift.execute("create table a (x int)")
-    redshift.bucket.put_object(Key="ext/good.csv", Body=b"1\n2\n")
-    redshift.bucket.put_object(Key="ext/bad.csv", Body=b"1\nx\n")
-    copy = f"copy t.a from 's3://{redshift.bucket.name}/ext/{{}}.csv' iam_role '{ROLE}' csv"
+def test_copy_in_the_extended_protocol(stand_in: StandIn, connect_like_dbt: Connect) -> None:
+    stand_in.execute("create table a (x int)")
+    stand_in.bucket.put_object(Key="ext/good.csv", Body=b"1\n2\n")
+    stand_in.bucket.put_object(Key="ext/bad.csv", Body=b"1\nx\n")
+    copy = f"copy t.a from 's3://{stand_in.bucket.name}/ext/{{}}.csv' iam_role '{ROLE}' csv"
     connection = connect_like_dbt()
     cursor = connection.cursor()
     for _ in range(2):  # the second time it is prepared already
@@ -66,39 +66,39 @@ def test_copy_in_the_extended_protocol(redshift: Redshift, connect_like_dbt: Con
     connection.rollback()
     cursor.execute(copy.format("good"))
     connection.commit()
-    assert redshift.execute("select count(*) from a") == [(2,)]
+    assert stand_in.execute("select count(*) from a") == [(2,)]
     logged = "select status from sys_query_history where query_type = 'COPY' order by query_id desc limit 4"
-    assert redshift.execute(logged) == [("success",), ("failed",), ("success",), ("success",)]
+    assert stand_in.execute(logged) == [("success",), ("failed",), ("success",), ("success",)]
 
 
-def test_a_refusal_breaks_the_transaction(redshift: Redshift) -> None:
-    redshift.execute("create table a (x int)")
-    with closing(redshift.server.connect()) as connection, connection.cursor() as cursor:
+def test_a_refusal_breaks_the_transaction(stand_in: StandIn) -> None:
+    stand_in.execute("create table a (x int)")
+    with closing(stand_in.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("insert into t.a values (1)")
         with pytest.raises(psycopg2.Error):
             cursor.execute("create index i on t.a (x)")
         with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
             cursor.execute("select 1")
         connection.rollback()
-    assert redshift.execute("select count(*) from a") == [(0,)]
+    assert stand_in.execute("select count(*) from a") == [(0,)]
 
 
-def test_the_session_goes_on_after_an_internal_error(redshift: Redshift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_session_goes_on_after_an_internal_error(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: str) -> str:
         raise IndexError("nothing there")
 
     monkeypatch.setattr(session, "rewrite", fail)
     with pytest.raises(psycopg2.Error, match="stand-in: internal error in this statement"):
-        redshift.execute("select 1")
+        stand_in.execute("select 1")
     monkeypatch.undo()
-    assert redshift.execute(
+    assert stand_in.execute(
         "select error_message like '%nothing there%' from sys_query_history"
         " where query_text = 'select 1' order by query_id desc limit 1"
     ) == [(True,)]
 
 
-def test_a_long_sum_is_computed(redshift: Redshift) -> None:
-    assert redshift.execute("select " + "+".join(["1"] * 3000)) == [(3000,)]
+def test_a_long_sum_is_computed(stand_in: StandIn) -> None:
+    assert stand_in.execute("select " + "+".join(["1"] * 3000)) == [(3000,)]
 
 
 @pytest.mark.parametrize(
@@ -111,19 +111,19 @@ def test_a_long_sum_is_computed(redshift: Redshift) -> None:
         ("show schemas from database dev like 't'", ["t"]),
     ],
 )
-def test_show_accepts_names_with_and_without_quotes(redshift: Redshift, statement: str, names: list[str]) -> None:
-    redshift.execute("create table a (x int, y int)")
+def test_show_accepts_names_with_and_without_quotes(stand_in: StandIn, statement: str, names: list[str]) -> None:
+    stand_in.execute("create table a (x int, y int)")
     place = {"columns": 3, "tables": 2, "schemas": 1}[statement.split()[1]]
-    assert [row[place] for row in redshift.execute(statement)] == names
+    assert [row[place] for row in stand_in.execute(statement)] == names
 
 
-def test_show_without_a_schema_is_refused(redshift: Redshift) -> None:
+def test_show_without_a_schema_is_refused(stand_in: StandIn) -> None:
     with pytest.raises(psycopg2.Error, match="stand-in: SHOW TABLES without a schema"):
-        redshift.execute("show tables")
+        stand_in.execute("show tables")
 
 
-def test_the_server_version_is_redshifts(redshift: Redshift) -> None:
-    assert redshift.connection.get_parameter_status("server_version") == "8.0.2"
+def test_the_server_version_is_redshifts(stand_in: StandIn) -> None:
+    assert stand_in.connection.get_parameter_status("server_version") == "8.0.2"
 
 
 @pytest.mark.parametrize(
@@ -134,19 +134,19 @@ def test_the_server_version_is_redshifts(redshift: Redshift) -> None:
         ({"sslrootcert": "system"}, "certificate verify failed"),
     ],
 )
-def test_sign_in_is_refused(redshift: Redshift, changed: dict[str, str], message: str) -> None:
+def test_sign_in_is_refused(stand_in: StandIn, changed: dict[str, str], message: str) -> None:
     with pytest.raises(psycopg2.OperationalError, match=message):
-        sign_in(redshift, **changed)
+        sign_in(stand_in, **changed)
 
 
-def test_every_statement_is_in_the_history_as_it_was_sent(redshift: Redshift) -> None:
-    redshift.execute("set query_group to 'relatorio'")
-    redshift.execute("select /* quem pergunta */ nvl(1, 2)")
+def test_every_statement_is_in_the_history_as_it_was_sent(stand_in: StandIn) -> None:
+    stand_in.execute("set query_group to 'relatorio'")
+    stand_in.execute("select /* quem pergunta */ nvl(1, 2)")
     with pytest.raises(psycopg2.Error):
-        redshift.execute("select nothing_of_that_name")
-    redshift.execute("reset query_group")
+        stand_in.execute("select nothing_of_that_name")
+    stand_in.execute("reset query_group")
 
-    seen = redshift.execute(
+    seen = stand_in.execute(
         "select query_text, query_label, status, error_message from sys_query_history order by query_id desc limit 3"
     )
     assert seen[::-1] == [
@@ -156,7 +156,7 @@ def test_every_statement_is_in_the_history_as_it_was_sent(redshift: Redshift) ->
     ]
 
 
-def test_the_history_has_each_statement_of_one_string(redshift: Redshift) -> None:
+def test_the_history_has_each_statement_of_one_string(stand_in: StandIn) -> None:
     script = [
         "begin",
         'create table a (x int) /* {"node": "a"} */',
@@ -166,11 +166,11 @@ def test_the_history_has_each_statement_of_one_string(redshift: Redshift) -> Non
         "insert into a select x from b",
         "commit",
     ]
-    redshift.execute("; ".join(script))
+    stand_in.execute("; ".join(script))
     with pytest.raises(psycopg2.Error):
-        redshift.execute("select 1; select nada; select 2")
+        stand_in.execute("select 1; select nada; select 2")
 
-    seen = redshift.execute(
+    seen = stand_in.execute(
         "select query_text, query_type, status, session_id = pg_backend_pid(), transaction_id"
         " from sys_query_history order by query_id desc limit 9"
     )[::-1]
@@ -184,9 +184,7 @@ def test_the_history_has_each_statement_of_one_string(redshift: Redshift) -> Non
     assert seen[7][4] > seen[6][4]
 
 
-def test_the_history_has_each_execution_of_a_prepared_statement(
-    redshift: Redshift, connect_like_dbt: Connect
-) -> None:
+def test_the_history_has_each_execution_of_a_prepared_statement(stand_in: StandIn, connect_like_dbt: Connect) -> None:
     connection = connect_like_dbt()
     connection.autocommit = True
     cursor = connection.cursor()
@@ -195,7 +193,7 @@ def test_the_history_has_each_execution_of_a_prepared_statement(
         cursor.execute("select 41 + %s", (1,))
     with pytest.raises(redshift_connector.ProgrammingError):
         cursor.execute("select nada_assim")
-    seen = redshift.execute(
+    seen = stand_in.execute(
         "select query_text, status from sys_query_history where query_label = 'dbt' and query_type = 'SELECT'"
         " order by query_id desc limit 4"
     )
@@ -203,7 +201,7 @@ def test_the_history_has_each_execution_of_a_prepared_statement(
     assert {text for text, _ in seen} == {"select nada_assim", "select 41 + $1"}
 
 
-def test_a_database_of_another_version_is_refused(redshift: Redshift, postgres_server: PostgresServer) -> None:
+def test_a_database_of_another_version_is_refused(stand_in: StandIn, postgres_server: PostgresServer) -> None:
     with closing(postgres_server.connect("dev")) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("select obj_description('rs'::regnamespace, 'pg_namespace')")
@@ -212,17 +210,17 @@ def test_a_database_of_another_version_is_refused(redshift: Redshift, postgres_s
         try:
             with (
                 pytest.raises(StandInError, match="created by another version of it: remove it with `make clean`"),
-                RedshiftServer(postgres_server, redshift.server.ca_bundle.parent, "", AccessKey.random()),
+                RedshiftServer(postgres_server, stand_in.server.ca_bundle.parent, "", AccessKey.random()),
             ):
                 pass
         finally:
             cursor.execute("comment on schema rs is %s", version)
 
 
-def test_long_statements_are_split_into_parts(redshift: Redshift) -> None:
+def test_long_statements_are_split_into_parts(stand_in: StandIn) -> None:
     text = "select '" + "x" * 9000 + "' as longo"
-    redshift.execute(text)
-    parts = redshift.execute(
+    stand_in.execute(text)
+    parts = stand_in.execute(
         "select t.text from sys_query_text t where t.query_id ="
         " (select max(query_id) from sys_query_history where query_text like '%as longo') order by t.sequence"
     )
@@ -230,9 +228,9 @@ def test_long_statements_are_split_into_parts(redshift: Redshift) -> None:
 
 
 def test_temporary_credentials_sign_in(
-    redshift: Redshift, connect_like_dbt: Connect, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, connect_like_dbt: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = redshift.server
+    server = stand_in.server
     key = AccessKey.random()
     with redshift_serverless.serve(server.temporary_login, server.host, server.port, key) as url:
         for name, value in {
@@ -253,14 +251,14 @@ def test_temporary_credentials_sign_in(
     assert answer["dbUser"] == "IAMR:sandbox"
 
 
-def test_an_expired_password_is_refused(redshift: Redshift) -> None:
-    password = redshift.server.temporary_login("IAMR:ontem", -1)
+def test_an_expired_password_is_refused(stand_in: StandIn) -> None:
+    password = stand_in.server.temporary_login("IAMR:ontem", -1)
     with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
-        sign_in(redshift, user="IAMR:ontem", password=password)
+        sign_in(stand_in, user="IAMR:ontem", password=password)
 
 
-def test_a_temporary_password_stays_valid_after_another_is_created(redshift: Redshift) -> None:
-    for password in [redshift.server.temporary_login("IAMR:carga") for _ in range(2)]:
-        with closing(sign_in(redshift, user="IAMR:carga", password=password)) as admin, admin.cursor() as cursor:
+def test_a_temporary_password_stays_valid_after_another_is_created(stand_in: StandIn) -> None:
+    for password in [stand_in.server.temporary_login("IAMR:carga") for _ in range(2)]:
+        with closing(sign_in(stand_in, user="IAMR:carga", password=password)) as admin, admin.cursor() as cursor:
             cursor.execute("select current_user")
             assert cursor.fetchall() == [("IAMR:carga",)]

@@ -5,15 +5,15 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 
 @pytest.fixture
-def tables(redshift: Redshift) -> Redshift:
+def tables(stand_in: StandIn) -> StandIn:
     """The stand-in with the tables `a` and `b`."""
-    redshift.execute('create table a as select 1 as k, 2 as v, 3 as "order"')
-    redshift.execute("create table b as select 1 as k, 4 as w")
-    return redshift
+    stand_in.execute('create table a as select 1 as k, 2 as v, 3 as "order"')
+    stand_in.execute("create table b as select 1 as k, 4 as w")
+    return stand_in
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def tables(redshift: Redshift) -> Redshift:
     ],
 )
 def test_they_are_expanded_to_columns(
-    tables: Redshift, query: str, names: list[str], rows: list[tuple[Any, ...]]
+    tables: StandIn, query: str, names: list[str], rows: list[tuple[Any, ...]]
 ) -> None:
     with tables.connection.cursor() as cursor:
         cursor.execute(query)
@@ -50,6 +50,6 @@ def test_they_are_expanded_to_columns(
         ("select * from a group by all", "stand-in: GROUP BY ALL of"),
     ],
 )
-def test_a_form_that_cannot_be_expanded_is_refused(tables: Redshift, query: str, message: str) -> None:
+def test_a_form_that_cannot_be_expanded_is_refused(tables: StandIn, query: str, message: str) -> None:
     with pytest.raises(psycopg2.Error, match=message):
         tables.execute(query)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
@@ -25,16 +25,16 @@ from redshift_standin.pytest_plugin import Redshift
         ("select a.i, b.i from a, t.a b", [(1, 1)]),
     ],
 )
-def test_paths_lead_to_values(redshift: Redshift, query: str, rows: list[tuple[Any, ...]]) -> None:
-    redshift.execute("create table a (i int, j super, s super)")
-    redshift.execute(
+def test_paths_lead_to_values(stand_in: StandIn, query: str, rows: list[tuple[Any, ...]]) -> None:
+    stand_in.execute("create table a (i int, j super, s super)")
+    stand_in.execute(
         """insert into a select 1, json_parse('{"k": "v", "n": 7, "b": true, "f": 2.50, "o": {"p": 1},'
         ' "l": [{"m": 1}, {"m": 2}], "n2": [{"o": [3, 4]}]}'), json_parse('[5, "six"]')""".replace("'\n        '", "")
     )
-    assert redshift.execute(query) == rows
+    assert stand_in.execute(query) == rows
 
 
-def test_a_path_is_named_after_its_last_step(redshift: Redshift) -> None:
-    redshift.execute('create table a as select json_parse(\'{"k": {"m": 1}}\') as j')
-    redshift.execute("create table b as select a.j.k.m, a.j.k from a")
-    assert redshift.execute("select m, k from b") == [("1", '{"m": 1}')]
+def test_a_path_is_named_after_its_last_step(stand_in: StandIn) -> None:
+    stand_in.execute('create table a as select json_parse(\'{"k": {"m": 1}}\') as j')
+    stand_in.execute("create table b as select a.j.k.m, a.j.k from a")
+    assert stand_in.execute("select m, k from b") == [("1", '{"m": 1}')]

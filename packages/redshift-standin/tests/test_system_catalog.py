@@ -10,30 +10,30 @@ import pytest
 import redshift_connector
 
 from redshift_standin.postgres import PostgresServer
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 REFLECTION = Path(__file__).with_name("sqlalchemy_reflection.sql").read_text().split("\n;;\n")
 
 
 @pytest.fixture
-def shop(redshift: Redshift) -> Redshift:
+def shop(stand_in: StandIn) -> StandIn:
     """A table with keys, distribution, sorting and encodings, and views of each kind."""
-    redshift.execute("create table item (id int)")
-    redshift.execute(
+    stand_in.execute("create table item (id int)")
+    stand_in.execute(
         "create table venda (id int not null encode az64, nome varchar(100) encode lzo default 'x',"
         " valor numeric(18,2), item_id int references item (id), constraint chave primary key (id),"
         " unique (id, nome)) diststyle key distkey(id) compound sortkey (valor, id)"
     )
-    redshift.execute("create view vista as select id, nome from venda")
-    redshift.execute("create view tardia as select id, nome from t.venda with no schema binding")
-    redshift.execute("create materialized view materializada auto refresh yes as select id from venda")
-    redshift.execute("comment on table venda is 'sales'")
-    redshift.execute("comment on column venda.nome is 'name'")
-    return redshift
+    stand_in.execute("create view vista as select id, nome from venda")
+    stand_in.execute("create view tardia as select id, nome from t.venda with no schema binding")
+    stand_in.execute("create materialized view materializada auto refresh yes as select id from venda")
+    stand_in.execute("comment on table venda is 'sales'")
+    stand_in.execute("comment on column venda.nome is 'name'")
+    return stand_in
 
 
 @pytest.fixture
-def psql(shop: Redshift, tmp_path: Path) -> Callable[[str], str]:
+def psql(shop: StandIn, tmp_path: Path) -> Callable[[str], str]:
     """Runs psql with a command; returns what it prints."""
     program = shutil.which("psql")
     if not program:
@@ -85,13 +85,13 @@ def test_psql_does_not_see_the_stand_ins_own_schemas(psql: Callable[[str], str])
         assert [line for line in psql(command).splitlines() if line.startswith(("rs|", "rs_"))] == []
 
 
-def reflected(shop: Redshift, words: str) -> list[tuple[object, ...]]:
+def reflected(shop: StandIn, words: str) -> list[tuple[object, ...]]:
     """Returns the rows of the one recorded query that contains these words."""
     [query] = [query for query in REFLECTION if words in query]
     return shop.execute(query)
 
 
-def test_sqlalchemy_reflects_relations(shop: Redshift) -> None:
+def test_sqlalchemy_reflects_relations(shop: StandIn) -> None:
     assert "Redshift" in str(reflected(shop, "version()"))
     assert ("t",) in reflected(shop, "nspname NOT LIKE")
     relations = {(row[0], row[2], row[4], row[5], row[7]) for row in reflected(shop, "reldiststyle")}
@@ -103,7 +103,7 @@ def test_sqlalchemy_reflects_relations(shop: Redshift) -> None:
     assert reflected(shop, "d.description") == [("sales",)]
 
 
-def test_sqlalchemy_reflects_columns(shop: Redshift) -> None:
+def test_sqlalchemy_reflects_columns(shop: StandIn) -> None:
     columns = [(row[2], row[3], row[4], row[5], row[6], row[7]) for row in reflected(shop, "attencodingtype")]
     assert columns == [
         ("id", "az64", "integer", True, 2, True),
@@ -113,7 +113,7 @@ def test_sqlalchemy_reflects_columns(shop: Redshift) -> None:
     ]
 
 
-def test_sqlalchemy_reflects_keys(shop: Redshift) -> None:
+def test_sqlalchemy_reflects_keys(shop: StandIn) -> None:
     assert {(row[2], row[3], tuple(row[4]), row[7]) for row in reflected(shop, "contype")} == {  # type: ignore[arg-type]
         ("p", "chave", (1,), "PRIMARY KEY (id)"),
         ("u", "venda_id_key", (1, 2), "UNIQUE (id, nome)"),
@@ -121,7 +121,7 @@ def test_sqlalchemy_reflects_keys(shop: Redshift) -> None:
     }
 
 
-def test_columns_of_a_late_binding_view_are_shown_once(shop: Redshift) -> None:
+def test_columns_of_a_late_binding_view_are_shown_once(shop: StandIn) -> None:
     catalogue = "select column_name from information_schema.columns where table_name = '{}' order by 1"
     assert shop.execute(catalogue.format("vista")) == [("id",), ("nome",)]
     assert shop.execute(catalogue.format("tardia")) == []
@@ -135,14 +135,14 @@ def test_columns_of_a_late_binding_view_are_shown_once(shop: Redshift) -> None:
     ]
 
 
-def test_a_materialised_view_is_recognised_by_its_definition(shop: Redshift) -> None:
+def test_a_materialised_view_is_recognised_by_its_definition(shop: StandIn) -> None:
     [(definition,)] = shop.execute("select definition from pg_views where viewname = 'materializada'")
     assert definition.startswith("create materialized view")
     assert shop.execute("select autorefresh from svv_mv_info where name = 'materializada'") == [(True,)]
 
 
 @pytest.fixture
-def people(shop: Redshift) -> Iterator[Redshift]:
+def people(shop: StandIn) -> Iterator[StandIn]:
     """The user ana, who is a member of the role leitor, and the group analistas."""
     shop.execute("create user ana password disable; create role leitor; create group analistas")
     shop.execute("grant role leitor to ana")
@@ -151,7 +151,7 @@ def people(shop: Redshift) -> Iterator[Redshift]:
     shop.execute("drop user ana; drop role leitor; drop group analistas")
 
 
-def test_grants_are_shown_as_they_were_made(people: Redshift) -> None:
+def test_grants_are_shown_as_they_were_made(people: StandIn) -> None:
     people.execute("grant select on t.venda to role leitor")
     people.execute("grant insert, select on t.venda to group analistas, ana")
     people.execute("revoke insert on t.venda from group analistas")
@@ -183,13 +183,13 @@ def test_grants_are_shown_as_they_were_made(people: Redshift) -> None:
         ("has_schema_privilege('t', 'create')", True),
     ],
 )
-def test_privileges_are_those_granted(people: Redshift, question: str, answer: bool) -> None:  # noqa: FBT001
+def test_privileges_are_those_granted(people: StandIn, question: str, answer: bool) -> None:  # noqa: FBT001
     people.execute("grant select on t.venda to role leitor")
     assert people.execute(f"select {question}") == [(answer,)]
 
 
 def test_redshift_connector_reads_metadata(
-    shop: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection], postgres_server: PostgresServer
+    shop: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection], postgres_server: PostgresServer
 ) -> None:
     assert shop.execute("select current_schema()") == [("t",)]
     with closing(postgres_server.connect("dev")) as connection, connection, connection.cursor() as own:

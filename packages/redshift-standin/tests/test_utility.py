@@ -7,15 +7,15 @@ import psycopg2
 import pytest
 import redshift_connector
 
-from redshift_standin.pytest_plugin import Redshift
+from stand_in import StandIn
 
 
 @pytest.fixture
-def table(redshift: Redshift) -> Redshift:
+def table(stand_in: StandIn) -> StandIn:
     """The stand-in with a table `a` and a materialised view `m` of it."""
-    redshift.execute("create table a as select 1 as x, 2 as y")
-    redshift.execute("create materialized view m as select x from a")
-    return redshift
+    stand_in.execute("create table a as select 1 as x, 2 as y")
+    stand_in.execute("create materialized view m as select x from a")
+    return stand_in
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def table(redshift: Redshift) -> Redshift:
         ("alter table a alter sortkey auto", "ALTER TABLE"),
     ],
 )
-def test_they_return_their_command_tags_and_no_rows(table: Redshift, statement: str, tag: str) -> None:
+def test_they_return_their_command_tags_and_no_rows(table: StandIn, statement: str, tag: str) -> None:
     with table.connection.cursor() as cursor:
         cursor.execute(statement)
         assert (cursor.statusmessage, cursor.description) == (tag, None)
@@ -58,13 +58,13 @@ def test_they_return_their_command_tags_and_no_rows(table: Redshift, statement: 
         ("alter table a append from b", "the columns of the two tables do not match"),
     ],
 )
-def test_what_they_cannot_do_is_refused(table: Redshift, statement: str, message: str) -> None:
+def test_what_they_cannot_do_is_refused(table: StandIn, statement: str, message: str) -> None:
     table.execute("create table b (z int)")
     with pytest.raises(psycopg2.Error, match=message):
         table.execute(statement)
 
 
-def test_a_tables_storage_can_be_altered(table: Redshift) -> None:
+def test_a_tables_storage_can_be_altered(table: StandIn) -> None:
     info = "select diststyle, sortkey1, sortkey_num from svv_table_info where \"table\" = 'a'"
     for statement, answer in {
         "alter table a alter diststyle key distkey x": ("KEY(x)", "AUTO(SORTKEY)", 0),
@@ -77,14 +77,14 @@ def test_a_tables_storage_can_be_altered(table: Redshift) -> None:
         assert table.execute(info) == [answer], statement
 
 
-def test_append_moves_the_rows(table: Redshift) -> None:
+def test_append_moves_the_rows(table: StandIn) -> None:
     table.execute("create table b (y int, x int, z int)")
     table.execute("alter table b append from a filltarget")
     assert (table.execute("select x, y, z from b"), table.execute("select * from a")) == ([(1, 2, None)], [])
 
 
 @pytest.mark.parametrize("before", ["begin; insert into a values (5, 5)", "begin"])
-def test_truncate_commits(table: Redshift, before: str) -> None:
+def test_truncate_commits(table: StandIn, before: str) -> None:
     with closing(table.server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"set search_path to t; {before}; truncate table a; insert into a values (3, 4)")
         connection.rollback()
@@ -94,14 +94,14 @@ def test_truncate_commits(table: Redshift, before: str) -> None:
     assert table.execute("select * from a") == []
 
 
-def test_the_commit_of_truncate_sends_no_notice(table: Redshift) -> None:
+def test_the_commit_of_truncate_sends_no_notice(table: StandIn) -> None:
     table.connection.notices.clear()
     table.execute("truncate a; truncate a; select 1")
     assert table.connection.notices == []
 
 
 def test_truncate_commits_in_the_extended_protocol(
-    table: Redshift, connect_like_dbt: Callable[..., redshift_connector.Connection]
+    table: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection]
 ) -> None:
     connection = connect_like_dbt()
     cursor = connection.cursor()
@@ -114,8 +114,8 @@ def test_truncate_commits_in_the_extended_protocol(
     assert table.execute("select * from b") == []
 
 
-def test_temporary_tables_may_begin_with_a_hash(redshift: Redshift) -> None:
-    redshift.execute("create table #vendas (x int)")
-    redshift.execute("insert into #vendas values (5)")
-    assert redshift.execute("select v.x, 6 # 3 from #vendas v, #vendas w") == [(5, 5)]
-    redshift.execute("drop table if exists #vendas")
+def test_temporary_tables_may_begin_with_a_hash(stand_in: StandIn) -> None:
+    stand_in.execute("create table #vendas (x int)")
+    stand_in.execute("insert into #vendas values (5)")
+    assert stand_in.execute("select v.x, 6 # 3 from #vendas v, #vendas w") == [(5, 5)]
+    stand_in.execute("drop table if exists #vendas")
