@@ -94,11 +94,11 @@ def client(stand_in: StandIn) -> Iterator[Client]:
 
 
 @contextmanager
-def leaving_nothing(postgres_server: PostgresServer) -> Iterator[None]:
+def leaving_nothing(redshift_postgres: PostgresServer) -> Iterator[None]:
     """Asserts at the end that PostgreSQL has the sessions that it had, and the process its threads, in due time."""
 
     def sessions() -> set[int]:
-        with closing(postgres_server.connect("postgres")) as connection, connection.cursor() as cursor:
+        with closing(redshift_postgres.connect("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "select pid from pg_stat_activity where backend_type = 'client backend' and datname = 'dev'"
             )
@@ -165,7 +165,7 @@ def test_gss_is_refused_again(client: Client) -> None:
 
 
 def test_a_client_that_never_signs_in(
-    stand_in: StandIn, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, redshift_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "SIGN_IN_SECONDS", 0.2)
     with leaving_nothing(postgres_server):
@@ -186,7 +186,7 @@ def test_a_client_that_never_signs_in(
         (message(b"F", b"\0" * 10), "invalid frontend message type 70"),  # a call of a function by its id
     ],
 )
-def test_a_message_that_is_none(client: Client, postgres_server: PostgresServer, sent: bytes, said: str) -> None:
+def test_a_message_that_is_none(client: Client, redshift_postgres: PostgresServer, sent: bytes, said: str) -> None:
     with leaving_nothing(postgres_server):
         client.sign_in()
         client.socket.sendall(sent)
@@ -229,7 +229,7 @@ def test_a_statement_that_is_too_large(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("moment", ["a result", "a wait", "a transaction"])
-def test_a_client_that_vanishes(stand_in: StandIn, postgres_server: PostgresServer, moment: str) -> None:
+def test_a_client_that_vanishes(stand_in: StandIn, redshift_postgres: PostgresServer, moment: str) -> None:
     stand_in.execute("create table a (x int)")
     with leaving_nothing(postgres_server):
         client = Client(stand_in.server)
@@ -247,7 +247,7 @@ def test_a_client_that_vanishes(stand_in: StandIn, postgres_server: PostgresServ
     assert stand_in.execute("select count(*) from a") == [(0,)]
 
 
-def test_a_client_that_vanishes_during_copy(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+def test_a_client_that_vanishes_during_copy(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
     stand_in.execute("create table a (x int)")
     stand_in.bucket.put_object(Key="vanish.csv", Body=b"1\n" * 100_000)
     copy = f"copy t.a from 's3://{stand_in.bucket.name}/vanish.csv' iam_role '{ROLE}' csv"
@@ -275,7 +275,7 @@ def wait_for_a_lock(server: PostgresServer) -> None:
     raise AssertionError("nobody waits")
 
 
-def test_two_hundred_connections_at_once(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+def test_two_hundred_connections_at_once(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
     found: list[Any] = []
 
     def ask(stack: ExitStack) -> None:

@@ -100,7 +100,7 @@ def test_a_database_may_be_serializable(stand_in: StandIn) -> None:
 
 
 def test_two_copies_into_one_table_wait_for_one_another(
-    stand_in: StandIn, sessions: Sessions, postgres_server: PostgresServer
+    stand_in: StandIn, sessions: Sessions, redshift_postgres: PostgresServer
 ) -> None:
     stand_in.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
     copy = f"copy t.a from 's3://{stand_in.bucket.name}/two.csv' iam_role '{ROLE}' csv"
@@ -117,7 +117,7 @@ def test_two_copies_into_one_table_wait_for_one_another(
 
 
 def test_a_commit_is_not_behind_statements_that_wait_for_it(
-    stand_in: StandIn, postgres_server: PostgresServer
+    stand_in: StandIn, redshift_postgres: PostgresServer
 ) -> None:
     stand_in.execute("create table a (x int)")
     with closing(stand_in.server.connect()) as owner, owner.cursor() as cursor:
@@ -139,7 +139,7 @@ def test_a_commit_is_not_behind_statements_that_wait_for_it(
             one.close()
 
 
-def test_ddl_waits_for_a_reader(stand_in: StandIn, sessions: Sessions, postgres_server: PostgresServer) -> None:
+def test_ddl_waits_for_a_reader(stand_in: StandIn, sessions: Sessions, redshift_postgres: PostgresServer) -> None:
     reader, changer = sessions
     reader.execute("begin")
     reader.execute("select * from t.a")

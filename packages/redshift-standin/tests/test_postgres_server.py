@@ -88,15 +88,15 @@ def test_data_and_password_stay_from_one_start_to_the_next(folder: Path) -> None
             assert cursor.fetchone() == cluster
 
 
-def test_nobody_connects_without_the_password(postgres_server: PostgresServer) -> None:
-    settings = postgres_server.settings("postgres")
+def test_nobody_connects_without_the_password(redshift_postgres: PostgresServer) -> None:
+    settings = redshift_postgres.settings("postgres")
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         psycopg2.connect(make_dsn(**vars(settings) | {"password": "guess"}))
     assert settings.password not in repr(settings)
 
 
-def test_only_this_machine_can_connect(postgres_server: PostgresServer) -> None:
-    with closing(postgres_server.connect("postgres")) as session, session.cursor() as cursor:
+def test_only_this_machine_can_connect(redshift_postgres: PostgresServer) -> None:
+    with closing(redshift_postgres.connect("postgres")) as session, session.cursor() as cursor:
         cursor.execute("select current_setting('listen_addresses'), current_setting('unix_socket_directories')")
         assert cursor.fetchone() == ("127.0.0.1", "")
 

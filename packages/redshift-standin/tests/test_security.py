@@ -37,7 +37,7 @@ def ask_postgres(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def test_no_user_is_a_superuser_of_postgresql(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+def test_no_user_is_a_superuser_of_postgresql(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
     stand_in.server.temporary_login("IAMR:carga")
     stand_in.execute("drop user if exists comum; create user comum password 'Segredo1'")
     assert ask_postgres(postgres_server, "select rolname from pg_roles where rolsuper") == [("postgres",)]
@@ -103,9 +103,9 @@ def test_the_server_beneath_is_out_of_reach(stand_in: StandIn, statement: str) -
     ("user", "database"), [("postgres", "dev"), ("pg_monitor", "dev"), ("rs_keeper", "dev"), ("nobody", "dev")]
 )
 def test_users_of_others_cannot_sign_in(
-    sign_in: SignIn, postgres_server: PostgresServer, user: str, database: str
+    sign_in: SignIn, redshift_postgres: PostgresServer, user: str, database: str
 ) -> None:
-    password = postgres_server.settings("dev").password
+    password = redshift_postgres.settings("dev").password
     with pytest.raises(psycopg2.OperationalError, match=f'password authentication failed for user "{user}"'):
         sign_in(user=user, dbname=database, password=password)
 
@@ -173,9 +173,9 @@ def test_a_created_user_may_do_what_is_granted(stand_in: StandIn, sign_in: SignI
     stand_in.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
 
 
-def test_databases_may_be_created(stand_in: StandIn, postgres_server: PostgresServer) -> None:
+def test_databases_may_be_created(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
     stand_in.execute("create database outra")
-    assert postgres_server.has_database("outra")
+    assert redshift_postgres.has_database("outra")
     stand_in.execute("drop database outra")
 
 

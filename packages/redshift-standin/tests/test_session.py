@@ -201,8 +201,8 @@ def test_the_history_has_each_execution_of_a_prepared_statement(stand_in: StandI
     assert {text for text, _ in seen} == {"select nada_assim", "select 41 + $1"}
 
 
-def test_a_database_of_another_version_is_refused(stand_in: StandIn, postgres_server: PostgresServer) -> None:
-    with closing(postgres_server.connect("dev")) as connection, connection.cursor() as cursor:
+def test_a_database_of_another_version_is_refused(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
+    with closing(redshift_postgres.connect("dev")) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("select obj_description('rs'::regnamespace, 'pg_namespace')")
         version = cursor.fetchone()
@@ -210,7 +210,7 @@ def test_a_database_of_another_version_is_refused(stand_in: StandIn, postgres_se
         try:
             with (
                 pytest.raises(StandInError, match="created by another version of it: remove it with `make clean`"),
-                RedshiftServer(postgres_server, stand_in.server.ca_bundle.parent, "", AccessKey.random()),
+                RedshiftServer(redshift_postgres, stand_in.server.ca_bundle.parent, "", AccessKey.random()),
             ):
                 pass
         finally:

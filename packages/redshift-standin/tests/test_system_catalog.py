@@ -189,10 +189,10 @@ def test_privileges_are_those_granted(people: StandIn, question: str, answer: bo
 
 
 def test_redshift_connector_reads_metadata(
-    shop: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection], postgres_server: PostgresServer
+    shop: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection], redshift_postgres: PostgresServer
 ) -> None:
     assert shop.execute("select current_schema()") == [("t",)]
-    with closing(postgres_server.connect("dev")) as connection, connection, connection.cursor() as own:
+    with closing(redshift_postgres.connect("dev")) as connection, connection, connection.cursor() as own:
         own.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
     cursor = connect_like_dbt().cursor()
     tables = cursor.get_tables(schema_pattern="t")
