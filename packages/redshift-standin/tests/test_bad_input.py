@@ -168,7 +168,7 @@ def test_a_client_that_never_signs_in(
     stand_in: StandIn, redshift_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "SIGN_IN_SECONDS", 0.2)
-    with leaving_nothing(postgres_server):
+    with leaving_nothing(redshift_postgres):
         silent, half = Client(stand_in.server), Client(stand_in.server)
         half.encrypt()
         half.start(user="awsuser", database="dev")
@@ -187,7 +187,7 @@ def test_a_client_that_never_signs_in(
     ],
 )
 def test_a_message_that_is_none(client: Client, redshift_postgres: PostgresServer, sent: bytes, said: str) -> None:
-    with leaving_nothing(postgres_server):
+    with leaving_nothing(redshift_postgres):
         client.sign_in()
         client.socket.sendall(sent)
         assert client.error() == f"FATAL 08P01 {said}"
@@ -231,7 +231,7 @@ def test_a_statement_that_is_too_large(stand_in: StandIn) -> None:
 @pytest.mark.parametrize("moment", ["a result", "a wait", "a transaction"])
 def test_a_client_that_vanishes(stand_in: StandIn, redshift_postgres: PostgresServer, moment: str) -> None:
     stand_in.execute("create table a (x int)")
-    with leaving_nothing(postgres_server):
+    with leaving_nothing(redshift_postgres):
         client = Client(stand_in.server)
         client.sign_in()
         if moment == "a result":
@@ -253,11 +253,11 @@ def test_a_client_that_vanishes_during_copy(stand_in: StandIn, redshift_postgres
     copy = f"copy t.a from 's3://{stand_in.bucket.name}/vanish.csv' iam_role '{ROLE}' csv"
     with closing(stand_in.server.connect()) as other, other.cursor() as cursor:
         cursor.execute("lock table t.a")  # COPY waits
-        with leaving_nothing(postgres_server):
+        with leaving_nothing(redshift_postgres):
             client = Client(stand_in.server)
             client.sign_in()
             client.socket.sendall(message(b"Q", copy.encode() + b"\0"))
-            wait_for_a_lock(postgres_server)
+            wait_for_a_lock(redshift_postgres)
             client.socket.close()
         other.rollback()
     assert stand_in.execute("select count(*) from a") == [(0,)]
@@ -284,7 +284,7 @@ def test_two_hundred_connections_at_once(stand_in: StandIn, redshift_postgres: P
             cursor.execute("select 1 as a, a + 1 as b")
             found.append(cursor.fetchall())
 
-    with leaving_nothing(postgres_server), ExitStack() as stack:
+    with leaving_nothing(redshift_postgres), ExitStack() as stack:
         threads = [threading.Thread(target=ask, args=(stack,)) for _ in range(200)]
         for thread in threads:
             thread.start()

@@ -109,7 +109,7 @@ def test_two_copies_into_one_table_wait_for_one_another(
     first.execute(copy)
     other = threading.Thread(target=second.execute, args=[copy])
     other.start()
-    wait_for_a_lock(postgres_server)
+    wait_for_a_lock(redshift_postgres)
     assert stand_in.execute("select count(*) from a") == [(1,)]
     first.execute("commit")
     other.join()
@@ -130,7 +130,7 @@ def test_a_commit_is_not_behind_statements_that_wait_for_it(
         threads = [threading.Thread(target=ask, args=[one]) for one in waiting]
         for thread in threads:
             thread.start()
-        wait_for_a_lock(postgres_server, 40)
+        wait_for_a_lock(redshift_postgres, 40)
         cursor.execute("select 1 as b, b + 1 as c")
         owner.commit()
         for thread in threads:
@@ -145,7 +145,7 @@ def test_ddl_waits_for_a_reader(stand_in: StandIn, sessions: Sessions, redshift_
     reader.execute("select * from t.a")
     change = threading.Thread(target=changer.execute, args=["alter table t.a add column y int"])
     change.start()
-    wait_for_a_lock(postgres_server)
+    wait_for_a_lock(redshift_postgres)
     reader.execute("commit")
     change.join()
     with pytest.raises(psycopg2.errors.DuplicateColumn):

@@ -40,7 +40,7 @@ def ask_postgres(server: PostgresServer, query: str) -> list[tuple[Any, ...]]:
 def test_no_user_is_a_superuser_of_postgresql(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:
     stand_in.server.temporary_login("IAMR:carga")
     stand_in.execute("drop user if exists comum; create user comum password 'Segredo1'")
-    assert ask_postgres(postgres_server, "select rolname from pg_roles where rolsuper") == [("postgres",)]
+    assert ask_postgres(redshift_postgres, "select rolname from pg_roles where rolsuper") == [("postgres",)]
 
 
 @pytest.mark.parametrize(
