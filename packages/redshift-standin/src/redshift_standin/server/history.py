@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from redshift_standin.copy.load_errors import LoadErrorDetail
+from redshift_standin.sql.rows import split_rows
 from redshift_standin.sql.text import code
 
 _log = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ _TYPES = (
 
 def query_type(sql: str) -> str:
     """Returns a statement's query_type in sys_query_history; for one that writes, that is its first word."""
-    text = code(sql)
+    text = code(split_rows(sql)[0])
     for pattern, name in _TYPES:
         if found := re.match(pattern, text):
             return name or found[1].upper()
