@@ -10,7 +10,7 @@ from psycopg2 import errors, extensions
 
 from redshift_standin.errors import StandInError
 from redshift_standin.postgres import PostgresServer
-from stand_in import StandIn
+from stand_in import ROLE, StandIn
 
 SignIn = Callable[..., extensions.connection]
 
@@ -65,11 +65,14 @@ def test_no_user_is_a_superuser_of_postgresql(stand_in: StandIn, redshift_postgr
         "set standard_conforming_strings = off",
         "set role postgres",
         "set session authorization postgres",
-    "set session authorization 'postgres'",
+        "set session authorization 'postgres'",
         "select set_config('role', 'postgres', false)",
         "select pg_catalog.set_config('standard_conforming_strings', 'off', false)",
         "select \"set_config\"('standard_conforming_strings', 'off', false)",
         "update pg_settings set setting = 'off' where name = 'standard_conforming_strings'",
+        "select set_config('enable_case_sensitive_identifier', 'true', false)",
+        "create procedure p() as $$ begin null; end $$ language plpgsql",
+        "delete from rs.transfers",
         "select query_to_xml('select 1', true, true, '')",
         "do $$ begin perform 1; end $$",
         "load 'auto_explain'",
@@ -171,6 +174,48 @@ def test_a_created_user_may_do_what_is_granted(stand_in: StandIn, sign_in: SignI
                 cursor.execute(statement)
     assert stand_in.execute("select viewowner from pg_views where viewname = 'tardia'") == [("awsuser",)]
     stand_in.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
+
+
+def test_a_created_user_loads_and_unloads(stand_in: StandIn, sign_in: SignIn) -> None:
+    stand_in.execute("drop user if exists carga; create user carga password 'Segredo1'")
+    stand_in.execute("create table a (x int); create table b (x int)")
+    stand_in.execute("grant usage, create on schema t to carga; grant select, insert on a to carga")
+    place = f"'s3://{stand_in.bucket.name}/seguro/' iam_role '{ROLE}'"
+    stand_in.bucket.put_object(Key="seguro/1", Body=b"1\n2\n")
+    with closing(sign_in(user="carga", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
+        connection.autocommit = True
+        cursor.execute(f"copy t.a from {place}")
+        cursor.execute("select pg_last_copy_count(), (select count(*) from t.a)")
+        assert cursor.fetchall() == [(2, 2)]
+        cursor.execute(f"unload ('select * from t.a') to {place} allowoverwrite")
+        cursor.execute("select max(loaded_rows) from sys_load_history where table_name = 'a'")
+        assert cursor.fetchall() == [(2,)]
+        for statement in (f"copy t.b from {place}", f"unload ('select * from t.b') to {place} allowoverwrite"):
+            with pytest.raises(psycopg2.Error, match="permission denied for table b"):
+                cursor.execute(statement)
+        cursor.execute("create materialized view t.mv as select count(*) as n from t.a")
+        cursor.execute("insert into t.a values (3); refresh materialized view t.mv")
+        cursor.execute("select n, (select is_stale from svv_mv_info where name = 'mv') from t.mv")
+        assert cursor.fetchall() == [(3, "f")]
+        cursor.execute("alter materialized view t.mv auto refresh yes; drop materialized view t.mv")
+    stand_in.execute("drop table a; drop table b; revoke all on schema t from carga; drop user carga")
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_views_are_read_without_rights_of_the_server(redshift_postgres: PostgresServer) -> None:
+    owners = "select proname, rolsuper from pg_proc join pg_roles r on r.oid = proowner where proname in {}"
+    assert sorted(ask_postgres(redshift_postgres, owners.format("('bind', 'is_stale_now', 'note_refresh')"))) == [
+        ("bind", False), ("is_stale_now", False), ("note_refresh", False),
+    ]  # fmt: skip
+
+
+def test_passwords_are_not_in_the_history(stand_in: StandIn) -> None:
+    stand_in.execute("drop user if exists nova; create user nova with password 'Segredo1'")
+    stand_in.execute("alter user nova password 'Segredo2'; drop user nova")
+    assert stand_in.execute(
+        "select count(*) from sys_query_history where query_text like '%nova%password ''***''%'"
+    ) == [(2,)]
+    assert stand_in.execute("select count(*) from sys_query_history where query_text like '%nova%Segredo%'") == [(0,)]
 
 
 def test_databases_may_be_created(stand_in: StandIn, redshift_postgres: PostgresServer) -> None:

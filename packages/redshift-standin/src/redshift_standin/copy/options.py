@@ -18,9 +18,12 @@ _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)|''", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"'}
 _SYNTAX = "42601"
 _KNOWN_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/copy\Z")
-_SECRETS = {"credentials", "access_key_id", "secret_access_key", "session_token", "master_symmetric_key"}
+_SECRETS = {
+    "credentials", "access_key_id", "secret_access_key", "session_token", "master_symmetric_key", "password",
+}  # fmt: skip
 _MAY_HAVE_SECRETS = re.compile(
-    r"(?>.*?\b(?:copy|unload)\b).*\b(?:credentials|access_key_id|session_token|symmetric_key)", re.I | re.S
+    r"(?>.*?\b(?:copy|unload|user)\b).*\b(?:credentials|access_key_id|session_token|symmetric_key|password)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -31,7 +34,7 @@ def transfers(statement: str) -> str:
 
 
 def mask_keys(statement: str) -> str:
-    """Returns a statement with asterisks in place of the keys that COPY and UNLOAD may have in their text."""
+    """Returns a statement with asterisks in place of the keys of COPY and UNLOAD, and of passwords."""
     if not _MAY_HAVE_SECRETS.match(statement):
         return statement
     parts: list[str] = []

@@ -173,7 +173,9 @@ class Session:
         self._database = self._backend.database
         self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
         ends.callback(self._upstream.close)
-        self._transfers = Transfers(self._upstream, self._backend.s3, self._backend.copy_roles, self._history)
+        self._transfers = Transfers(
+            self._upstream, self._backend.s3, self._backend.copy_roles, self._history, self._names.whole
+        )
         if not await self._sign_in(upstream_options(options, self._database)):
             return False
         if database != self._database:
