@@ -7,16 +7,23 @@ from contextlib import suppress
 
 import psycopg2
 import pytest
+import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2 import errors
 
+from redshift_standin.copy.options import mask_keys, transfers
+from redshift_standin.copy.statement import parse as parse_copy
+from redshift_standin.copy.unload_statement import parse as parse_unload
 from redshift_standin.errors import RedshiftError
 from redshift_standin.server.history import query_type
 from redshift_standin.sql.lateral import expand_aliases
 from redshift_standin.sql.names import fold
+from redshift_standin.sql.outer_joins import expand_outer_joins
+from redshift_standin.sql.pivot import expand_pivots
 from redshift_standin.sql.rewrite import rewrite
 from redshift_standin.sql.rows import split_rows
+from redshift_standin.sql.scales import divide_decimals
 from redshift_standin.sql.stars import expand_stars
 from redshift_standin.sql.text import HIDDEN, statements
 from stand_in import StandIn
@@ -32,6 +39,11 @@ PIECES = (
     "numeric", "varchar(max)", "'", '"', "\\", "''", "e'", "$$", "$a$", "$1", "/*", "*/", "--", "\n", "\r", ";", ",",
     "(", ")", "[", "]", "{", "}", "a", "b", "#t", "é", "\u00a0", "\u20ac", "\0", "1", "1.5", "null", "datediff(",
     "*", "day",
+    "unload ('", "to 's3://b/k'", "iam_role default", "(+)", "unpivot (", "for x in (", "on", "join", "left join",
+    "/", "::numeric(9,2)", "create materialized view", "grant", "to role", "partition by", "order by",
+    "interval '1 day'", "convert(int,", "try_cast(", "create function f() returns int as $$", "language sql",
+    "declare c cursor for",
+    "explain", "at time zone", "constraint", "create user", "password 'a'", "in (select",
     "with no schema binding", "/*rs:", "refresh materialized view", "case when", "end", "over (", "select 1;",
 )  # fmt: skip
 TEXTS = st.one_of(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join),
@@ -42,11 +54,23 @@ def run_passes(sql: str) -> str:
     """Runs all passes over a text; returns the statement for PostgreSQL, empty for one that is refused."""
     with suppress(RedshiftError):
         brief, rows = split_rows(sql)
-        statements(brief)
+        mask_keys(sql)
+        if (kind := transfers(brief)) and len(statements(brief)) == 1:
+            parse_copy(sql) if kind == "copy" else parse_unload(sql)
+            return ""
         query_type(sql)
-        new = rewrite(fold(brief)[0])
-        return expand_aliases(expand_stars(new, lambda _: ["a"]), lambda _: True) + rows
+        new = expand(expand_pivots(rewrite(fold(brief)[0]), lambda _: ["a"]))
+        return divide_decimals(new, decimals) + rows
     return ""
+
+
+def decimals(query: str) -> list[tuple[int, int]]:
+    """Returns the ids of the types of a query's columns, all numeric, and their modifiers."""
+    return [(1700, 4 + 2 + (9 << 16))] * len(sqlglot.parse_one(query, read="postgres").selects)
+
+
+def expand(sql: str) -> str:
+    return expand_aliases(expand_stars(expand_outer_joins(sql, lambda _: True), lambda _: ["a"]), lambda _: True)
 
 
 @settings(max_examples=200)
@@ -103,6 +127,27 @@ ADVERSARIES: dict[str, Callable[[int], str]] = {
     "brackets": lambda n: "select a" + "[0]" * n,
     "late view": lambda n: "create view a.b as select " + "x, " * n + "1 from c.d with no schema binding",
     "copy": lambda n: "copy t from 's3://a/b' " + "delimiter " * n,
+    "copies": lambda n: "select " + "copy " * n,
+    "copies with comments": lambda n: "copy password " + "/*" * n,
+    "copies with quotes": lambda n: "copy password '" + "\\'" * n,
+    "unload": lambda n: "unload ('select 1') to 's3://a/b' " + "parallel " * n,
+    "outer joins": lambda n: "select * from a, b where a.x = b.x(+)" + " and a.x = b.x(+)" * n,
+    "pivots": lambda n: "select * from a pivot (sum(a) for b in (1" + ", 1" * n + "))",
+    "divisions": lambda n: "select 1.5" + " / 2.5" * n,
+    "windows": lambda n: "select " + ", ".join(["sum(a) over (partition by b order by c)"] * n) + " from t",
+    "open windows": lambda n: "select " + "sum(a) over (" * n,
+    "conversions": lambda n: "select " + "convert(int, " * n,
+    "arrays": lambda n: "select " + ", ".join(["array(1, a)"] * n),
+    "try casts": lambda n: "select " + "try_cast(a as int), " * n + "1",
+    "keys": lambda n: "create table t (a int" + ", b int primary key" * n + ")",
+    "encodings": lambda n: "create table t (a int" + ", b int encode zstd" * n + ")",
+    "grants": lambda n: "grant " + "select, " * n + "select on t to role r",
+    "users": lambda n: "create user u " + "password " * n,
+    "time zones": lambda n: "select a" + " at time zone 'utc'" * n,
+    "parameters": lambda n: "set enable_result_cache_for_session to " + "/* */ " * n + "off",
+    "explain": lambda n: "explain " * n + "select 1",
+    "function": lambda n: "create function f() returns int stable as $$ select " + "1 as " * n + "$$ language sql",
+    "subqueries": lambda n: "select a from t where " + " and ".join(["a in (select b from u where u.a = t.a)"] * n),
 }
 
 

@@ -10,7 +10,8 @@ from redshift_standin.signatures import AccessKey
 from redshift_standin.sql.text import code
 
 _TOKEN = re.compile(
-    r"""\s+ | --[^\n]* | /\*.*?\*/ | (?P<text>'(?:[^'\\]|''|\\.)*') | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    r"""\s+ | --[^\n]* | /\*.*?(?:\*/|\Z) | (?P<text>'(?:[^'\\]++|''|\\.)*+') | (?P<unclosed>'.*+)
+    | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
     | (?P<name>"(?:[^"]|"")*") | (?P<word>[\w.]+) | (?P<sign>.)""",
     re.DOTALL | re.VERBOSE,
 )
@@ -41,8 +42,8 @@ def mask_keys(statement: str) -> str:
     secret = False
     for match in _TOKEN.finditer(statement):
         part = match[0]
-        if part == "'" and secret:  # a string without an end
-            return "".join(parts) + "'***'"
+        if match["unclosed"]:
+            part = "'***'"
         if secret and (match["text"] or match["dollar"]) and not re.fullmatch(r"'aws_iam_role=[^;]*'", part):
             part = "'***'"
         parts.append(part)
@@ -89,8 +90,8 @@ def tokens(statement: str) -> list[Token]:
             found.append(Token("name", match[0][1:-1].replace('""', '"').lower(), match[0]))
         elif match["word"]:
             found.append(Token("word", match[0].lower(), match[0]))
-        elif match["sign"]:
-            found.append(Token("sign", match[0], match[0]))
+        elif match["sign"] or match["unclosed"]:  # whose text may be a key
+            found.append(Token("sign", match[0][0], match[0][0]))
     while found and found[-1].raw == ";":
         found.pop()
     return found

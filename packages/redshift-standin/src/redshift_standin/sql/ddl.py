@@ -146,7 +146,7 @@ def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
         return groups.get("before") or " "
 
     head = _TABLE_KEY.sub(note, head)
-    while (fewer := _COLUMN_KEY.sub(note, head, count=1)) != head:
+    while (fewer := _COLUMN_KEY.sub(note, head)) != head:
         head = fewer
     return head, keys
 

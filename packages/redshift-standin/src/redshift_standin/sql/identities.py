@@ -22,7 +22,6 @@ _TAKEN_OUT = (
     (r"\bconnection\s+limit\s+unlimited\b", "connection limit -1"),
     (r"\bquota\s+(?:unlimited|\d+(?:\.\d+)?\s*(?:mb|gb|tb))", ""),
     (r"\bcollate\s+(?:case_sensitive|cs)\b", ""),
-    (r"\bisolation\s+level\s+(?:serializable|snapshot)\b", ""),
     (r"(?<=\s)with\s+(?=rename\b)", ""),
     (r"(\bdrop\s+(?:role|user)\b.*)\brestrict\b", r"\1"),
     (rf"(\bdrop\s+database\s+{NAME})\s+force\b", r"\1 with (force)"),
@@ -41,7 +40,7 @@ _REFUSED = (
     (r"(grant|revoke) (admin option for )?(create|alter|drop|access|cancel|explain|ignore|analyze|vacuum|truncate"
      r"|attach|detach) (?!on )(?!, )[\w ,]*\b(to|from) role\b", "a system privilege"),
 )  # fmt: skip
-_DIGEST = re.compile(r"\bpassword\s+'(?:md5[0-9a-f]{32}'|sha256\|)", _FLAGS)
+_DIGEST = re.compile(r"\bpassword\s+'(?:md5[0-9a-f]{32}'|sha256\|[^|']*\|)", _FLAGS)
 _NOTHING_LEFT = re.compile(
     rf"\s*(?:{MARK}\s*)*alter\s+(?:user|role|schema|database)\s+{NAME}\s*(?:{MARK}\s*)*", _FLAGS
 )

@@ -13,7 +13,7 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
-from redshift_standin.errors import not_implemented
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
@@ -92,9 +92,13 @@ def rewrite_statement(sql: str) -> str:
     if text.startswith(("declare ", "explain ", "prepare ")):
         prefix, sql = split_prefix(sql)
         if prefix:
+            if found := re.match(r"(declare|explain|prepare) ", code(sql)):
+                raise RedshiftError("42601", f'syntax error at or near "{found[1].upper()}"')
             return f"{prefix} {rewrite_statement(sql)}"
-    if (done := rewrite_utility(sql, text)) is not None or (done := rewrite_isolation(sql, text)) is not None:
+    if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if (done := rewrite_isolation(sql, text)) is not None:
+        return rewrite_identities(done, text)
     if (done := rewrite_function(sql, text, rewrite_statement)) is not None:
         return done
     if re.match(r"set (session |local )?time ?zone\b", text):
