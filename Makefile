@@ -1,6 +1,6 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test test-all test-slow soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-slow conformance soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 # What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
@@ -47,6 +47,9 @@ test-all: test test-slow  ## Every test
 
 test-slow: $(READY)  ## The tests that test-all adds to test
 	$(PYTEST) -m slow
+
+conformance: $(READY)  ## Compare the Redshift stand-in with Redshift's guide, and run other projects' suites from CONFORMANCE_CHECKOUTS
+	@$(BIN)/python packages/redshift-standin/conformance
 
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
 	SOAK="$${SOAK:-20}" $(PYTEST) -m soak

@@ -138,7 +138,7 @@ def describe(path: Sequence[Step]) -> str:
 def scalar(text: str, *, flow: bool = False) -> str:
     """Returns a text as YAML writes it on one line, `flow` in brackets; in quotes only where it needs them."""
     plain = re.fullmatch(r"[^\W\d_]\S*( \S+)*", text) and not re.search(r":( |$)| #", text) and text.isprintable()
-    other = re.fullmatch(r"(?i)y|n|yes|no|true|false|on|off|null", text) or (flow and re.search(r"[][{},:]", text))
+    other = re.fullmatch(r"(?i)y|n|yes|no|true|false|on|off|null", text) or (flow and re.search(r"[][{},:?]", text))
     if plain and not other:
         return text
     if '"' in text and "'" not in text and "\\" not in text and text.isprintable():

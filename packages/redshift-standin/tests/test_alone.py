@@ -69,7 +69,7 @@ def test_only_its_roles_may_copy(tmp_path: Path) -> None:
         with pytest.raises(psycopg2.Error, match="Not authorized to get credentials of role"):
             cursor.execute(copy.format("arn:aws:iam::123456789012:role/copy"))
         with pytest.raises(
-            psycopg2.Error, match="COPY needs an S3 server; start the stand-in with AWS_ENDPOINT_URL_S3"
+            psycopg2.Error, match="COPY and UNLOAD need an S3 server; start the stand-in with AWS_ENDPOINT_URL_S3"
         ):
             cursor.execute(copy.format(role))
 

@@ -68,6 +68,7 @@ def test_a_list_in_brackets_is_left_to_a_person() -> None:
         "- x",
         "",
         "a:",
+        "null?",
         "1",
         "\\",
         "{x",
@@ -77,7 +78,9 @@ def test_a_list_in_brackets_is_left_to_a_person() -> None:
 )
 def test_a_text_is_read_as_it_was_written(text: str) -> None:
     assert yaml.safe_load(f"x: {scalar(text)}") == {"x": text}
-    assert yaml.safe_load(f"x: {{a: {scalar(text, flow=True)}, b: 1}}") == {"x": {"a": text, "b": 1}}
+    quoted = scalar(text, flow=True)
+    assert yaml.safe_load(f"x: {{a: {quoted}, b: 1}}") == {"x": {"a": text, "b": 1}}
+    assert yaml.safe_load(f"x: {{a: {{{quoted}: 1}}}}") == {"x": {"a": {text: 1}}}
 
 
 def test_a_long_description_is_folded() -> None:

@@ -136,9 +136,9 @@ def rewrite_statement(sql: str) -> str:
         sql += " noinherit"  # by which the catalogue distinguishes a role from a group
     elif text.startswith("alter table "):
         sql = change_code(sql, ddl.rewrite_added_column)
-    if not of_the_catalogue and has_paths(text):
-        sql = rewrite_paths(sql)
-    sql = change_code(sql, rewrite_calls)
+    if not of_the_catalogue:
+        sql = rewrite_paths(sql) if has_paths(text) else sql
+        sql = change_code(sql, rewrite_calls)
     sql = change_code(sql, lambda masked: replace_words(rewrite_windows(masked)))
     if "try_cast" in text:
         sql = change_code(sql, rewrite_try_cast)

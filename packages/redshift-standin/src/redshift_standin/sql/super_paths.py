@@ -344,6 +344,9 @@ class _Statement:
         ):
             column = f"{first}.{_quote_name(str(steps[0]))}.{_quote_name(steps[1])}"
             steps = steps[2:]
+        elif len(steps) > 2 and not base and scope.schema_of(str(steps[1]), str(steps[0])):  # after a database
+            column = ".".join((first, *(_quote_name(str(step)) for step in steps[:3])))
+            steps = steps[3:]
         elif name and not scope.sources:
             return None
         else:

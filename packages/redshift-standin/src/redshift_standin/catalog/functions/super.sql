@@ -614,3 +614,5 @@ begin
 exception
     when data_exception then return null;
 end $$;
+-- Of PostgreSQL's arrays, which its own clients unnest in queries of the catalogue.
+create function rs.unnested(anyarray) returns setof anyelement language sql immutable as $$ select pg_catalog.unnest($1) $$;
