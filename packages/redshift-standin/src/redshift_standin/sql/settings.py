@@ -27,7 +27,8 @@ _KNOWN = STARTED_WITH | {
 }  # fmt: skip
 _SET = re.compile(
     r"(?:(?:set|reset)(?: session(?! authorization)| local)?|alter (?:user|role|database) (?:\"\"|\w+) (?:set|reset))"
-    r" (?!characteristics as |local |to |session timeout\b)(?P<name>time zone|transaction|session authorization|role|all|\w+|\"\")"
+    r" (?!characteristics as |local |to |session timeout\b)"
+    r"(?P<name>time zone|transaction|session authorization|role|all|\w+|\"\")"
     r"(?P<extension> \. \w+)?"
 )
 # Those on whose value the stand-in itself relies.

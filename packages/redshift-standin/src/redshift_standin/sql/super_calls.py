@@ -8,7 +8,7 @@ import re
 
 _CALL = re.compile(
     r"(?<![\w.])(?P<named>(?:into|table|exists|view|as|references|with|update)\s+)?"
-    r"(array|object|array_contains|array_positions?)\s*\((?!\s*select\b)",  # which queries of the catalogue have
+    r"(array|object|array_contains|array_positions?)\s*\(",
     re.IGNORECASE,
 )
 _STEP = re.compile(r"[()\[\],]")
