@@ -44,7 +44,7 @@ class Suite:
 def build(endpoint: Endpoint, place: Place) -> Result:
     """Runs `dbt build` of a package's integration tests; each node of dbt is a test. Packages come from checkouts."""
     server, package = endpoint.server, place.output / "package"
-    shutil.copytree(place.checkout, package)
+    shutil.copytree(place.checkout, package, ignore=shutil.ignore_patterns("dbt_packages", "target"))
     if (declared := package / "packages.yml").exists():  # dbt would fetch them
         names = re.findall(r"package: *[\w-]+/([\w-]+)", declared.read_text())
         folders = [place.checkout.with_name(name.replace("_", "-")) for name in names]

@@ -566,3 +566,11 @@ def test_values_that_are_no_dates(value: str) -> None:
         compile_format("YYYY-MM-DD").parse(value)
     with pytest.raises(ValueError):
         from_epoch(value, "epochsecs")
+
+
+@pytest.mark.parametrize(
+    "table", ["a", '"a"', "s.a", 's."a"', '"s".a', '"s"."a"', "d.s.a", 'd."s".a', '"d" . "s" . "a"']
+)
+def test_a_table_is_named_in_any_form(table: str) -> None:
+    copy = parse(f"copy {table} (x) from 's3://b/k' iam_role 'arn:aws:iam::000000000000:role/copy' format parquet")
+    assert copy.table.replace('"', "").split(".") == table.replace('"', "").replace(" ", "").split(".")

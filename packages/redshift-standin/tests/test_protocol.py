@@ -220,6 +220,18 @@ def test_a_portal_gives_as_many_rows_as_asked_for(stand_in: StandIn, version: in
         assert b"".join(client.run("select 1", rows=5)) == b"12TDCC"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_unnamed_statement_reads_a_late_binding_view(stand_in: StandIn, version: int) -> None:
+    stand_in.execute("create table first as select 1 as x")
+    stand_in.execute("create view late as select x from t.first with no schema binding")
+    with closing(Client(stand_in, client_protocol_version=str(version))) as client:
+        assert b"".join(client.run("select x from t.late")) == b"12TDCC"
+        stand_in.execute("drop table first")
+        stand_in.execute("create table first as select 'a' as x union all select 'b'")
+        assert b"".join(client.run("select x from t.late")) == b"12TDDCC"
+        assert b"".join(client.run("select nothing from t.late")) == b"E"
+
+
 def test_a_simple_query_of_version_2_has_texts(stand_in: StandIn) -> None:
     with closing(Client(stand_in, client_protocol_version="2")) as client:
         client.send(b"Q", b"select 1.50, 'a'; select 2\0")

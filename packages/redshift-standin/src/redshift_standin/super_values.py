@@ -3,11 +3,9 @@
 import json
 from typing import Any
 
+from redshift_standin.json_values import Number, json_text, refuse_constant
+
 _MARK = "\x01"
-
-
-class _Number(str):
-    """A number as written: a float would change it."""
 
 
 def to_stored(text: str) -> str | None:
@@ -16,12 +14,14 @@ def to_stored(text: str) -> str | None:
     Raises:
         ValueError: it is not valid JSON, or an object has a name twice.
     """
-    value = json.loads(text, parse_float=_number, parse_int=_Number, parse_constant=_refuse, object_pairs_hook=_pairs)
+    value = json.loads(
+        text, parse_float=_number, parse_int=Number, parse_constant=refuse_constant, object_pairs_hook=_pairs
+    )
     if value is None:
         return None
-    if isinstance(value, str) and not isinstance(value, _Number) and not value.startswith(_MARK):
+    if isinstance(value, str) and not isinstance(value, Number) and not value.startswith(_MARK):
         return value
-    return _MARK + _write(value)
+    return _MARK + json_text(value, ":")
 
 
 def to_client(stored: bytes) -> bytes:
@@ -31,31 +31,19 @@ def to_client(stored: bytes) -> bytes:
     return json.dumps(stored.decode(), ensure_ascii=False).encode()
 
 
-def _write(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_quote(name)}:{_write(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_write, value)) + "]"
-    return value if isinstance(value, _Number) else _quote(value)
-
-
-def _quote(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _number(text: str) -> _Number:
+def _number(text: str) -> Number:
     """Returns a decimal as written, and a floating-point number in Redshift's form."""
     if "e" not in text.lower():
-        return _Number(text)
+        return Number(text)
     digits, _, exponent = f"{float(text)!r}".partition("e")
     sign = "-" if digits.startswith("-") else ""
     whole, _, fraction = digits.lstrip("-").partition(".")
     every = (whole + fraction).lstrip("0")
     if not every:
-        return _Number("0e+0")
+        return Number("0e+0")
     power = int(exponent or 0) + len(whole) - 1 - (len(whole + fraction) - len(every))
     first, rest = every[0], every[1:].rstrip("0")
-    return _Number(f"{sign}{first}{'.' + rest if rest else ''}e{power:+d}")
+    return Number(f"{sign}{first}{'.' + rest if rest else ''}e{power:+d}")
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,7 +51,3 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("an object has a name twice")
     return found
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")

@@ -146,8 +146,8 @@ create view svv_all_columns as
         column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, remarks
     from svv_columns;
 create view svv_external_columns as
-    select null::text as schemaname, null::text as tablename, null::text as columnname, null::text as external_type,
-        0 as columnnum where false;
+    select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as columnname,
+        null::text as external_type, 0 as columnnum where false;
 create view svv_tables as
     select table_catalog::text, table_schema::text, table_name::text, table_type::text, null::text as remarks
     from rs_information_schema.tables;
@@ -205,7 +205,8 @@ create view svv_external_schemas as
     select 0 as esoid, 0::smallint as eskind, null::text as schemaname, 0 as esowner, null::text as databasename,
         null::text as esoptions where false;
 create view svv_external_tables as
-    select null::text as schemaname, null::text as tablename, null::text as location, null::text as input_format,
+    select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as location,
+        null::text as input_format,
         null::text as output_format, null::text as serialization_lib, null::text as serde_parameters,
         0 as compressed, null::text as parameters, null::text as tabletype where false;
 create view sys_query_detail as

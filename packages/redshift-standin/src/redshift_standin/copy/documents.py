@@ -5,11 +5,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from redshift_standin.copy.json_values import DECODER, Number, json_text
 from redshift_standin.copy.load_errors import INVALID_JSON, NO_JSON_ELEMENT
 from redshift_standin.copy.statement import Column, Copy
 from redshift_standin.copy.values import RejectedError
 from redshift_standin.errors import RedshiftError
+from redshift_standin.json_values import DECODER, Number, json_text
 
 _LARGEST = 4 * 1024 * 1024  # bytes of a document
 _PART = re.compile(r"""\[\s*'((?:[^'\\]|\\.)*)'\s*\] | \[\s*(\d+)\s*\] | \.([^.'\[\]]+)""", re.VERBOSE)

@@ -1,8 +1,9 @@
 """The words of COPY and UNLOAD: tokens, the options that both have in common, and the keys in their text."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, not_implemented
@@ -251,6 +252,45 @@ class AuthorizationReader:
             raise RedshiftError("22023", "ACCESS_KEY_ID and SECRET_ACCESS_KEY must be given together")
         key = AccessKey(found["access_key_id"], found["secret_access_key"])
         return Authorization(key=key, token=found.get("session_token", ""), region=region)
+
+
+Option = Callable[[Reader, dict[str, Any]], None]
+
+
+def flag(name: str, *, to: object = True) -> Option:
+    """Returns an option without a value of its own."""
+
+    def take(_: Reader, values: dict[str, Any]) -> None:
+        values[name] = to
+
+    return take
+
+
+def read_options(
+    reader: Reader, options: Mapping[str, Option], not_here: Mapping[str, str]
+) -> tuple[dict[str, Any], set[str], AuthorizationReader]:
+    """Returns the values of the options up to the end of a statement, their words, and the authorization.
+
+    Raises:
+        RedshiftError: an unknown or repeated option, or `stand-in: …` for one of `not_here`.
+    """
+    authorization = AuthorizationReader(reader)
+    values: dict[str, Any] = {}
+    given: set[str] = set()
+    while reader.peek().raw:
+        token = reader.next()
+        word = token.value if token.kind == "word" else ""
+        if word in ("format", "as"):
+            continue
+        if word in not_here:
+            raise not_implemented(f"COPY with {not_here[word]}")
+        if not authorization.take(word):
+            if word not in options:
+                raise reader.error(token)
+            reader.once(word)
+            options[word](reader, values)
+        given.add(word)
+    return values, given, authorization
 
 
 def _parse_credentials(text: str) -> Authorization:

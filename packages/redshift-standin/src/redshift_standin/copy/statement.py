@@ -11,9 +11,10 @@ from typing import Any
 from redshift_standin.copy.formats import Format, compile_format
 from redshift_standin.copy.options import (
     Authorization,
-    AuthorizationReader,
     Reader,
+    flag,
     parse_widths,
+    read_options,
     refuse_together,
     single_character,
     split_url,
@@ -104,44 +105,22 @@ def parse(statement: str) -> Copy:
     columns = reader.names() if reader.peek().value == "(" else ()
     reader.expect("from")
     bucket, key = split_url(reader.text())
-    authorization = AuthorizationReader(reader)
-    values: dict[str, Any] = {}
-    given: set[str] = set()
-    while reader.peek().raw:
-        token = reader.next()
-        word = token.value if token.kind == "word" else ""
-        if word in ("format", "as"):
-            continue
-        if word in _NOT_HERE:
-            raise not_implemented(f"COPY with {_NOT_HERE[word]}")
-        if authorization.take(word):
-            given.add(word)
-            continue
-        if word not in _OPTIONS:
-            raise reader.error(token)
-        reader.once(word)
-        given.add(word)
-        _OPTIONS[word](reader, values)
+    values, given, authorization = read_options(reader, _OPTIONS, _NOT_HERE)
     _check(given, values)
     copy = Copy(table, columns, bucket, key, authorization=authorization.finish(), **values)
     return replace(copy, delimiter=",") if copy.format == "csv" and "delimiter" not in given else copy
 
 
 def _table(reader: Reader) -> str:
-    parts = []
-    while True:
-        if reader.peek().kind not in ("word", "name"):
-            raise reader.error()
-        parts.append(reader.next().raw)  # a word may have dots
-        if not reader.take("."):
-            return ".".join(parts)
-
-
-def _flag(name: str, *, to: object = True) -> Callable[[Reader, dict[str, Any]], None]:
-    def take(_: Reader, values: dict[str, Any]) -> None:
-        values[name] = to
-
-    return take
+    """Returns the name of the table as it is written. A word may have dots, also at its ends."""
+    table = ""
+    while (token := reader.peek()).kind in ("word", "name"):
+        if table and not table.endswith(".") and not token.raw.startswith("."):
+            break
+        table += reader.next().raw
+    if not table or table.endswith("."):
+        raise reader.error()
+    return table
 
 
 def _csv(reader: Reader, values: dict[str, Any]) -> None:
@@ -225,17 +204,17 @@ def _row_sample(reader: Reader, _: dict[str, Any]) -> None:
 
 
 _OPTIONS: dict[str, Callable[[Reader, dict[str, Any]], None]] = {
-    "csv": _csv, "json": _json, "parquet": _flag("format", to="parquet"), "fixedwidth": _fixedwidth,
+    "csv": _csv, "json": _json, "parquet": flag("format", to="parquet"), "fixedwidth": _fixedwidth,
     "delimiter": _delimiter, "null": _null, "ignoreheader": _header, "maxerror": _max_errors,
-    "ignoreallerrors": _flag("max_errors", to=None), "encoding": _encoding, "acceptinvchars": _replacement,
-    "dateformat": _date_format, "timeformat": _time_format, "acceptanydate": _flag("any_date"),
-    "manifest": _flag("manifest"), "truncatecolumns": _flag("truncate"), "escape": _flag("escape"),
-    "removequotes": _flag("remove_quotes"), "fillrecord": _flag("fill"), "blanksasnull": _flag("blanks_as_null"),
-    "emptyasnull": _flag("empty_as_null"), "trimblanks": _flag("trim_blanks"),
-    "ignoreblanklines": _flag("ignore_blank_lines"), "explicit_ids": _flag("explicit_ids"), "roundec": _flag("round"),
-    "noload": _flag("no_load"), "compupdate": _compression_update, "statupdate": _switch,
+    "ignoreallerrors": flag("max_errors", to=None), "encoding": _encoding, "acceptinvchars": _replacement,
+    "dateformat": _date_format, "timeformat": _time_format, "acceptanydate": flag("any_date"),
+    "manifest": flag("manifest"), "truncatecolumns": flag("truncate"), "escape": flag("escape"),
+    "removequotes": flag("remove_quotes"), "fillrecord": flag("fill"), "blanksasnull": flag("blanks_as_null"),
+    "emptyasnull": flag("empty_as_null"), "trimblanks": flag("trim_blanks"),
+    "ignoreblanklines": flag("ignore_blank_lines"), "explicit_ids": flag("explicit_ids"), "roundec": flag("round"),
+    "noload": flag("no_load"), "compupdate": _compression_update, "statupdate": _switch,
     "comprows": _row_sample, "serializetojson": lambda *_: None,
-    **{word: _flag("compression", to=name) for word, name in _COMPRESSIONS.items()},
+    **{word: flag("compression", to=name) for word, name in _COMPRESSIONS.items()},
 }  # fmt: skip
 
 

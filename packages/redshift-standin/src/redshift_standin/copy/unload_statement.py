@@ -10,9 +10,10 @@ from typing import Any
 
 from redshift_standin.copy.options import (
     Authorization,
-    AuthorizationReader,
     Reader,
+    flag,
     parse_widths,
+    read_options,
     refuse_together,
     single_character,
     split_url,
@@ -88,33 +89,12 @@ def parse(statement: str) -> Unload:
     reader.expect(")")
     reader.expect("to")
     bucket, prefix = split_url(reader.text())
-    authorization = AuthorizationReader(reader)
-    values: dict[str, Any] = {}
-    given: set[str] = set()
-    while reader.peek().raw:
-        token = reader.next()
-        word = token.value if token.kind == "word" else ""
-        if word in ("format", "as"):
-            continue
-        if authorization.take(word):
-            continue
-        if word not in _OPTIONS:
-            raise reader.error(token)
-        reader.once(word)
-        given.add(word)
-        _OPTIONS[word](reader, values)
+    values, given, authorization = read_options(reader, _OPTIONS, {})
     _check(given, values)
     _check_query(query)
     if values.get("format") == "csv":
         values.setdefault("delimiter", ",")
     return Unload(query, bucket, prefix, authorization=authorization.finish(), **values)
-
-
-def _flag(name: str, *, to: object = True) -> Callable[[Reader, dict[str, Any]], None]:
-    def take(_: Reader, values: dict[str, Any]) -> None:
-        values[name] = to
-
-    return take
 
 
 def _partition(reader: Reader, values: dict[str, Any]) -> None:
@@ -173,14 +153,14 @@ def _symmetric_key(reader: Reader, _: dict[str, Any]) -> None:
 
 
 _OPTIONS: dict[str, Callable[[Reader, dict[str, Any]], None]] = {
-    "csv": _flag("format", to="csv"), "parquet": _flag("format", to="parquet"), "json": _flag("format", to="json"),
-    "fixedwidth": _fixedwidth, "partition": _partition, "manifest": _manifest, "header": _flag("header"),
+    "csv": flag("format", to="csv"), "parquet": flag("format", to="parquet"), "json": flag("format", to="json"),
+    "fixedwidth": _fixedwidth, "partition": _partition, "manifest": _manifest, "header": flag("header"),
     "delimiter": _delimiter, "encrypted": _encrypted, "kms_key_id": _text("kms_key"),
-    "master_symmetric_key": _symmetric_key, "addquotes": _flag("add_quotes"), "null": _text("null"),
-    "escape": _flag("escape"), "allowoverwrite": _flag("overwrite"), "cleanpath": _flag("clean"),
+    "master_symmetric_key": _symmetric_key, "addquotes": flag("add_quotes"), "null": _text("null"),
+    "escape": flag("escape"), "allowoverwrite": flag("overwrite"), "cleanpath": flag("clean"),
     "parallel": _parallel, "maxfilesize": _largest, "rowgroupsize": _row_group, "extension": _text("extension"),
-    "gzip": _flag("compression", to="gzip"), "bzip2": _flag("compression", to="bz2"),
-    "zstd": _flag("compression", to="zstd"),
+    "gzip": flag("compression", to="gzip"), "bzip2": flag("compression", to="bz2"),
+    "zstd": flag("compression", to="zstd"),
 }  # fmt: skip
 
 

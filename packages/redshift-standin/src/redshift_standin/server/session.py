@@ -326,7 +326,7 @@ class Session:
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
         self._portals[portal], self._bound[portal] = self._prepared.get(name, ""), self._rewritten.get(name, "")
-        await self._refresh_views(self._portals[portal])
+        await self._refresh_bound_views(name)
         body, formats = parse_bind(body, self._parameters.get(name, ()), parameter_as_postgres)
         await self._upstream.send(b"B", body)
         if (columns := self._columns.get(b"S" + name)) is not None:
@@ -477,6 +477,20 @@ class Session:
             with suppress(RedshiftError):  # in a failed transaction: PostgreSQL reports it
                 await self._upstream.ask(question)
 
+    async def _refresh_bound_views(self, name: bytes) -> None:
+        """Updates the late-binding views that a prepared statement names, as part of the client's messages.
+
+        A Query would close the unnamed statement.
+        """
+        question = self._late_views.refresh_query(self._prepared.get(name, ""))
+        if not question or self._upstream.status == b"E":
+            return
+        answer = await self._ask_for_columns(b"S" + name)
+        await self._upstream.send(b"H")
+        if await answer is not None:
+            with suppress(RedshiftError):  # PostgreSQL reports it when the statement runs
+                await self._upstream.ask_within(question)
+
     async def _has_column(self, probe: str) -> bool:
         """Returns whether the column that a query selects exists in this session."""
         try:
@@ -540,6 +554,8 @@ class Session:
         if kind in (b"T", b"n"):
             return self._convert_columns(body if kind == b"T" else None)
         if kind == b"t":
+            if (request := self._requests.next) and request.own:
+                return None
             types = struct.unpack(f"!{len(body) // 4}i", body[2:])
             return body[:2] + struct.pack(f"!{len(types)}i", *(self._backend.type_ids.get(one, one) for one in types))
         if kind == b"S" and body.startswith(b"server_version\0"):

@@ -44,9 +44,14 @@ _NOT_SHOWN = re.compile(
     r"show (?P<what>table|view|external table|databases|datashares|model|procedures?|functions|constraints|parameters"
     r"|policies|column grants)\b"
 )
-_OFFSET = re.compile(r"(\bset\s+(?:(?:session|local)\s+)?)timezone(?=\s+interval\b)", _FLAGS)
+# https://docs.aws.amazon.com/redshift/latest/dg/r_timezone_config.html
+_OFFSET = re.compile(
+    r"(\bset\s+(?:(?:session|local)\s+)?)time(?:zone\s*(?:=|\bto\b)?|\s+zone)\s*(?=interval\b)", _FLAGS
+)
 _ISO_OFFSET = re.compile(
-    r"(\bset\s+(?:(?:session|local)\s+)?)(?:timezone\s*(?:=|\bto\b)|time\s+zone)\s*('[+-]?\d{1,2}:\d\d')", _FLAGS
+    r"(\bset\s+(?:(?:session|local)\s+)?)(?:timezone\s*(?:=|\bto\b)|time\s+zone)\s*"
+    r"(?:'(?P<text>[+-]?\d{1,2}(?::\d\d)?)'|(?P<number>[+-]?\d+)(?![\w.]))",
+    _FLAGS,
 )
 _TIME_ZONE = re.compile(r"(?:set|alter user \w* ?set) (?:session |local )?time ?zone\b")
 _ON = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
@@ -63,13 +68,15 @@ def rewrite_parameters(sql: str, text: str) -> str | None:
     if re.match(r"set (session |local )?seed\b", text):
         raise not_implemented("SET SEED: the numbers that RANDOM returns")
     # PostgreSQL reads an offset as POSIX does, with the opposite sign.
-    if _TIME_ZONE.match(text) and _ISO_OFFSET.search(sql):
-        return _ISO_OFFSET.sub(r"\1time zone interval \2 hour to minute", sql)
+    if _TIME_ZONE.match(text) and (found := _ISO_OFFSET.search(sql)):
+        offset = found["text"] or found["number"]
+        interval = f"interval '{offset if ':' in offset else offset + ':00'}' hour to minute"
+        return f"{sql[: found.start()]}{found[1]}time zone {interval}{sql[found.end() :]}"
     changed = False
 
     def change(masked: str) -> str:
         nonlocal changed
-        masked, changed = _OFFSET.sub(r"\1time zone", masked), bool(_OFFSET.search(masked))
+        masked, changed = _OFFSET.sub(r"\1time zone ", masked), bool(_OFFSET.search(masked))
         if found := _CHANGE.fullmatch(masked):
             changed = True
             # The value is checked in the statement itself: here strings are marks.

@@ -29,7 +29,6 @@ from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_calls import rewrite_calls
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
 from redshift_standin.sql.text import COMMENTS, MARK, NAME, change_code, code, statements
-from redshift_standin.sql.time_zone import rewrite_time_zone
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.update import join_target
 from redshift_standin.sql.user_functions import rewrite_function
@@ -101,8 +100,6 @@ def rewrite_statement(sql: str) -> str:
         return rewrite_identities(done, text)
     if (done := rewrite_function(sql, text, rewrite_statement)) is not None:
         return done
-    if re.match(r"set (session |local )?time ?zone\b", text):
-        return rewrite_time_zone(sql)
     if "convert" in text:
         sql = change_code(sql, rewrite_convert)
     sql = check_types(sql)

@@ -5,11 +5,6 @@ create function rs.getdate() returns timestamp language sql stable as $$
 $$;
 create function rs."timestamp"() returns timestamp language sql stable as $$ select localtimestamp $$;
 create function rs."date"() returns date language sql stable as $$ select current_date $$;
-create function rs.not_implemented(what text) returns text language plpgsql immutable as $$
-begin
-    raise feature_not_supported
-        using message = format('stand-in: %s is not implemented here; real Redshift may accept it', what);
-end $$;
 create function rs.no_part(part text) returns text language plpgsql immutable as $$
 begin
     raise invalid_parameter_value using message = format('timestamp units "%s" not recognized', part);
@@ -138,7 +133,7 @@ $$;
 -- where this matters, the part is refused.
 create function rs.microseconds(inside numeric) returns numeric language sql immutable as $$
     select case when inside < 1000 then inside
-        else rs.not_implemented('EXTRACT of microseconds above a millisecond')::numeric end
+        else rs.refuse('EXTRACT of microseconds above a millisecond')::numeric end
 $$;
 do $do$
 declare
@@ -150,7 +145,7 @@ begin
                 select case rs.part(part)
                     when 'decade' then pg_catalog.date_part('decade', d) + 1
                     when 'microsecond' then (extract(microsecond from d) %% 1000000)::float8
-                    when 'millisecond' then rs.not_implemented('DATE_PART of milliseconds')::float8
+                    when 'millisecond' then rs.refuse('DATE_PART of milliseconds')::float8
                     else pg_catalog.date_part(rs.part(part), d)
                 end
             $body$$f$, source
@@ -315,7 +310,7 @@ begin
     while rest <> '' loop
         part := regexp_match(rest, '^(YYYY|MM|DD|HH24|MI|SS|MS|US|[-/:. ,T]+)');
         if part is null then
-            perform rs.not_implemented('a date out of range in the format ' || format);
+            perform rs.refuse('a date out of range in the format ' || format);
         end if;
         rest := substr(rest, length(part[1]) + 1);
         if part[1] ~ '^[A-SU-Z]' then
@@ -366,7 +361,7 @@ create function rs.to_date(value text, format text, strict bool default false) r
 language plpgsql stable as $$
 begin
     if trim(value) = '' then
-        perform rs.not_implemented('TO_DATE of an empty text');
+        perform rs.refuse('TO_DATE of an empty text');
     end if;
     return pg_catalog.to_date(value, format);
 exception when datetime_field_overflow or invalid_datetime_format then

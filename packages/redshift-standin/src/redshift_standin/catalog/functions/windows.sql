@@ -22,7 +22,7 @@ create function rs.between_values(low timestamptz, high timestamptz, share numer
 language sql immutable as $$ select low + share::float8 * (high - low) $$;
 create function rs.between_values(low date, high date, share numeric) returns date language sql immutable as $$
     select case when share * (high - low) % 1 = 0 then low + (share * (high - low))::int
-        else rs.not_implemented('a percentile between two dates')::date end
+        else rs.refuse('a percentile between two dates')::date end
 $$;
 create function rs.share(p numeric, down bool) returns numeric language plpgsql immutable as $$
 begin

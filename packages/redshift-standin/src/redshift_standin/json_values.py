@@ -5,28 +5,15 @@ from typing import Any
 
 
 class Number(str):
-    """A number with a fraction as written in the file: a float would change it."""
+    """A number as it is written: a float would change it."""
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)  # NaN and Infinity are not JSON
+def refuse_constant(constant: str) -> Any:
+    """Raises ValueError: NaN and Infinity are not JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
-DECODER = json.JSONDecoder(parse_float=Number, parse_constant=_no_constant)
-
-
-def parse_json(text: str) -> Any:
-    """Returns the value of JSON.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    return DECODER.decode(text)
-
-
-def compact(text: str) -> str:
-    """Returns JSON without blanks."""
-    return json_text(parse_json(text), ":") if ": " in text or ", " in text else text
+DECODER = json.JSONDecoder(parse_float=Number, parse_constant=refuse_constant)
 
 
 def json_text(value: Any, colon: str = ": ") -> str:
