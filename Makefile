@@ -5,7 +5,7 @@
 
 # What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
 # neither make nor a shell runs what is in it. A recipe quotes its use: "$$FILE".
-ARGUMENTS := FILE INPUT SOURCE TABLE FROM TO KIND KEY MODE NAME SOAK \
+ARGUMENTS := FILE INPUT SOURCE TABLE FROM TO KIND KEY MODE CURSOR NAME SOAK \
   ONLY_RAW UPDATE DEMO FULL_REFRESH DEAD_LETTERS YES PYTHON TERRAFORM
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 EXPORTED := $(foreach name,$(ARGUMENTS),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
@@ -58,10 +58,10 @@ conformance: $(READY)  ## Compare the Redshift stand-in with Redshift's guide, a
 soak: $(READY)  ## Tests that draw their cases or kill at random moments, with SOAK=20 times as many as in test-all
 	SOAK="$${SOAK:-20}" $(PYTEST) -m soak
 
-add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= NAME= KIND=)
+add: $(READY)  ## Declare a table and write its models: SOURCE=postgres TABLE=vendas.cliente (or 'public.*'; KEY= MODE= CURSOR= NAME= KIND=)
 	$(call require,SOURCE TABLE,SOURCE=postgres TABLE=vendas.cliente)
 	@$(RUN) $(BIN)/python -m extract add $(call given,KIND,kind) $(call given,KEY,key) $(call given,MODE,mode) \
-	  $(call given,NAME,name) $(if $(ONLY_RAW),--only-raw) $(if $(UPDATE),--update) -- "$$SOURCE" "$$TABLE"
+	  $(call given,CURSOR,cursor) $(call given,NAME,name) $(if $(ONLY_RAW),--only-raw) $(if $(UPDATE),--update) -- "$$SOURCE" "$$TABLE"
 
 remove: $(READY)  ## Remove a table and its models: TABLE=postgres.cliente, or with DEMO=1 the demo
 	@$(BIN)/python -m extract remove $(if $(DEMO),--demo) -- $(if $(TABLE),"$$TABLE")

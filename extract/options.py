@@ -47,6 +47,7 @@ def parser() -> Parser:
     )
     add.add_argument("--key", metavar="COLUMN,COLUMN", help="the key (default: as the source says)")
     add.add_argument("--mode", help="how it is read (default: xmin for a table with a key, else full)")
+    add.add_argument("--cursor", metavar="COLUMN", help="with --mode cursor: the column that grows with every change")
     add.add_argument("--name", help="the name in raw (default: the source's, after its schema unless that is public)")
     add.add_argument("--only-raw", action="store_true", help="write no models")
     add.add_argument("--update", action="store_true", help="write what differs at the source now")

@@ -1,14 +1,15 @@
 """What a source gives the runner: one consistent read of one table, as a stream of Arrow batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from extract.declarations import Table
+from extract.declarations import Column, Table
 from extract.settings import Settings
+from extract.types import split_type
 
 State = Mapping[str, Any]
 
@@ -50,12 +51,18 @@ class Reading:
     state: State = field(default_factory=dict)
     watermark: str | None = None
     text_lengths: Mapping[str, int] = field(default_factory=dict)  # column: characters at most, where known
+    reals: frozenset[str] = frozenset()  # columns of doubles whose type at the source is real
     notes: tuple[str, ...] = ()
     rows_dead_letter: int = 0
     dead_letters: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
     rows_deleted: int = 0  # of the batches' rows, those that say that the source no longer has a key
     declared: pa.Schema | None = None  # the columns that a first load must have
     takes_new_columns: bool = True
+
+
+def real_columns(columns: Iterable[Column]) -> frozenset[str]:
+    """Returns the columns that are declared as real."""
+    return frozenset(column.name for column in columns if split_type(column.data_type)[0] == "float32")
 
 
 class Read(Protocol):

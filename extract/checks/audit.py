@@ -14,8 +14,9 @@ out. Dead letters count with raw. A table that existed and is gone does not agre
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from extract.checks.narrowed import Types, read_types, select_narrowed
+from extract.checks.narrowed import Types, is_real_of_a_double, read_types, select_narrowed
 from extract.declarations import DELETED, Table
+from extract.load.widening import DOUBLE
 from extract.sql import literal, quote
 from extract.transform.lineage import Models
 from extract.warehouse.fingerprint import fingerprint
@@ -168,14 +169,22 @@ def compare(raw: RawTable, last: LastRun, models: Models, warehouse: Warehouse) 
 def compare_values(
     table: Table, models: Models, types: Mapping[tuple[str, str], Types], warehouse: Warehouse
 ) -> Iterator[Comparison]:
-    """Yields the rows of raw with a value that bronze cuts or rounds, if bronze has a type that may."""
+    """Yields the rows of raw with a value that bronze does not keep, if bronze has a type that may not."""
     if not models.bronze:
         return
     bronze, raw = types.get(models.declared[0], {}), types.get((table.dataset, table.name), {})
-    query = select_narrowed(table.relation, raw, bronze)
+    some = any(is_real_of_a_double(raw[name], bronze[name]) for name in raw.keys() & bronze.keys())
+    query = select_narrowed(table.relation, raw, bronze, find_doubles(table, warehouse) if some else ())
     if query:
         ((rows,),) = warehouse.query(f"select count(*) from ({query}) as narrowed")
-        yield Comparison(table.full_name, "values that bronze cuts or rounds", 0, rows, query)
+        yield Comparison(table.full_name, "values that bronze does not keep", 0, rows, query)
+
+
+def find_doubles(table: Table, warehouse: Warehouse) -> set[str]:
+    """Returns the columns that are a double precision at the source, and no real, as the last load recorded it."""
+    schemas = warehouse.pipeline(table.dataset, table.name).schemas
+    columns = schemas[table.name].get_table_columns(table.name) if table.name in schemas else {}
+    return {n for n, words in columns.items() if words["data_type"] == "double" and words.get("precision") == DOUBLE}
 
 
 def to_comparison(table: Table, side: Side, counts: Mapping[str, tuple[int, list[int | None]]]) -> Comparison:

@@ -7,7 +7,7 @@ same load as its rows.
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,13 +21,14 @@ from extract.declarations import PostgresTable, Table
 from extract.disk import explain_full_disk
 from extract.errors import ExtractError, NotRecordedError, causes, join_notes, reason
 from extract.load.clock import check_order
-from extract.load.contract import check_columns, check_share
+from extract.load.contract import Agreement, agree_columns, arrived_columns, check_share, text_hint
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
-from extract.reading import DEAD_LETTER_TEXTS, Limits, OwnRead, Read, Reading, State
+from extract.load.widening import Column, as_fitted, fitted, widen
+from extract.reading import DEAD_LETTER_TEXTS, OwnRead, Read, Reading, State, letter_key
 from extract.retry import passes, retried
 from extract.settings import Settings
-from extract.sql import literal
+from extract.sql import literal, quote
 from extract.types import BYTES_PER_CHARACTER, LONGEST_TEXT
 from extract.visible import visible
 from extract.warehouse.raw_tables import read_raw_table
@@ -262,15 +263,17 @@ def load(
         with read.open(settings, state, warehouse.limits) as reading:
             check_order(table, warehouse)
             if accepted:
+                agreement = Agreement(arrived_columns(reading, warehouse.limits))
                 restart_table(table, warehouse)
                 pipeline.drop()  # its copy of what the warehouse no longer has
                 pipeline = warehouse.pipeline(table.dataset, table.name)
             else:
-                check_columns(table, reading, pipeline, warehouse.limits)
+                agreement = agree_columns(read, reading, pipeline, warehouse.limits)
+                widen_columns(table, agreement, pipeline, warehouse)
                 if isinstance(read, OwnRead):  # of the source's keys alone, any number may be gone
                     check_share(table, reading, settings.minimum_share, warehouse)
             landed = Count()
-            source = dlt_source(read, reading, landed, progress, warehouse.limits)
+            source = dlt_source(read, reading, agreement.columns, landed, progress)
             info = pipeline.run(source, loader_file_format="parquet")
     except Exception as error:
         full = explain_full_disk(error, settings)
@@ -392,26 +395,56 @@ class Count:
     rows: int = 0
 
 
-def dlt_source(read: Read, reading: Reading, landed: Count, progress: Progress, limits: Limits) -> Any:
-    """Returns the reading as a dlt source: a schema of the table's name with it and the table of its dead letters."""
+def widen_columns(table: Table, agreement: Agreement, pipeline: Any, warehouse: Warehouse) -> None:
+    """Gives raw the wider types of an agreement, and those of the key to the table of dead letters.
+
+    Where dlt stages a table that is replaced, it is created again with its next load.
+    """
+    if not agreement.wider:
+        return
+    widen(pipeline, table, table.name, agreement.wider, warehouse)
+    tables = warehouse.tables()
+    letters = key_columns(table, agreement.wider)
+    if letters and (table.dataset, table.dead_letters) in tables:
+        widen(pipeline, table, table.dead_letters, letters, warehouse)
+    staging = f"{table.dataset}_staging"
+    if (staging, table.name) in tables:
+        warehouse.execute(
+            f"drop table {staging}.{quote(table.name)}",
+            f"delete from {staging}._dlt_version where schema_name = {literal(table.name)}",
+        )
+
+
+def key_columns(table: Table, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Returns the columns of the key as those of a dead letter."""
+    return {letter_key(number): columns[name] for number, name in enumerate(table.key) if name in columns}
+
+
+def dlt_source(read: Read, reading: Reading, columns: Mapping[str, Column], landed: Count, progress: Progress) -> Any:
+    """Returns the reading as a dlt source: a schema of the table's name with it and the table of its dead letters.
+
+    `columns` have the types of the raw table, in which the rows arrive there.
+    """
     import dlt
     from dlt.extract import DltSource
 
     table = read.table
+    schema = fitted(reading.schema, columns)
 
     @dlt.resource(
         name=table.name,
         write_disposition="replace" if read.replaces else "append",
-        columns=column_hints(table, reading, limits),
+        columns=column_hints(table, schema, columns),
     )
     def rows() -> Iterator[pa.Table]:
         # The first piece has no rows: a load without any is a load too, with its id, state and schema.
-        yield reading.schema.empty_table()
+        yield schema.empty_table()
         for batch in reading.batches:
             landed.rows += batch.num_rows
             progress.advanced(batch.num_rows)
-            yield pa.Table.from_batches([batch])
-        for batch in reading.dead_letters:
+            yield pa.Table.from_batches([as_fitted(batch, columns)])
+        for letter_batch in reading.dead_letters:
+            batch = as_fitted(letter_batch, key_columns(table, columns))
             letters = dlt.mark.make_hints(
                 table_name=table.dead_letters, write_disposition="append", columns=letter_hints(batch.schema)
             )
@@ -419,11 +452,6 @@ def dlt_source(read: Read, reading: Reading, landed: Count, progress: Progress, 
         dlt.current.resource_state().update(reading.state)
 
     return DltSource(dlt.Schema(table.name), table.name, [rows()])
-
-
-def text_hint(characters: int) -> dict[str, Any]:
-    """Returns dlt's column of a text of so many characters at most."""
-    return {"data_type": "text", "precision": characters * BYTES_PER_CHARACTER}
 
 
 def type_hints(schema: pa.Schema) -> defaultdict[str, Any]:
@@ -440,12 +468,12 @@ def letter_hints(schema: pa.Schema) -> dict[str, Any]:
     return type_hints(schema) | {name: text_hint(length) for name, length in DEAD_LETTER_TEXTS.items()}
 
 
-def column_hints(table: Table, reading: Reading, limits: Limits) -> dict[str, Any]:
-    """Returns dlt's hints for the raw table: lengths of texts, timestamps without a zone, dist and sort."""
-    hints = type_hints(reading.schema)
-    for name, characters in reading.text_lengths.items():
-        if limits.text is None or characters * BYTES_PER_CHARACTER <= limits.text:
-            hints[name] |= text_hint(characters)
+def column_hints(table: Table, schema: pa.Schema, columns: Mapping[str, Column]) -> dict[str, Any]:
+    """Returns dlt's hints for the raw table: what Arrow's types do not show, dist and sort."""
+    hints = type_hints(schema)
+    for name, column in columns.items():
+        if column["data_type"] in ("bigint", "double", "text") and column.get("precision"):
+            hints[name] |= {"data_type": column["data_type"], "precision": column["precision"]}
     if table.dist:
         hints[table.dist]["cluster"] = True  # dlt's word for DISTKEY
     if table.sort:

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,13 +23,16 @@ from extract.declarations import (
 from extract.errors import ExtractError
 from extract.names import normalize
 from extract.scaffold import templates
-from extract.scaffold.found import FILES, FoundColumn, FoundTable
+from extract.scaffold.found import FILES, NUMBERS, TIMES, FoundColumn, FoundTable
 from extract.scaffold.parquet import read_file
 from extract.scaffold.postgres import find_tables
 from extract.scaffold.project import Project
 from extract.scaffold.rest_api import choose_client, find_lists, parent_url
 from extract.scaffold.yaml_text import Step, add_items, find, remove_item, replace_scalar, value_of
 from extract.settings import PostgresSettings, read_settings
+
+# Names of the time of a row's last change.
+CHANGED = re.compile(r"atualiz|alter|modif|mudan|revis|update|chang|modified|last_edit|touched")
 
 PREFIXES = {"postgres": "SOURCE_POSTGRES"}  # of settings, where it is not the source's name
 
@@ -40,6 +44,7 @@ class Choices:
     key: tuple[str, ...] | None = None
     mode: str | None = None
     name: str | None = None
+    cursor: str | None = None
     only_raw: bool = False
     update: bool = False
 
@@ -47,9 +52,11 @@ class Choices:
 def add(options: argparse.Namespace) -> int:
     """Adds tables; returns 1 if one of them could not be read."""
     key = tuple(part.strip() for part in options.key.split(",")) if options.key is not None else None
-    choices = Choices(key, options.mode, options.name, options.only_raw, options.update)
+    choices = Choices(key, options.mode, options.name, options.cursor, options.only_raw, options.update)
     declared = read_declarations()
     source = choose_source(options.source, options.kind, declared)
+    if choices.cursor and choices.mode != "cursor":
+        raise ExtractError("--cursor: expected --mode cursor, which alone has one")
     if choices.mode and choices.mode not in KINDS[source.kind].MODES:
         raise ExtractError(f"--mode: expected one of {', '.join(KINDS[source.kind].MODES)}, got {choices.mode}")
     project, failed = Project(), 0
@@ -68,6 +75,8 @@ def add(options: argparse.Namespace) -> int:
         name = known.name if known else choose_name(choices.name or table.name, taken, explicit=bool(choices.name))
         taken.append(name)
         chosen = replace(table.override(choices.key, choices.mode), name=name)
+        if chosen.mode == "cursor" and not known:
+            chosen = choose_cursor(f"{source.name}.{name}", chosen, choices.cursor)
         if problems := [] if known else find_problems(source, chosen):
             say(f"{table.what}: not added: {'; '.join(problems)}. Rename it at the source, or add a view of it")
             failed += 1
@@ -218,10 +227,39 @@ def check_key(full_name: str, table: FoundTable) -> None:
         raise ExtractError(f"{full_name}: --key: no column {unknown[0]}; it has {', '.join(columns)}")
     if table.appends and not table.key:
         raise ExtractError(f"{full_name}: mode {table.mode} needs a key; say which: --key COLUMN,COLUMN")
-    if table.mode == "cursor":
+
+
+def choose_cursor(full_name: str, table: FoundTable, wanted: str | None) -> FoundTable:
+    """Returns a table in the mode cursor with the column that grows with every change.
+
+    It is chosen if there is one time whose name says so, or one of them with an index.
+
+    Raises:
+        ExtractError: if a person has to say which one, with those that are possible.
+    """
+    if table.endpoint:
         raise ExtractError(
-            f"{full_name}: mode cursor needs a cursor and a lag; add the table, then write them into its declaration"
+            f"{full_name}: mode cursor needs the parameter that takes the watermark; add it with --only-raw, write "
+            "mode, cursor, lag and incremental into its declaration, then add it again"
         )
+    possible = [column for column in table.columns if column.raw_type in (*TIMES, *NUMBERS)]
+    if wanted:
+        if wanted not in (column.name for column in possible):
+            raise ExtractError(f"{full_name}: --cursor {wanted}: expected one of {list_columns(possible)}")
+        return table.follow(wanted)
+    named = [column for column in possible if column.raw_type in TIMES and CHANGED.search(column.name)]
+    named = [column for column in named if column.is_indexed] or named
+    if len(named) != 1:
+        raise ExtractError(
+            f"{full_name}: mode cursor needs a column that grows with every change; say which: --cursor COLUMN, "
+            f"one of {list_columns(possible)}"
+        )
+    return table.follow(named[0].name)
+
+
+def list_columns(columns: Sequence[FoundColumn]) -> str:
+    """Returns columns with their types, for people."""
+    return ", ".join(f"{c.name} ({c.raw_type}{', indexed' if c.is_indexed else ''})" for c in columns) or "(none)"
 
 
 def declare(project: Project, source: Source, table: FoundTable) -> None:
@@ -346,9 +384,10 @@ class Update:
                     self.change_yaml(file, path, blocks, lost, final)
             for model in self.project.models_from(bronze):
                 yield from self.change_sql(model, templates.silver_line, new, lost, {})
+        name = self.known.full_name
         yield (
-            f"{self.known.full_name}: if a column was lost or has another type, run once with "
-            f"--accept {self.known.full_name}: it loads the table and builds the models from the beginning"
+            f"{name}: rebuild its models: python -m extract run --build --full-refresh; if a column was lost, or has "
+            f"a type that cannot contain the one before, add --accept {name}: it loads the table from the beginning"
         )
 
     def change_yaml(

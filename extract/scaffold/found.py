@@ -10,6 +10,9 @@ from extract.names import normalize
 from extract.sql import quote
 from extract.types import LONGEST_TEXT
 
+TIMES = ("date", "timestamp", "timestamptz")
+NUMBERS = ("smallint", "integer", "bigint")
+
 MADE = ("excluida_em", "carregado_em")  # columns that bronze adds
 FILES = ("_file_path", "_file_date")  # columns that the loader of files adds, which bronze keeps
 
@@ -25,6 +28,7 @@ class FoundColumn:
     origin: str = ""  # what describes it if the source has no comment
     at_source: str = ""  # its name there
     nullable: bool = True
+    is_indexed: bool = False  # an index begins with it
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class FoundTable:
     rename: Mapping[str, str] = field(default_factory=dict)
     place: tuple[str, str] | None = None  # schema and name at the source
     endpoint: Mapping[str, Any] = field(default_factory=dict)  # of a JSON API
+    cursor: str | None = None
+    lag: str | None = None
     sampled: bool = False  # True if only some rows were seen, which do not show every column and type
 
     @property
@@ -54,6 +60,13 @@ class FoundTable:
         if self.place is None or self.place == ("public", self.name):
             return None
         return ".".join(quote_if_needed(part) for part in self.place)
+
+    def follow(self, cursor: str) -> "FoundTable":
+        """Returns the table with a cursor, and a lag in which most transactions end."""
+        kind = next(column.raw_type for column in self.columns if column.name == cursor)
+        lag = "1 day" if kind in TIMES else "1000"
+        reason = f"Each run reads the rows whose {cursor} is at most {lag} behind the greatest one seen."
+        return replace(self, cursor=cursor, lag=lag, reason=reason)
 
     def override(self, key: tuple[str, ...] | None, mode: str | None) -> "FoundTable":
         """Returns the table with what a person said of it."""

@@ -142,7 +142,8 @@ def read_table(
     cursor.execute(
         "select a.attname::text, t.typname::text, case when d.typtype = 'd' then d.typtypmod else a.atttypmod end,"
         " a.attnotnull or d.typnotnull, coalesce(col_description(a.attrelid, a.attnum), ''),"
-        " format_type(a.atttypid, a.atttypmod)"
+        " format_type(a.atttypid, a.atttypmod), exists (select from pg_index i where i.indrelid = a.attrelid"
+        " and i.indkey[0] = a.attnum and i.indpred is null and i.indisvalid)"
         " from pg_attribute a"
         " join pg_type d on d.oid = a.atttypid"
         " join pg_type t on t.oid = case when d.typtype = 'd' then d.typbasetype else d.oid end"
@@ -151,11 +152,11 @@ def read_table(
     rows = cursor.fetchall()
     names = name_columns([row[0] for row in rows])
     columns = []
-    for column, kind, modifier, not_null, comment, written in rows:
+    for column, kind, modifier, not_null, comment, written, is_indexed in rows:
         loaded = names[column]
         raw_type, data_type = column_types(SourceColumn(column, loaded, kind, modifier))
         origin = f"Column `{column}` ({written}{', not null' if not_null else ''}) of the source."
-        columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin, column))
+        columns.append(FoundColumn(loaded, raw_type, data_type, comment, origin, column, is_indexed=is_indexed))
     key = tuple(names[column] for column in read_key(cursor, relation))
     mode, reason = choose_mode(relation, key)
     rename = renamed(names)
@@ -204,7 +205,7 @@ def column_types(column: SourceColumn) -> tuple[str, str]:
     if column.kind in SAME:
         return SAME[column.kind], SAME[column.kind]
     if column.kind == "float4":
-        return "double precision", "real"
+        return "real", "real"
     if column.decimal:
         decimal = f"numeric({column.decimal.precision}, {column.decimal.scale})"
         return decimal, decimal

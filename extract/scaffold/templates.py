@@ -70,6 +70,7 @@ def declaration(source: Source, table: FoundTable) -> str:
     """Returns the entry of a table in its source."""
     words = [f"mode: {table.mode}"]
     words += [f"key: [{', '.join(map(yaml_name, table.key))}]"] if table.key else []
+    words += [f"cursor: {yaml_name(table.cursor)}", f"lag: {table.lag}"] if table.cursor else []
     words += [f"relation: {flow(table.relation)}"] if table.relation else []
     words += [f"columns: {flow({'rename': table.rename})}"] if table.rename else []
     if table.appends:

@@ -268,3 +268,11 @@ class Warehouse:
         except Exception:
             self.release()
             raise
+
+    def execute_alone(self, sql: str) -> None:
+        """Runs a statement that returns no rows and that the warehouse accepts in no transaction."""
+        try:
+            self._client().execute_sql(sql)
+        except Exception:
+            self.release()
+            raise

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from extract.declarations import RESERVED, Column, ParquetTable
 from extract.errors import ExtractError
 from extract.names import listed, normalize
-from extract.reading import Limits, OwnRead, Reading, State
+from extract.reading import Limits, OwnRead, Reading, State, real_columns
 from extract.settings import DropSettings, Settings
 from extract.sources.batches import combined
 from extract.sources.parquet.bounds import FileSize, is_memory_error, memory_limit, read_batches
@@ -84,6 +84,7 @@ class ParquetRead(OwnRead):
             state=seen.as_state(),
             watermark=max((daily.folder for daily in dates), default=None),
             text_lengths=self.lengths | {"_file_path": LONGEST_PATH},
+            reals=real_columns(self.table.columns),
             notes=tuple(notes),
         )
 

@@ -292,6 +292,7 @@ class Snapshot:
             state=state,
             watermark=watermark,
             text_lengths={column.loaded: column.length for column in self.columns if column.length},
+            reals=frozenset(column.loaded for column in self.columns if column.kind == "float4"),
             notes=tuple(self.notes(rows_dead_letter, rows_repeated, counted)),
             rows_dead_letter=rows_dead_letter,
             dead_letters=self.dead_letters(condition, schema) if rows_dead_letter else iter(()),

@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 from extract.declarations import TIMES, RestTable
 from extract.errors import ExtractError, PassingError
 from extract.names import listed
-from extract.reading import Limits, OwnRead, Reading, State
+from extract.reading import Limits, OwnRead, Reading, State, real_columns
 from extract.settings import RestSettings, Settings
 from extract.sources.rest_api.rows import Rows, excluded_columns
 from extract.sources.rest_api.spool import Spool
@@ -202,6 +202,7 @@ class Listing:
             state=state,
             watermark=shown or state.get("cursor"),
             text_lengths={name: length for name, length in lengths.items() if length},
+            reals=real_columns(self.table.columns),
             notes=tuple(self.notes(repeated)),
             rows_dead_letter=self.letters.rows,
             dead_letters=self.letters.batches(self.rows.letter_schema),

@@ -48,11 +48,13 @@ TARGETS = {
     "run": "SANDBOX_SALES", "run-stepfunctions": "INPUT", "remove": "TABLE", "drop": "FILE", "run-aws": "INPUT",
     "backfill": "FROM", "replay": "TABLE", "soak": "SOAK", "bench": "BENCH_ROWS", "extract": "WAREHOUSE_PATH",
 }  # fmt: skip
-TARGETS_OF_ADD = [("add", name) for name in ("SOURCE", "TABLE", "KIND", "KEY", "MODE", "NAME", "ONLY_RAW", "UPDATE")]
+TARGETS_OF_ADD = [
+    ("add", name) for name in ("SOURCE", "TABLE", "KIND", "KEY", "MODE", "CURSOR", "NAME", "ONLY_RAW", "UPDATE")
+]
 
 
 NO_ARGUMENTS = ("SOAK", "BENCH_ROWS", "WAREHOUSE_PATH", "SANDBOX_SALES", "ONLY_RAW", "UPDATE")
-ONLY_TYPED = ("KIND", "KEY", "MODE", "NAME")
+ONLY_TYPED = ("KIND", "KEY", "MODE", "CURSOR", "NAME")
 
 
 @pytest.mark.parametrize("how", ["typed", "exported"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,43 @@ def test_a_text_that_bronze_cuts_is_found(shop: Shop) -> None:
     code, output = shop.do("audit")
 
     assert code == 1
-    (found,) = [line for line in output.splitlines() if "values that bronze cuts or rounds" in line]
+    (found,) = [line for line in output.splitlines() if "values that bronze does not keep" in line]
     assert '"expected": 0, "found": 1' in found
+
+
+def test_wider_types_keep_the_rows_and_how_the_table_is_distributed(shop: Shop) -> None:
+    shop.sell(
+        "alter table public.venda add loja varchar(5) default 'norte', add total numeric(8, 2) default 1.25;"
+        " alter table public.venda alter id_venda type smallint"  # which arrives as the integer of raw
+    )
+    assert shop.run()[0] == 0
+    keys = "select diststyle, sortkey1 from svv_table_info where schema = 'raw_postgres' and \"table\" = "
+    before = shop.redshift.execute(f"{keys}'venda'")
+    assert before == [("KEY(id_venda)", "_dlt_load_id")]
+    shop.sell("""
+        alter table public.venda alter id_venda type bigint, alter total type numeric(12, 3),
+            alter loja type varchar(9);
+        insert into public.venda values (3000000000, 1, 1, '2026-01-02', 4.5, 'nordeste', 123456789.125);
+    """)
+    code, output = shop.run()
+    assert code == 0, output
+    assert "column id_venda was integer as loaded before and is bigint at the source" in output
+    assert "column loja had at most 5 characters and may have 9 now" in output
+    assert shop.redshift.execute(f"{keys}'venda'") == before
+    assert shop.raw("distinct id_venda, total, loja", "id_venda > 99 and total is not null") == [
+        (100, Decimal("1.250"), "norte"), (3000000000, Decimal("123456789.125"), "nordeste"),
+    ]  # fmt: skip
+    code, output = shop.run()
+    assert (code, "wider type" in output) == (0, False)
+
+    shop.sell(
+        "alter table public.venda alter loja type text;"
+        " insert into public.venda (id_venda, loja) values (3000000001, 'centro-oeste')"
+    )
+    code, output = shop.run()  # in place
+    assert code == 0, output
+    assert shop.raw("loja", "id_venda = 3000000001") == [("centro-oeste",)]
+    assert shop.run()[0] == 0
 
 
 def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:

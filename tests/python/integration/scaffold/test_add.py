@@ -187,3 +187,37 @@ def test_what_cannot_be_added_is_said_and_changes_nothing(team: Team) -> None:
 
     team.environment["SOURCE_POSTGRES_HOST"] = ""
     assert "SOURCE_POSTGRES_HOST is not set" in team.extract("add", "postgres", "cliente", code=2)
+
+
+LOGS = """
+create table pedido (id integer primary key, criado_em timestamp, atualizado_em timestamptz);
+create table visita (id integer primary key, alterado_em timestamp, data_alteracao date, dia date, texto text);
+create index on visita (data_alteracao);
+create table fila (id integer primary key, lote bigint, texto text);
+insert into pedido values (1, now(), now());
+insert into visita values (1, now(), '2024-01-01', '2024-01-01', 'x');
+insert into fila values (1, 5, 'x');
+"""
+
+
+def test_the_mode_cursor_finds_its_column_or_lists_what_it_could_be(team: Team) -> None:
+    team.execute(LOGS)
+    said = team.extract("add", "postgres", "pedido", "visita", "--mode", "cursor")
+    assert "pedido: mode cursor, key id. Each run reads the rows whose atualizado_em is at most 1 day behind" in said
+    declared = team.read("models/bronze/_raw_postgres__sources.yml")
+    assert "cursor: atualizado_em, lag: 1 day" in declared
+    assert "cursor: data_alteracao, lag: 1 day" in declared
+
+    said = team.extract("add", "postgres", "fila", "--mode", "cursor", code=2)
+    assert "mode cursor needs a column that grows with every change; say which: --cursor COLUMN, one of" in said
+    assert "id (integer, indexed), lote (bigint)" in said
+    assert "--cursor texto: expected one of id" in team.extract(
+        "add", "postgres", "fila", "--mode", "cursor", "--cursor", "texto", code=2
+    )
+    assert "--cursor: expected --mode cursor" in team.extract("add", "postgres", "fila", "--cursor", "lote", code=2)
+    assert "fila" not in team.read("models/bronze/_raw_postgres__sources.yml")
+    team.extract("add", "postgres", "fila", "--mode", "cursor", "--cursor", "lote")
+    assert "cursor: lote, lag: 1000" in team.read("models/bronze/_raw_postgres__sources.yml")
+    team.extract("run", "--source", "postgres")
+    for table in ("pedido", "visita", "fila"):
+        assert team.loaded(f"select count(*) from raw_postgres.{table}") == [(1,)]
