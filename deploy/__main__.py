@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import execution, image, logs, state, terraform
+from deploy import database, execution, image, logs, preflight, removal, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 from deploy.sources import declared_sources, read_secrets
@@ -19,16 +19,17 @@ DESCRIPTION = """\
 Deploys the pipeline to AWS and works with the deployment. docs/guide/aws.md starts at an empty account."""
 
 LOGS_SINCE = timedelta(hours=1)
+SET_UP = "database-set-up.sha256"  # beside the state: which set-up the database has
 
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     main = argparse.ArgumentParser("python -m deploy", description=DESCRIPTION)
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("plan", help="show what `up` would change")
+    commands.add_parser("plan", help="show what `up` would change, and check the account")
     up = commands.add_parser("up", help="build and push the image of this commit, then apply infra/")
     up.add_argument("--yes", action="store_true", help="do not ask for approval")
-    commands.add_parser("destroy", help="remove everything that was deployed; asks for approval")
+    commands.add_parser("destroy", help="remove everything that was deployed, unless protected; asks for approval")
     run = commands.add_parser("run", help="start an execution and follow it until it ends")
     run.add_argument(
         "--input", default="{}", help='a JSON object, such as {"sources": ["postgres"]} (default: {}, all sources)'
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def initialise(*, create: bool = False) -> Settings:
     """Initialises Terraform with its state bucket, which is created if `create` is set; returns the settings.
 
+    It records the provider if this has not been done.
+
     Raises:
         DeployError: the bucket does not exist and `create` is not set.
     """
@@ -65,6 +68,9 @@ def initialise(*, create: bool = False) -> Settings:
             raise DeployError(f"nothing is deployed: bucket {settings.state_bucket} does not exist; run make deploy")
         state.create(settings)
         console.print(f"created the bucket of Terraform's state: {settings.state_bucket}", markup=False)
+    if not terraform.is_locked():
+        terraform.lock()
+        console.print(f"recorded the provider in infra/{terraform.LOCK}: commit it", markup=False)
     terraform.init(settings)
     return settings
 
@@ -84,15 +90,30 @@ def read_release() -> terraform.Release:
 
 
 def plan(_options: argparse.Namespace) -> int:
-    """Shows what would change."""
+    """Shows what would change, and checks the account; returns 1 if AWS would refuse a part of it."""
     release = read_release()
-    terraform.plan(initialise(create=True), release)
+    settings = initialise(create=True)
+    planned = preflight.read_plan(terraform.plan(settings, release))
+    findings = preflight.check(
+        planned,
+        lambda service: boto3.client(service, region_name=settings.region),
+        read_secrets(release.sources, os.environ).keys(),
+    )
+    for unchecked in findings.unchecked:
+        console.print(f"not checked: {unchecked}", style="yellow", markup=False)
+    if findings.problems:
+        raise DeployError(
+            "\n  ".join(["the account is not ready; fix these before make deploy:", *findings.problems])
+        )
+    console.print("the account is ready: quotas, zones, addresses, routes and secrets", markup=False)
     return 0
 
 
 def up(options: argparse.Namespace) -> int:
     """Deploys the commit that is checked out."""
     image.refuse_uncommitted()
+    if not terraform.is_locked():
+        raise DeployError(f"infra/{terraform.LOCK} is missing: make plan writes it; commit it, then run make deploy")
     release = read_release()
     tag = release.image_tag
     settings = initialise(create=True)
@@ -106,17 +127,51 @@ def up(options: argparse.Namespace) -> int:
     pushed = image.push(repository, settings.region, tag)
     console.print(f"image {tag}: {'pushed' if pushed else 'already pushed'}", markup=False)
     terraform.apply(settings, release, approve=options.yes)
+    set_up_database(settings)
     console.print("deployed; make run-aws starts a run, make logs shows its logs")
     return 0
 
 
+def set_up_database(settings: Settings) -> None:
+    """Sets up the roles, users, schemas and grants of the database, if they have changed or the namespace is new."""
+    set_up = terraform.outputs().set_up
+    if state.read(settings, SET_UP) == set_up.digest:
+        return
+    with console.status("setting up the database"):
+        database.run(boto3.client("redshift-data", region_name=settings.region), set_up)
+    state.write(settings, SET_UP, set_up.digest)
+    console.print(f"database {set_up.database}: roles, users, schemas and grants are set up", markup=False)
+
+
 def destroy(_options: argparse.Namespace) -> int:
-    """Removes the deployment."""
+    """Removes the deployment, after a last snapshot of the warehouse.
+
+    Raises:
+        DeployError: the data is protected; the text lists what would be lost.
+    """
     release = read_release()
     settings = initialise()
+    known = terraform.read_outputs()
+    namespace = known.get("namespace")
+    if known.get("protect_data", True):
+        s3 = boto3.client("s3", region_name=settings.region)
+        losses = removal.describe_losses(s3, known.get("buckets", []), namespace, known.get("database"))
+        raise DeployError(
+            "\n  ".join(["the data is protected (protect_data); make destroy would delete for good:", *losses])
+            + "\nTo remove it all the same, run TF_VAR_protect_data=false make deploy, then make destroy"
+        )
+    if namespace:
+        with console.status("creating the last snapshot"):
+            snapshot = removal.create_snapshot(
+                boto3.client("redshift-serverless", region_name=settings.region), namespace
+            )
+        console.print(
+            f"snapshot {snapshot}: can be restored for {removal.SNAPSHOT_DAYS} days, then AWS deletes its key",
+            markup=False,
+        )
     terraform.destroy(settings, release)
     console.print(
-        f"removed, except for the bucket of Terraform's state, {settings.state_bucket}, the weekly snapshots and the "
+        f"removed, except for the bucket of Terraform's state, {settings.state_bucket}, the snapshots and the "
         "task definitions; docs/guide/aws.md describes how to remove them",
         markup=False,
     )

@@ -42,6 +42,21 @@ def create(settings: Settings) -> None:
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [by_kms]})
 
 
+def read(settings: Settings, name: str) -> str | None:
+    """Returns a text that `write` stored beside the state, or None."""
+    s3 = client(settings)
+    try:
+        body = s3.get_object(Bucket=settings.state_bucket, Key=f"{settings.name}/{name}")["Body"]
+    except s3.exceptions.NoSuchKey:
+        return None
+    return str(body.read().decode())
+
+
+def write(settings: Settings, name: str, text: str) -> None:
+    """Stores a text beside the state."""
+    client(settings).put_object(Bucket=settings.state_bucket, Key=f"{settings.name}/{name}", Body=text.encode())
+
+
 def client(settings: Settings) -> Any:
     """Returns an S3 client for the deployment's region."""
     return boto3.client("s3", region_name=settings.region)

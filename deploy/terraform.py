@@ -2,10 +2,15 @@
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from deploy.database import SetUp
 from deploy.errors import DeployError
 from deploy.programs import output, run
 from deploy.settings import Settings
@@ -14,6 +19,8 @@ from extract.declarations import Source
 
 FOLDER = Path(__file__).parents[1] / "infra"
 REPOSITORY = "aws_ecr_repository.this"  # must exist before an image can be pushed
+LOCK = ".terraform.lock.hcl"
+PLATFORMS = ("linux_amd64", "linux_arm64", "darwin_arm64")  # of people and CI
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,31 @@ class Outputs:
     state_machine_arn: str
     log_group: str
     docs_url: str
+    workgroup: str
+    database: str
+    database_set_up: dict[str, str]
+
+    @property
+    def set_up(self) -> SetUp:
+        """The set-up of the database."""
+        return SetUp(**self.database_set_up, workgroup=self.workgroup, database=self.database)
+
+
+def is_locked() -> bool:
+    """Returns True if the version and the checksums of the provider are recorded."""
+    return (FOLDER / LOCK).exists()
+
+
+def lock() -> None:
+    """Records the version of the provider, and its checksums for all platforms; prints nothing unless it fails."""
+    output("terraform", f"-chdir={FOLDER}", "providers", "lock", *(f"-platform={name}" for name in PLATFORMS))
 
 
 def init(settings: Settings) -> None:
-    """Initialises the folder, its providers and its state; prints nothing unless it fails."""
+    """Initialises the folder, its providers and its state; prints nothing unless it fails.
+
+    The lock file is committed, and only `lock` writes it: everybody deploys with the same provider.
+    """
     backend = {
         "bucket": settings.state_bucket,
         "key": settings.state_key,
@@ -43,12 +71,16 @@ def init(settings: Settings) -> None:
         "use_lockfile": "true",
     }
     options = [f"-backend-config={name}={value}" for name, value in backend.items()]
-    output("terraform", f"-chdir={FOLDER}", "init", "-input=false", "-reconfigure", *options)
+    output("terraform", f"-chdir={FOLDER}", "init", "-input=false", "-reconfigure", "-lockfile=readonly", *options)
 
 
-def plan(settings: Settings, release: Release) -> None:
-    """Shows what an apply would change."""
-    change("plan", settings, release)
+def plan(settings: Settings, release: Release) -> dict[str, Any]:
+    """Shows what an apply would change; returns the plan as Terraform describes it in JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/release.tfplan"
+        change("plan", settings, release, f"-out={file}")
+        described: dict[str, Any] = json.loads(output("terraform", f"-chdir={FOLDER}", "show", "-json", file))
+    return described
 
 
 def apply(settings: Settings, release: Release, *, target: str | None = None, approve: bool = False) -> None:
@@ -61,23 +93,38 @@ def apply(settings: Settings, release: Release, *, target: str | None = None, ap
 
 
 def destroy(settings: Settings, release: Release) -> None:
-    """Shows what would be removed, asks for approval, and removes it."""
-    change("destroy", settings, release)
+    """Shows what would be removed, asks for approval, and removes it, with the data."""
+    with unprotected():
+        change("destroy", settings, release)
+
+
+@contextmanager
+def unprotected() -> Iterator[None]:
+    """Removes the protection of the data as long as the block runs."""
+    override = FOLDER / "unprotected_override.tf"
+    shutil.copy(FOLDER / "unprotected" / "override.tf", override)
+    try:
+        yield
+    finally:
+        override.unlink()
 
 
 def change(command: str, settings: Settings, release: Release, *options: str) -> None:
     """Runs a command with the variables that are not in infra/terraform.tfvars."""
+    known = read_outputs()
+    deployed = {name: known[name] for name in ("name", "database") if name in known}
     variables = {
         "image_tag": release.image_tag,
         "state_bucket": settings.state_bucket,
         "sources": terraform_text(describe(release.sources)),
+        "deployed": terraform_text(deployed) if len(deployed) == 2 else "null",
     }
     secrets = {"TF_VAR_source_secrets": terraform_text(read_secrets(release.sources, os.environ))}
     arguments = [f"-var={name}={value}" for name, value in variables.items()]
     run("terraform", f"-chdir={FOLDER}", command, *arguments, *options, environment=secrets)
 
 
-def read_outputs() -> dict[str, str]:
+def read_outputs() -> dict[str, Any]:
     """Returns the outputs by name; empty if nothing is deployed."""
     outputs = json.loads(output("terraform", f"-chdir={FOLDER}", "output", "-json"))
     return {name: outputs[name]["value"] for name in outputs}

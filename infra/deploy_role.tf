@@ -93,8 +93,6 @@ locals {
         Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
         Resource = concat(values(local.pipeline_roles), ["arn:${local.partition}:iam::${local.account}:role/${var.name}-deploy"])
       },
-      # A statement has no ARN. The statements of the database's setup are run by a person, not by this role.
-      { Sid = "ReadStatements", Action = ["redshift-data:DescribeStatement"], Resource = ["*"] },
       { Sid = "GitHub", Action = ["iam:GetOpenIDConnectProvider"], Resource = [local.oidc_provider] },
       {
         Sid = "ReadUnscoped" # AWS supports no narrower resource for these
@@ -103,9 +101,10 @@ locals {
           "ec2:DescribeInternetGateways", "ec2:DescribeNatGateways", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists",
           "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
           "ec2:DescribeTransitGateways", "ec2:DescribeTransitGatewayVpcAttachments", "ec2:DescribeVpcAttribute",
-          "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ec2:GetTransitGatewayRouteTableAssociations",
+          "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcPeeringConnections", "ec2:DescribeVpcs", "ec2:GetTransitGatewayRouteTableAssociations",
           "ec2:GetTransitGatewayRouteTablePropagations", "ecs:DescribeTaskDefinition", "kms:ListAliases",
-          "logs:DescribeLogGroups", "states:ValidateStateMachineDefinition",
+          "logs:DescribeLogGroups", "redshift-serverless:ListWorkgroups", "servicequotas:GetServiceQuota",
+          "states:ValidateStateMachineDefinition",
         ]
         Resource = ["*"]
       },

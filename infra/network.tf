@@ -12,8 +12,22 @@ locals {
   ] : [])
 }
 
+# Zones of the region, not Local Zones that the account has opted into.
 data "aws_availability_zones" "available" {
   state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+
+  dynamic "filter" {
+    for_each = length(var.zone_ids) == 0 ? [] : [var.zone_ids]
+    content {
+      name   = "zone-id"
+      values = filter.value
+    }
+  }
 }
 
 resource "aws_vpc" "this" {
@@ -36,6 +50,13 @@ resource "aws_subnet" "private" {
   cidr_block        = cidrsubnet(var.vpc_cidr, 2, count.index)
   availability_zone = data.aws_availability_zones.available.names[count.index]
   tags              = { Name = "${var.name}-private-${count.index}" }
+
+  lifecycle {
+    precondition {
+      condition     = length(data.aws_availability_zones.available.names) >= 3
+      error_message = "zone_ids: Redshift Serverless needs three zones of this region, got ${join(", ", data.aws_availability_zones.available.names)}."
+    }
+  }
 }
 
 resource "aws_route_table" "private" {
@@ -60,11 +81,11 @@ resource "aws_vpc_endpoint" "s3" {
 }
 
 resource "aws_route" "source" {
-  for_each                  = local.source_routes
+  for_each                  = local.routes
   route_table_id            = aws_route_table.private[0].id
   destination_cidr_block    = each.key
-  transit_gateway_id        = each.value[0].transit_gateway_id
-  vpc_peering_connection_id = each.value[0].vpc_peering_connection_id
+  transit_gateway_id        = each.value.transit_gateway_id
+  vpc_peering_connection_id = each.value.vpc_peering_connection_id
 
   depends_on = [aws_ec2_transit_gateway_vpc_attachment.source]
 }
@@ -143,6 +164,14 @@ resource "aws_vpc_security_group_ingress_rule" "redshift_reader" {
   from_port         = 5439
   to_port           = 5439
   cidr_ipv4         = each.value
+
+  # Without a route back, connections from there would time out.
+  lifecycle {
+    precondition {
+      condition     = local.own_network == 0 || contains(local.routed_readers, each.value)
+      error_message = "reader_cidrs: the new VPC has no route to ${each.value}: expected a network in routes that contains it, got ${length(local.routes) == 0 ? "(none)" : join(", ", keys(local.routes))}."
+    }
+  }
 }
 
 resource "aws_vpc_security_group_egress_rule" "redshift_s3" {

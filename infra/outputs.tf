@@ -38,6 +38,40 @@ output "docs_url" {
   value       = local.urls.docs
 }
 
+output "name" {
+  description = "The prefix of every name."
+  value       = var.name
+}
+
+output "protect_data" {
+  description = "True: make destroy is refused."
+  value       = var.protect_data
+}
+
+output "buckets" {
+  description = "The buckets with data."
+  value       = [for bucket in aws_s3_bucket.this : bucket.id]
+}
+
+output "namespace" {
+  description = "The Redshift Serverless namespace, which contains the data."
+  value       = aws_redshiftserverless_namespace.this.namespace_name
+}
+
+output "database" {
+  description = "The database in the namespace."
+  value       = aws_redshiftserverless_namespace.this.db_name
+}
+
+output "database_set_up" {
+  description = "What make deploy runs in the database as the admin when it changes or the namespace is new: the statement that creates the procedure, and the id of the namespace."
+  value = {
+    procedure    = local.access_procedure
+    namespace_id = aws_redshiftserverless_namespace.this.namespace_id
+    secret_arn   = aws_redshiftserverless_namespace.this.admin_password_secret_arn
+  }
+}
+
 output "workgroup" {
   description = "The Redshift Serverless workgroup."
   value       = aws_redshiftserverless_workgroup.this.workgroup_name

@@ -27,6 +27,20 @@ resource "aws_redshiftserverless_namespace" "this" {
   log_exports                      = local.redshift_logs
 
   depends_on = [aws_cloudwatch_log_group.redshift]
+
+  # AWS cannot rename a namespace or its database: Terraform would replace the warehouse by an empty one.
+  lifecycle {
+    prevent_destroy = true
+
+    precondition {
+      condition     = var.deployed == null ? true : var.deployed.name == var.name
+      error_message = "name: expected ${try(var.deployed.name, "")}, which is deployed, got ${var.name}: a change would replace the warehouse by an empty one. Set it back, or deploy beside it with another TF_VAR_name."
+    }
+    precondition {
+      condition     = var.deployed == null ? true : var.deployed.database == var.database
+      error_message = "database: expected ${try(var.deployed.database, "")}, which is deployed, got ${var.database}: a change would replace the warehouse by an empty one. Set it back."
+    }
+  }
 }
 
 resource "aws_redshiftserverless_workgroup" "this" {

@@ -47,9 +47,20 @@ locals {
     if connection.cidr != null && local.source_ports[name] != 443
   }
 
+  # Routes of the new VPC by network: those of the sources, and those of readers and others.
   source_routes = {
     for name, connection in local.connections : connection.cidr => connection.route...
     if connection.route != null && local.own_network == 1
   }
-  transit_gateway_ids = toset(compact([for routes in local.source_routes : routes[0].transit_gateway_id]))
+  routes              = merge({ for cidr, routes in local.source_routes : cidr => routes[0] }, local.own_network == 1 ? var.routes : {})
+  transit_gateway_ids = toset(compact([for route in local.routes : route.transit_gateway_id]))
+
+  # The readers' networks that a route contains: as long a prefix, and the same network at the length of the route's.
+  routed_readers = [
+    for reader in var.reader_cidrs : reader if anytrue([
+      for cidr in keys(local.routes) :
+      tonumber(split("/", reader)[1]) >= tonumber(split("/", cidr)[1])
+      && cidrhost("${split("/", reader)[0]}/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)
+    ])
+  ]
 }

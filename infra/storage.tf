@@ -37,6 +37,11 @@ resource "aws_kms_key" "this" {
       },
     ]
   })
+
+  # Without the key nothing that it encrypts can be read, snapshots included.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "this" {
@@ -58,6 +63,10 @@ resource "aws_s3_bucket" "this" {
   # The name contains the account, because bucket names are unique in all of AWS.
   bucket        = "${var.name}-${each.key}-${local.account}-${var.region}"
   force_destroy = !var.protect_data
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_versioning" "this" {

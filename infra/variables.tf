@@ -35,10 +35,16 @@ variable "tags" {
 }
 
 variable "protect_data" {
-  description = "Refuse to delete buckets and image repositories that are not empty, and keep deleted secrets for 30 days. Set to false, apply, then destroy."
+  description = "Refuse make destroy, refuse to delete buckets and image repositories that are not empty, and keep deleted secrets for 30 days. Set to false, apply, then destroy."
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "deployed" {
+  description = "The name and the database that are deployed: they cannot change. Null: nothing is deployed. Set by make plan and make deploy."
+  type        = object({ name = string, database = string })
+  default     = null
 }
 
 # --- Network ---
@@ -72,6 +78,18 @@ variable "vpc_cidr" {
   }
 }
 
+variable "zone_ids" {
+  description = "Ids of three availability zones for the new VPC, such as sae1-az1. Empty: the first three of the region."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.zone_ids) == 0 || length(distinct(var.zone_ids)) >= 3
+    error_message = "zone_ids: expected at least three ids, because Redshift Serverless needs three zones."
+  }
+}
+
 variable "egress" {
   description = "How tasks in the new VPC reach AWS and the sources on the Internet: nat (one NAT gateway, with Internet access) or endpoints (interface endpoints to AWS only; all sources must be inside the network)."
   type        = string
@@ -92,6 +110,33 @@ variable "reader_cidrs" {
   validation {
     condition     = alltrue([for cidr in var.reader_cidrs : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
     error_message = "reader_cidrs: expected networks such as 10.0.0.0/16, not /0."
+  }
+}
+
+variable "routes" {
+  description = "Routes from the new VPC to networks that are not the cidr of a source, by network: the readers', that of a private API, of a proxy or a DNS server. Each through a transit gateway or a VPC peering connection."
+  type = map(object({
+    transit_gateway_id        = optional(string)
+    vpc_peering_connection_id = optional(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for cidr in keys(var.routes) : can(cidrhost(cidr, 0)) && !endswith(cidr, "/0")])
+    error_message = "routes: expected networks such as 10.20.0.0/16, not /0."
+  }
+  validation {
+    condition     = alltrue([for route in var.routes : length(compact([route.transit_gateway_id, route.vpc_peering_connection_id])) == 1])
+    error_message = "routes: expected either transit_gateway_id or vpc_peering_connection_id of each."
+  }
+  validation {
+    condition     = var.existing_network == null || length(var.routes) == 0
+    error_message = "routes: cannot be combined with existing_network, which has its own routes."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.routes), [for connection in var.connections : connection.cidr if connection.cidr != null && connection.route != null])) == 0
+    error_message = "routes: ${join(", ", setintersection(keys(var.routes), [for connection in var.connections : connection.cidr if connection.cidr != null && connection.route != null]))} already has the route of a source in connections."
   }
 }
 

@@ -218,7 +218,7 @@ variable "state_bucket" {
 }
 
 variable "github" {
-  description = "The GitHub repository (owner/name) and environment whose workflows may deploy. Null: no deploy role. oidc_provider_arn: the account's provider for token.actions.githubusercontent.com, if one exists."
+  description = "The GitHub repository and environment whose workflows may deploy. repository: owner@<owner id>/name@<repository id>, or owner/name for a repository that GitHub has signed in without ids so far. Null: no deploy role. oidc_provider_arn: the account's provider for token.actions.githubusercontent.com, if one exists."
   type = object({
     repository        = string
     environment       = optional(string, "production")
@@ -227,8 +227,8 @@ variable "github" {
   default = null
 
   validation {
-    condition     = var.github == null ? true : can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github.repository))
-    error_message = "github.repository: expected owner/name."
+    condition     = var.github == null ? true : can(regex("^([A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+|[A-Za-z0-9-]+/[A-Za-z0-9._-]+)$", var.github.repository))
+    error_message = "github.repository: expected owner@<owner id>/name@<repository id>, or owner/name for an older repository; docs/guide/aws.md shows how to read the ids."
   }
   validation {
     # A wildcard would admit workflows that no environment has approved.

@@ -46,7 +46,8 @@ run "endpoints" {
 
   variables {
     egress       = "endpoints"
-    reader_cidrs = ["10.20.0.0/16"]
+    reader_cidrs = ["10.20.4.0/24"]
+    routes       = { "10.20.0.0/16" = { transit_gateway_id = "tgw-0123456789abcdef0" }, "10.30.0.0/16" = { vpc_peering_connection_id = "pcx-1" } }
     connections = {
       api = {
         settings = { URL = "https://api.example.com:8443/employees" }
@@ -70,17 +71,28 @@ run "endpoints" {
     error_message = "Each service that a task calls has an endpoint."
   }
   assert {
-    condition     = [for route in aws_route.source : [route.destination_cidr_block, route.transit_gateway_id]] == [["10.1.0.0/24", "tgw-0123456789abcdef0"]] && keys(aws_ec2_transit_gateway_vpc_attachment.source) == ["tgw-0123456789abcdef0"]
-    error_message = "Two sources in one network share the route through the transit gateway."
+    condition     = { for route in aws_route.source : route.destination_cidr_block => coalesce(route.transit_gateway_id, route.vpc_peering_connection_id) } == { "10.1.0.0/24" = "tgw-0123456789abcdef0", "10.20.0.0/16" = "tgw-0123456789abcdef0", "10.30.0.0/16" = "pcx-1" } && keys(aws_ec2_transit_gateway_vpc_attachment.source) == ["tgw-0123456789abcdef0"]
+    error_message = "Two sources in one network share the route through the transit gateway, and readers and others have theirs."
   }
   assert {
     condition     = { for rule in aws_vpc_security_group_egress_rule.task_source : rule.description => [rule.from_port, rule.to_port, rule.cidr_ipv4] } == { "Sources: api" = [8443, 8443, "10.1.0.0/24"], "Sources: postgres" = [6432, 6432, "10.1.0.0/24"] }
     error_message = "The port of a source is the one of its settings or its URL."
   }
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.redshift_reader["10.20.0.0/16"].from_port == 5439
+    condition     = aws_vpc_security_group_ingress_rule.redshift_reader["10.20.4.0/24"].from_port == 5439
     error_message = "Readers may connect from their networks."
   }
+}
+
+run "readers_without_a_route" {
+  command = plan
+
+  variables {
+    reader_cidrs = ["10.20.0.0/16"]
+    routes       = { "10.20.0.0/17" = { vpc_peering_connection_id = "pcx-1" } }
+  }
+
+  expect_failures = [aws_vpc_security_group_ingress_rule.redshift_reader]
 }
 
 run "existing" {

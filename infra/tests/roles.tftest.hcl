@@ -99,7 +99,7 @@ run "roles" {
       for name, policy in merge(aws_iam_role_policy.this, aws_iam_role_policy.deploy) : [
         for s in jsondecode(policy.policy).Statement : "${name} ${s.Sid}" if contains(s.Resource, "*")
       ]
-    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh ReadStatements", "refresh ReadUnscoped"])
+    ])) == toset(["task_execution SignInToEcr", "state_machine Log", "release SignInToEcr", "refresh ReadUnscoped"])
     error_message = "Another statement applies to every resource."
   }
 
@@ -164,7 +164,7 @@ run "roles" {
   assert {
     condition = jsondecode(aws_iam_role.deploy[0].assume_role_policy).Statement[0].Condition.StringEquals == {
       "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-      "token.actions.githubusercontent.com:sub" = "repo:empresa/plataforma-vendas:environment:production"
+      "token.actions.githubusercontent.com:sub" = "repo:empresa@12345/plataforma-vendas@67890:environment:production"
     }
     error_message = "Only the repository's environment that requires approval may deploy."
   }
@@ -197,6 +197,29 @@ run "roles" {
   assert {
     condition     = sum([for policy in aws_iam_role_policy.deploy : length(policy.policy)]) <= 10240 && alltrue([for policy in aws_iam_role_policy.this : length(policy.policy) <= 10240])
     error_message = "IAM allows 10,240 characters of inline policies per role."
+  }
+}
+
+run "ci_of_an_older_repository" {
+  command = apply
+
+  variables {
+    github = { repository = "empresa/plataforma-vendas", environment = "staging", oidc_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.deploy[0].assume_role_policy).Statement[0] == {
+      Effect    = "Allow"
+      Principal = { Federated = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          "token.actions.githubusercontent.com:sub" = "repo:empresa/plataforma-vendas:environment:staging"
+        }
+      }
+    } && length(aws_iam_openid_connect_provider.github) == 0
+    error_message = "A repository whose subjects have no ids may deploy from its environment only, through the account's provider."
   }
 }
 

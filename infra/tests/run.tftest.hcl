@@ -31,12 +31,12 @@ run "run" {
     error_message = "Redshift starts small and has a usage limit."
   }
   assert {
-    condition     = strcontains(aws_redshiftdata_statement.access_procedure.sql, "create user \"IAMR:vendas-loader\" password disable") && aws_redshiftdata_statement.access.sql == "call public.grant_access()"
+    condition     = strcontains(output.database_set_up.procedure, "create user \"IAMR:vendas-loader\" password disable") && output.database_set_up.namespace_id == aws_redshiftserverless_namespace.this.namespace_id
     error_message = "The users are created before they sign in."
   }
   assert {
-    condition     = alltrue([for statement in [aws_redshiftdata_statement.access_procedure, aws_redshiftdata_statement.access] : statement.secret_arn == aws_redshiftserverless_namespace.this.admin_password_secret_arn && statement.workgroup_name == "vendas" && statement.database == "vendas"])
-    error_message = "The statements run as the admin, whose password nobody sees."
+    condition     = output.database_set_up.secret_arn == aws_redshiftserverless_namespace.this.admin_password_secret_arn && output.workgroup == "vendas" && output.database == "vendas" && output.namespace == "vendas"
+    error_message = "The set-up runs as the admin, whose password nobody sees."
   }
 
   # --- tasks ---

@@ -54,7 +54,7 @@ run "demo_and_a_second_database" {
     error_message = "The state machine loads all declared sources."
   }
   assert {
-    condition     = alltrue([for schema in ["raw_api", "raw_crm", "raw_parquet", "raw_postgres", "ops"] : strcontains(aws_redshiftdata_statement.access_procedure.sql, "create schema if not exists ${schema} authorization") && strcontains(aws_redshiftdata_statement.access_procedure.sql, "grant usage on schema ${schema} to role transformer")])
+    condition     = alltrue([for schema in ["raw_api", "raw_crm", "raw_parquet", "raw_postgres", "ops"] : strcontains(output.database_set_up.procedure, "create schema if not exists ${schema} authorization") && strcontains(output.database_set_up.procedure, "grant usage on schema ${schema} to role transformer")])
     error_message = "Each source has a raw schema that the transformer may read."
   }
 }

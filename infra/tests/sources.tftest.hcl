@@ -34,7 +34,7 @@ run "no_source" {
     error_message = "The state machine knows no source."
   }
   assert {
-    condition     = !strcontains(aws_redshiftdata_statement.access_procedure.sql, "raw_") && strcontains(aws_redshiftdata_statement.access_procedure.sql, "create schema if not exists ops authorization")
+    condition     = !strcontains(output.database_set_up.procedure, "raw_") && strcontains(output.database_set_up.procedure, "create schema if not exists ops authorization")
     error_message = "Without sources there is no raw schema."
   }
   assert {

@@ -92,6 +92,16 @@ run "storage" {
   }
 }
 
+run "a_changed_name_and_database" {
+  command = plan
+
+  variables {
+    deployed = { name = "vendas2", database = "erp" }
+  }
+
+  expect_failures = [aws_redshiftserverless_namespace.this]
+}
+
 run "can_be_destroyed" {
   command = apply
 

@@ -1,6 +1,6 @@
 image_tag      = "0123abc"
 alert_emails   = ["dados@example.com"]
-github         = { repository = "empresa/plataforma-vendas" }
+github         = { repository = "empresa@12345/plataforma-vendas@67890" }
 state_bucket   = "empresa-terraform"
 source_secrets = { SOURCE_POSTGRES_PASSWORD = "segredo", EMPLOYEES_API_KEY = "chave" }
 connections = {

@@ -29,10 +29,21 @@ run "networks" {
     vpc_cidr         = "10.80.0.0/24"
     egress           = "internet"
     reader_cidrs     = ["0.0.0.0/0"]
+    zone_ids         = ["sae1-az1", "sae1-az2"]
     source_secrets   = { SOURCE_POSTGRES_PASSWORD = "" }
   }
 
-  expect_failures = [var.existing_network, var.vpc_cidr, var.egress, var.reader_cidrs, var.source_secrets]
+  expect_failures = [var.existing_network, var.vpc_cidr, var.egress, var.reader_cidrs, var.zone_ids, var.source_secrets]
+}
+
+run "routes" {
+  command = plan
+
+  variables {
+    routes = { "10.20.0.0/16" = {} }
+  }
+
+  expect_failures = [var.routes]
 }
 
 run "sizes" {
@@ -98,6 +109,16 @@ run "time_zone_abbreviation" {
   }
 
   expect_failures = [var.schedule]
+}
+
+run "an_id_of_the_repository_without_that_of_its_owner" {
+  command = plan
+
+  variables {
+    github = { repository = "empresa/plataforma-vendas@67890" }
+  }
+
+  expect_failures = [var.github]
 }
 
 run "wildcards" {

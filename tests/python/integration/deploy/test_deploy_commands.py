@@ -9,17 +9,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from dlt.sources.helpers import requests
 from moto.server import ThreadedMotoServer
 
-from deploy import image, terraform
+from deploy import database, image, removal, terraform
 from deploy.__main__ import main
 from deploy.sources import describe
 from extract.declarations import Source
 from tests.python.helpers import ROOT
+from tests.python.helpers.aws_answers import Answers, serve
 
 REGION = "sa-east-1"
 BUCKET = "empresa-terraform"
@@ -32,8 +34,14 @@ text = sys.stdin.read() if "--password-stdin" in sys.argv else ""
 call = [pathlib.Path(__file__).name, *sys.argv[1:], *([text] if text else [])]
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(call) + "\\n")
+if "destroy" in sys.argv:
+    folder = pathlib.Path(sys.argv[1].removeprefix("-chdir="))
+    (here / "unprotected").write_text(str((folder / "unprotected_override.tf").exists()))
 for name, variable in {{"platform": "DOCKER_DEFAULT_PLATFORM", "secrets": "TF_VAR_source_secrets"}}.items():
-    (here / name).write_text(os.environ.get(variable, ""))
+    if variable in os.environ:
+        (here / name).write_text(os.environ[variable])
+if call[0] == "terraform" and sys.argv[2:4] == ["providers", "lock"]:
+    (pathlib.Path(sys.argv[1].removeprefix("-chdir=")) / ".terraform.lock.hcl").write_text(str(sys.argv[4:]))
 for word in (word for word in sys.argv[1:] if not word.startswith("-")):
     if (answer := here / f"{{call[0]}}.{{word}}").exists():
         print(answer.read_text())
@@ -55,6 +63,26 @@ sources:
 """
 
 
+# What Terraform prints of a plan, as far as the checks of the account need it
+VARIABLES: dict[str, Any] = {
+    "name": "vendas", "region": REGION, "sources": {"crm": {}}, "connections": {}, "routes": {},
+    "existing_network": None, "zone_ids": [], "fan_out_tasks": 8, "task_cpu": 2048, "redshift_base_capacity": 8,
+}  # fmt: skip
+PLAN = {"variables": {name: {"value": value} for name, value in VARIABLES.items()}, "resource_changes": []}
+
+SET_UP = {
+    "procedure": "create or replace procedure …",
+    "namespace_id": "n-1",
+    "secret_arn": "arn:aws:secretsmanager:x",
+}
+# The outputs of a complete deployment, without those that name resources of moto
+OUTPUTS: dict[str, Any] = {
+    "name": "vendas", "database": "vendas", "namespace": "vendas", "workgroup": "vendas", "buckets": [],
+    "protect_data": True, "database_set_up": SET_UP, "state_machine_arn": "unused", "log_group": "unused",
+    "docs_url": "unused",
+}  # fmt: skip
+
+
 class Machine:
     """The programs on PATH, and the calls of them."""
 
@@ -64,6 +92,7 @@ class Machine:
             (folder / name).write_text(PROGRAM.format(python=sys.executable))
             (folder / name).chmod(0o755)
         self.answer("terraform", "output", "{}")
+        self.answer("terraform", "show", json.dumps(PLAN))
 
     def answer(self, program: str, word: str, text: str) -> None:
         """From now on the program prints this when the word is among its arguments."""
@@ -80,7 +109,7 @@ class Machine:
     def order(self) -> list[str]:
         """The calls that change something: each program's name and its command."""
         commands = [f"{call[0]} {call[2] if call[0] == 'terraform' else call[1]}" for call in self.all_calls()]
-        return [command for command in commands if command != "terraform output"]
+        return [command for command in commands if command not in ("terraform output", "terraform show")]
 
     def all_calls(self) -> list[list[str]]:
         """Every call, in order."""
@@ -97,23 +126,47 @@ def aws() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Answers]:
+    with serve() as answers:
+        yield answers
+
+
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Machine:
+def answers(server: Answers) -> Answers:
+    """Service Quotas, the Data API and Redshift Serverless, where everything succeeds."""
+    server.calls.clear()
+    server.answer("GetServiceQuota", {"Quota": {"Value": 4000}})
+    server.answer("ListWorkgroups", {"workgroups": []})
+    server.answer("ExecuteStatement", {"Id": "s-1"})
+    server.answer("DescribeStatement", {"Status": "STARTED"}, {"Status": "FINISHED"})
+    server.answer("CreateSnapshot", {})
+    server.answer("GetSnapshot", {"snapshot": {"status": "CREATING"}}, {"snapshot": {"status": "AVAILABLE"}})
+    return server
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str, answers: Answers) -> Machine:
     """A machine with an empty AWS account, and a repository with one commit."""
     requests.post(f"{aws}/moto-api/reset", timeout=10).raise_for_status()
     programs = tmp_path / "bin"
     programs.mkdir()
     root = tmp_path / "clone"
-    (root / "infra").mkdir(parents=True)
+    (root / "infra" / "unprotected").mkdir(parents=True)
+    (root / "infra" / "unprotected" / "override.tf").write_text("# unprotected\n")
+    (root / "infra" / ".terraform.lock.hcl").write_text("locked\n")
+    (root / ".gitignore").write_text((ROOT / ".gitignore").read_text())
     (root / "models").mkdir()
     (root / "models" / "_raw_crm__sources.yml").write_text(CRM)
     (root / "Dockerfile").write_text("FROM scratch\n")
-    git = ["git", "-C", str(root), "-c", "user.name=Ana", "-c", "user.email=ana@empresa.example"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "First"]):
-        subprocess.run([*git, *command], check=True)
+    git(root, "init", "-q")
+    commit(root)
     for name, value in {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": aws,
+        "AWS_ENDPOINT_URL_SERVICE_QUOTAS": answers.url,
+        "AWS_ENDPOINT_URL_REDSHIFT_DATA": answers.url,
+        "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS": answers.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "TF_VAR_name": "vendas",
@@ -124,18 +177,42 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: str) -> Machin
     monkeypatch.delenv("DOCKER_DEFAULT_PLATFORM", raising=False)
     monkeypatch.setattr(image, "ROOT", root)
     monkeypatch.setattr(terraform, "FOLDER", root / "infra")
+    monkeypatch.setattr(database, "POLL_SECONDS", 0)
+    monkeypatch.setattr(removal, "POLL_SECONDS", 0)
     return Machine(programs)
+
+
+def git(root: Path, *command: str) -> None:
+    """Runs git in a repository."""
+    author = ["-c", "user.name=Ana", "-c", "user.email=ana@empresa.example"]
+    program = shutil.which("git")
+    assert program
+    subprocess.run([program, "-C", str(root), *author, *command], check=True)
+
+
+def commit(root: Path) -> None:
+    """Commits everything."""
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "Change")
+
+
+def outputs(machine: Machine, **values: Any) -> None:
+    """Makes these the outputs of Terraform."""
+    machine.answer("terraform", "output", json.dumps({name: {"value": value} for name, value in values.items()}))
 
 
 def deployed(machine: Machine) -> str:
     """Creates the image repository and makes it an output of Terraform; returns its URL."""
     ecr = boto3.client("ecr", region_name=REGION)
     url = str(ecr.create_repository(repositoryName="vendas")["repository"]["repositoryUri"])
-    machine.answer("terraform", "output", json.dumps({"ecr_repository_url": {"value": url}}))
+    outputs(machine, **OUTPUTS, ecr_repository_url=url)
     return url
 
 
-def variables(tag: str) -> list[str]:
+DEPLOYED = '{"name":"vendas","database":"vendas"}'
+
+
+def variables(tag: str, deployed: str = DEPLOYED) -> list[str]:
     """Returns the variables that Terraform gets."""
     sources = describe([Source("crm", "postgres", "CRM")])
     assert sources["crm"]["settings"]["PASSWORD"] == {"required": True, "secret": True}
@@ -143,6 +220,7 @@ def variables(tag: str) -> list[str]:
         f"-var=image_tag={tag}",
         f"-var=state_bucket={BUCKET}",
         f"-var=sources={json.dumps(sources, separators=(',', ':'))}",
+        f"-var=deployed={deployed}",
     ]
 
 
@@ -211,10 +289,10 @@ def test_in_an_empty_account_the_repository_comes_before_the_image(machine: Mach
     assert machine.order() == [
         "terraform init", "terraform apply", "docker build", "docker login", "docker push", "terraform apply",
     ]  # fmt: skip
-    given = variables(image.commit())
+    tag = image.commit()
     assert [call[1:] for call in machine.calls("terraform", "apply")] == [
-        ["apply", *given, f"-target={terraform.REPOSITORY}", "-auto-approve"],
-        ["apply", *given, "-auto-approve"],
+        ["apply", *variables(tag, "null"), f"-target={terraform.REPOSITORY}", "-auto-approve"],
+        ["apply", *variables(tag), "-auto-approve"],
     ]
 
 
@@ -291,7 +369,7 @@ def test_a_project_without_sources_is_deployed(machine: Machine) -> None:
 
     assert main(["plan"]) == 0
 
-    assert machine.calls("terraform", "plan")[0][-1] == "-var=sources={}"
+    assert "-var=sources={}" in machine.calls("terraform", "plan")[0]
 
 
 def test_plan_applies_nothing(machine: Machine) -> None:
@@ -300,17 +378,193 @@ def test_plan_applies_nothing(machine: Machine) -> None:
     assert machine.order() == ["terraform init", "terraform plan"]
 
 
-def test_destroy_asks_for_approval(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+# --- the lock file ---
+
+
+def test_a_plan_and_then_a_deployment_work_in_a_new_clone(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The order of docs/guide/aws.md: the plan records the provider, which is committed before the deployment."""
+    deployed(machine)
+    (image.ROOT / "infra" / ".terraform.lock.hcl").unlink()
+    commit(image.ROOT)
+
+    assert main(["up"]) == 1
+    assert "infra/.terraform.lock.hcl is missing: make plan writes it; commit it" in capfd.readouterr().out
+    assert machine.all_calls() == []
+
+    assert main(["plan"]) == 0
+    assert "recorded the provider in infra/.terraform.lock.hcl: commit it" in capfd.readouterr().out
+    (lock,) = machine.calls("terraform", "lock")
+    assert lock[1:] == [
+        "providers", "lock", "-platform=linux_amd64", "-platform=linux_arm64", "-platform=darwin_arm64",
+    ]  # fmt: skip
+
+    assert main(["up"]) == 1
+    assert "?? infra/.terraform.lock.hcl" in capfd.readouterr().out
+
+    commit(image.ROOT)
+    assert main(["up", "--yes"]) == 0
+    assert main(["plan"]) == 0
+    assert main(["up", "--yes"]) == 0
+    assert len(machine.calls("terraform", "lock")) == 1
+    assert all("-lockfile=readonly" in call for call in machine.calls("terraform", "init"))
+
+
+# --- the database ---
+
+
+def test_the_database_is_set_up_after_the_apply_and_again_only_if_the_set_up_changed(
+    machine: Machine, answers: Answers
+) -> None:
+    url = deployed(machine)
+
+    assert main(["up"]) == 0
+
+    where = {"WorkgroupName": "vendas", "Database": "vendas", "SecretArn": SET_UP["secret_arn"]}
+    first = [{**where, "Sql": SET_UP["procedure"]}, {**where, "Sql": "call public.grant_access()"}]
+    assert answers.called("ExecuteStatement") == first
+    assert len(answers.called("DescribeStatement")) == 3  # the first one was running
+
+    assert main(["up"]) == 0
+    assert answers.called("ExecuteStatement") == first
+
+    for number, change in enumerate([{"procedure": "create …"}, {"procedure": "create …", "namespace_id": "n-2"}], 2):
+        outputs(machine, **OUTPUTS | {"database_set_up": SET_UP | change}, ecr_repository_url=url)
+        assert main(["up"]) == 0
+        assert len(answers.called("ExecuteStatement")) == 2 * number
+
+
+def test_a_set_up_that_fails_shows_the_error_of_the_database_and_runs_again(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    answers.answer(
+        "DescribeStatement", {"Status": "FINISHED"}, {"Status": "FAILED", "Error": "ERROR: no role reader"}
+    )
+
+    assert main(["up"]) == 1
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert (
+        "the statement that calls the procedure (infra/sql/grant_access.sql) ended as FAILED: ERROR: no role"
+        in output
+    )
+    assert "fix the cause and run make deploy again" in output
+    answers.answer("DescribeStatement", {"Status": "FINISHED"})
+    assert main(["up"]) == 0
+    assert len(answers.called("ExecuteStatement")) == 4
+
+
+def test_ci_is_refused_a_changed_set_up_with_the_remedy(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    answers.answer("ExecuteStatement", ("AccessDeniedException", "not authorized to perform ExecuteStatement"))
+
+    assert main(["up", "--yes"]) == 1
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert "roles, users, schemas or grants have changed, and this identity may not set them up" in output
+    assert "a person runs make deploy on this commit" in output
+
+
+# --- the account ---
+
+
+def test_a_plan_reports_everything_that_aws_would_refuse(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = {
+        "address": 'aws_secretsmanager_secret_version.source["CRM_PASSWORD"]', "index": "CRM_PASSWORD",
+        "change": {"actions": ["create"]},
+    }  # fmt: skip
+    machine.answer("terraform", "show", json.dumps(PLAN | {"resource_changes": [secret]}))
+    answers.answer("GetServiceQuota", {"Quota": {"Value": 6}})
+
+    assert main(["plan"]) == 1
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert "the account is not ready; fix these before make deploy: CRM_PASSWORD: Terraform would store" in output
+    assert "Fargate On-Demand vCPU resource count: expected at least 16 for 8 tasks at once, got 6" in output
+    (planned,) = machine.calls("terraform", "plan")
+    (shown,) = machine.calls("terraform", "show")
+    assert planned[-1] == f"-out={shown[-1]}"
+    assert not Path(shown[-1]).exists()
+
+
+# --- removal ---
+
+
+def test_protected_data_is_not_removed_and_what_would_be_lost_is_listed(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
     main(["plan"])
+    s3 = boto3.client("s3", region_name=REGION)
+    for bucket, count in (("vendas-landing", 2), ("vendas-drop", 1)):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        for number in range(count):
+            s3.put_object(Bucket=bucket, Key=f"{number}.parquet", Body=b"")
+    outputs(machine, **OUTPUTS | {"buckets": ["vendas-landing", "vendas-drop"]})
+
+    assert main(["destroy"]) == 1
+
+    output = capfd.readouterr().out
+    for line in (
+        "the data is protected (protect_data); make destroy would delete for good:",
+        "Redshift namespace vendas with database vendas",
+        "bucket vendas-landing: 2 objects",
+        "bucket vendas-drop: 1 object,",
+        "TF_VAR_protect_data=false make deploy",
+    ):
+        assert line in output
+    assert machine.calls("terraform", "destroy") == []
+    assert answers.called("CreateSnapshot") == []
+
+
+def test_destroy_takes_a_snapshot_and_then_asks_for_approval(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    main(["plan"])
+    outputs(machine, **OUTPUTS | {"protect_data": False})
 
     assert main(["destroy"]) == 0
 
+    (snapshot,) = answers.called("CreateSnapshot")
+    assert snapshot["namespaceName"] == "vendas"
+    assert snapshot["snapshotName"].startswith("vendas-final-")
+    assert answers.called("GetSnapshot") == [{"snapshotName": snapshot["snapshotName"]}] * 2
     (destroy,) = machine.calls("terraform", "destroy")
     assert destroy[1:] == ["destroy", *variables(image.commit())]
-    assert (
-        f"removed, except for the bucket of Terraform's state, {BUCKET}, the weekly snapshots"
-        in capfd.readouterr().out
-    )
+    # Without the protection, which is back afterwards
+    assert (machine.folder / "unprotected").read_text() == "True"
+    assert not (image.ROOT / "infra" / "unprotected_override.tf").exists()
+    output = capfd.readouterr().out
+    assert f"snapshot {snapshot['snapshotName']}: can be restored for 30 days" in output
+    assert f"removed, except for the bucket of Terraform's state, {BUCKET}, the snapshots" in output
+
+
+def test_nothing_is_removed_without_a_snapshot(
+    machine: Machine, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    main(["plan"])
+    outputs(machine, **OUTPUTS | {"protect_data": False})
+    answers.answer("GetSnapshot", {"snapshot": {"status": "FAILED"}})
+
+    assert main(["destroy"]) == 1
+
+    assert "expected AVAILABLE, got FAILED; nothing was removed" in capfd.readouterr().out
+    assert machine.calls("terraform", "destroy") == []
+
+
+def test_the_protection_is_back_after_a_removal_that_fails(machine: Machine) -> None:
+    main(["plan"])
+    outputs(machine, **OUTPUTS | {"protect_data": False})
+    machine.fails("terraform", "destroy")
+
+    assert main(["destroy"]) == 1
+
+    assert not (image.ROOT / "infra" / "unprotected_override.tf").exists()
 
 
 @pytest.mark.usefixtures("machine")
@@ -324,7 +578,7 @@ def test_a_command_on_a_deployment_creates_nothing(capfd: pytest.CaptureFixture[
 
 def test_an_incomplete_deployment_is_reported(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     main(["plan"])
-    deployed(machine)
+    outputs(machine, ecr_repository_url="unused")
 
     assert main(["run"]) == 1
 
@@ -372,8 +626,7 @@ def test_a_failed_run_reports_where_and_why(
     arn = states.create_state_machine(
         name="vendas", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/vendas"
     )["stateMachineArn"]
-    known = dict.fromkeys(("log_group", "docs_url"), "unused") | {"state_machine_arn": arn}
-    machine.answer("terraform", "output", json.dumps({name: {"value": value} for name, value in known.items()}))
+    outputs(machine, **OUTPUTS | {"state_machine_arn": arn})
     monkeypatch.setenv("SF_EXECUTION_HISTORY_TYPE", "FAILURE")
 
     assert main(["run", "--input", '{"sources": ["api"]}']) == 1
@@ -388,10 +641,27 @@ def test_infra_has_the_variables_and_outputs_that_deploy_uses() -> None:
     infra = "\n".join(file.read_text() for file in (ROOT / "infra").glob("*.tf"))
 
     outputs = set(re.findall(r'^output "(\w+)"', infra, re.MULTILINE))
-    assert {field.name for field in fields(terraform.Outputs)} | {"ecr_repository_url"} <= outputs
-    assert {"name", "region", "image_tag", "state_bucket", "sources", "source_secrets"} <= set(
+    assert {field.name for field in fields(terraform.Outputs)} | {"ecr_repository_url", *OUTPUTS} <= outputs
+    assert {"name", "region", "image_tag", "state_bucket", "sources", "source_secrets", "deployed"} <= set(
         re.findall(r'^variable "(\w+)"', infra, re.MULTILINE)
     )
     kind, name = terraform.REPOSITORY.split(".")
     assert f'resource "{kind}" "{name}"' in infra
     assert 'backend "s3" {}' in infra
+
+
+def test_everything_that_contains_data_is_protected() -> None:
+    """The resources with prevent_destroy are those that `make destroy` unprotects."""
+    infra = ROOT / "infra"
+    blocks = [
+        (match[1], match[2])
+        for file in infra.glob("*.tf")
+        for match in re.finditer(r'^resource "(\w+)" "(\w+)" \{(?:.*\n)*?\}', file.read_text(), re.MULTILINE)
+        if "prevent_destroy = true" in match[0]
+    ]
+    override = (infra / "unprotected" / "override.tf").read_text()
+    removed = re.findall(
+        r'^resource "(\w+)" "(\w+)" \{\n  lifecycle \{\n    prevent_destroy = false', override, re.MULTILINE
+    )
+    data = {("aws_kms_key", "this"), ("aws_s3_bucket", "this"), ("aws_redshiftserverless_namespace", "this")}
+    assert set(blocks) == set(removed) == data

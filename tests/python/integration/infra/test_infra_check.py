@@ -68,8 +68,8 @@ MISTAKES = (
     Mistake("state_machine.tf", "= [aws_security_group.task.id]", "= [aws_security_group.redshift.id]",
             "The state machine names the cluster"),
     Mistake("state_machine.tf", "var.fan_out_tasks", "40", "At most eight tasks load ranges of a table"),
-    Mistake("database.tf", "secret_arn     = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
-            'db_user        = "admin"', "The statements run as the admin, whose password nobody sees."),
+    Mistake("outputs.tf", "secret_arn   = aws_redshiftserverless_namespace.this.admin_password_secret_arn",
+            'secret_arn   = ""', "The set-up runs as the admin, whose password nobody sees."),
     Mistake("secrets.tf", 'lookup(var.source_secrets, name, "")', 'lookup(var.source_secrets, name, "x")',
             "A missing secret is empty"),
     Mistake("secrets.tf", "recovery_window_in_days = var.protect_data ? 30 : 0", "recovery_window_in_days = 0",
@@ -79,8 +79,8 @@ MISTAKES = (
     Mistake("ecs.tf", "retention_in_days = var.log_retention_days", "retention_in_days = 7",
             "Every log is encrypted and has a retention."),
     Mistake("ecs.tf", "skip_destroy = true", "skip_destroy = false", "the revisions that a run may still start."),
-    Mistake("deploy_role.tf", '["redshift-data:DescribeStatement"]',
-            '["redshift-data:DescribeStatement", "redshift-data:ExecuteStatement"]', "cannot sign in to"),
+    Mistake("deploy_role.tf", '["iam:GetOpenIDConnectProvider"]',
+            '["iam:GetOpenIDConnectProvider", "redshift-data:ExecuteStatement"]', "cannot sign in to"),
     Mistake("iam.tf", "UseKeyFor", "UseKey", "too many or too few actions"),
 )  # fmt: skip
 

@@ -277,6 +277,23 @@ DEPLOY = {
     ("s3", "PutPublicAccessBlock"): None,
     ("s3", "PutBucketEncryption"): None,
     ("s3", "PutBucketPolicy"): None,
+    ("s3", "ListObjectsV2"): None,  # of make destroy
+    # Operations of other services, which make destroy and make deploy call, have these names too.
+    ("ec2", "CreateSnapshot"): None,
+    ("ec2", "DescribeImages"): None,
+    ("redshift-serverless", "CreateSnapshot"): None,
+    ("redshift-serverless", "GetSnapshot"): None,
+    ("redshift-data", "ExecuteStatement"): None,  # a person sets up the database
+    ("redshift-data", "DescribeStatement"): None,
+    ("s3", "GetObject"): ("s3:GetObject", "arn:aws:s3:::empresa-terraform/vendas/database-set-up.sha256"),
+    ("s3", "PutObject"): ("s3:PutObject", "arn:aws:s3:::empresa-terraform/vendas/database-set-up.sha256"),
+    ("redshift-serverless", "ListWorkgroups"): ("redshift-serverless:ListWorkgroups", "*"),
+    ("service-quotas", "GetServiceQuota"): ("servicequotas:GetServiceQuota", "*"),
+    ("ec2", "DescribeAvailabilityZones"): ("ec2:DescribeAvailabilityZones", "*"),
+    ("ec2", "DescribeSubnets"): ("ec2:DescribeSubnets", "*"),
+    ("ec2", "DescribeTransitGateways"): ("ec2:DescribeTransitGateways", "*"),
+    ("ec2", "DescribeTransitGatewayVpcAttachments"): ("ec2:DescribeTransitGatewayVpcAttachments", "*"),
+    ("ec2", "DescribeVpcPeeringConnections"): ("ec2:DescribeVpcPeeringConnections", "*"),
     ("ecr", "GetAuthorizationToken"): ("ecr:GetAuthorizationToken", "*"),
     ("ecr", "DescribeImages"): ("ecr:DescribeImages", "arn:aws:ecr:sa-east-1:123456789012:repository/vendas"),
     ("stepfunctions", "StartExecution"): (
@@ -298,9 +315,12 @@ def called_in(folder: Path) -> set[tuple[str, str]]:
     """Returns the AWS operations that a folder's source calls, of the services that it creates clients for."""
     calls = [node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
     named = [
-        (call.func.attr, next((argument.value for argument in call.args if isinstance(argument, ast.Constant)), None))
+        (
+            call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id,
+            next((str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)), ""),
+        )
         for call in calls
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute | ast.Name)
     ]
     available = boto3.Session().get_available_services()
     services = {name for method, name in named if method in ("client", "resource") and name in available}

@@ -205,7 +205,7 @@ def test_nobody_can_sign_in_with_a_password(cursor: Any) -> None:
 
 
 def test_every_schema_of_the_project_has_an_owner(infra: Infra) -> None:
-    text = infra.resources["aws_redshiftdata_statement.access_procedure"]["sql"]
+    text = infra.outputs["database_set_up"]["procedure"]
     owned = dict(re.findall(r'create schema if not exists (\w+) authorization "IAMR:vendas-(\w+)"', text))
     models = re.findall(r"schema: (\w+)$", (ROOT / "dbt_project.yml").read_text(), re.MULTILINE)
     assert owned == dict.fromkeys(models, "transformer") | dict.fromkeys([*RAW, "ops"], "loader")
