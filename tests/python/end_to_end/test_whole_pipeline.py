@@ -26,7 +26,7 @@ from sandbox.sources.venda import DATABASE
 from tests.python.helpers import PATIENCE, ROOT
 from tests.python.helpers.pipeline_process import pipeline_environment, run_pipeline
 
-DAYS = FIRST, LATER = "2026-01-10", "2026-01-13"
+FIRST, LATER = "2026-01-10", "2026-01-13"
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,13 @@ class Run:
     lines: list[dict[str, Any]]
     source: dict[str, Any]
     warehouse: dict[str, Any]
+    silver: dict[str, list[tuple[Any, ...]]]
+    types: list[tuple[Any, ...]]
 
     @property
     def dbt(self) -> dict[str, Any]:
         """The log line with dbt's outcome."""
-        return next(line for line in self.lines if line["message"] == "dbt build")
+        return dbt_line(self.lines)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,24 @@ WAREHOUSE = {
     " where table_schema = 'silver' and table_name = 'venda' order by ordinal_position",
 }
 
+# The columns of silver that are compared: all but the id and time of the load.
+TABLES = {
+    "venda": "id_venda, id_funcionario, id_categoria, data_venda, venda, valor",
+    "venda_rejeitada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), motivo",
+    "venda_avaliada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), valor, motivo,"
+    " excluida_em is null",
+    "funcionario": "id, nome",
+    "funcionario_historico": "id, nome, dbt_valid_to is null",
+    "categoria_historico": "id, nome_categoria, dbt_valid_to is null",
+    "categoria": "id, nome_categoria",
+    "calendario": "*",
+}
+
+TYPES = (
+    "select table_name, column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"
+    " where table_schema = 'silver' order by table_name, ordinal_position"
+)
+
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
@@ -90,7 +110,11 @@ def again(pipeline: Pipeline) -> Run:
 
 def run(folder: Path, today: str) -> Run:
     code, lines = run_pipeline(folder, "local", today)
-    return Run(code, lines, ask_source(folder), ask_warehouse(folder))
+    source = ask_source(folder)
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        answers = {name: fetch(connection.execute(sql).fetchall) for name, sql in WAREHOUSE.items()}
+        rows = {table: connection.execute(in_order(table)).fetchall() for table in TABLES}
+        return Run(code, lines, source, answers, rows, connection.execute(TYPES).fetchall())
 
 
 def ask_source(folder: Path) -> dict[str, Any]:
@@ -100,11 +124,6 @@ def ask_source(folder: Path) -> dict[str, Any]:
         connection.cursor() as cursor,
     ):
         return {name: fetch(cursor.execute(sql) or cursor.fetchall) for name, sql in SOURCE.items()}
-
-
-def ask_warehouse(folder: Path) -> dict[str, Any]:
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        return {name: fetch(connection.execute(sql).fetchall) for name, sql in WAREHOUSE.items()}
 
 
 def fetch(rows: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
@@ -202,24 +221,6 @@ def test_the_docs_are_one_file_that_opens_with_its_lineage_graph(pipeline: Pipel
 # On the path to Redshift, compared with DuckDB
 
 
-# The columns of silver that are compared: all but the id and time of the load.
-TABLES = {
-    "venda": "id_venda, id_funcionario, id_categoria, data_venda, venda, valor",
-    "venda_rejeitada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), motivo",
-    "venda_avaliada": "id_venda, id_funcionario, id_categoria, data_venda, cast(venda as varchar(40)), valor, motivo,"
-    " excluida_em is null",
-    "funcionario": "id, nome",
-    "funcionario_historico": "id, nome, dbt_valid_to is null",
-    "categoria_historico": "id, nome_categoria, dbt_valid_to is null",
-    "categoria": "id, nome_categoria",
-    "calendario": "*",
-}
-
-TYPES = (
-    "select table_name, column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"
-    " where table_schema = 'silver' order by table_name, ordinal_position"
-)
-
 READERS = (
     "select identity_name, namespace_name from svv_relation_privileges"
     " where identity_type = 'role' and privilege_type = 'SELECT'"
@@ -237,9 +238,9 @@ class BothTargets:
     """Silver on both targets after the same days, and what was sent to Redshift."""
 
     folder: Path  # of the target sandbox
-    local: dict[str, list[tuple[Any, ...]]]
+    days: int
+    local: Run  # the last one
     redshift: dict[str, list[tuple[Any, ...]]]
-    local_types: list[tuple[Any, ...]]
     redshift_types: list[tuple[Any, ...]]
     builds: list[dict[str, Any]]
     statements: list[str]
@@ -250,16 +251,33 @@ class BothTargets:
 
 
 @pytest.fixture(scope="module")
-def both(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> BothTargets:
+def both_first(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> BothTargets:
+    """Both targets after the first day."""
     folder = tmp_path_factory.mktemp("sandbox")
-    builds = []
-    for today in DAYS:
-        code, lines = run_pipeline(folder, "sandbox", today)
-        assert code == 0, lines
-        builds += [line for line in lines if line["message"] == "dbt build"]
-    with duckdb.connect(str(pipeline.folder / "warehouse.duckdb"), read_only=True) as duck:
-        local = {table: duck.execute(in_order(table)).fetchall() for table in TABLES}
-        local_types = duck.execute(TYPES).fetchall()
+    code, lines = run_pipeline(folder, "sandbox", FIRST)
+    assert code == 0, lines
+    return compare(folder, pipeline.first, [dbt_line(lines)])
+
+
+@pytest.fixture(scope="module")
+def both_later(pipeline: Pipeline, both_first: BothTargets) -> BothTargets:
+    """Both targets some days later."""
+    code, lines = run_pipeline(both_first.folder, "sandbox", LATER)
+    assert code == 0, lines
+    return compare(both_first.folder, pipeline.later, [*both_first.builds, dbt_line(lines)])
+
+
+@pytest.fixture(scope="module", params=["first", pytest.param("later", marks=pytest.mark.slow)])
+def both(request: pytest.FixtureRequest) -> BothTargets:
+    targets: BothTargets = request.getfixturevalue(f"both_{request.param}")
+    return targets
+
+
+def dbt_line(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(line for line in lines if line["message"] == "dbt build")
+
+
+def compare(folder: Path, local: Run, builds: list[dict[str, Any]]) -> BothTargets:
     with (
         PostgresServer(folder / "sandbox" / "postgres") as server,
         closing(server.connect("dev")) as connection,
@@ -281,9 +299,9 @@ def both(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> BothTa
     landing = folder / "sandbox" / "landing"
     return BothTargets(
         folder,
+        len(builds),
         local,
         redshift,
-        local_types,
         redshift_types,
         builds,
         statements,
@@ -295,17 +313,17 @@ def both(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> BothTa
 
 
 @pytest.fixture(scope="module")
-def refreshed(both: BothTargets) -> dict[str, list[tuple[Any, ...]]]:
+def refreshed(both_later: BothTargets) -> dict[str, list[tuple[Any, ...]]]:
     """Silver after every incremental model on the path to Redshift was rebuilt on its last day."""
     sandbox = [sys.executable, "-m", "sandbox", "run", "--"]
     done = subprocess.run(
         [*sandbox, sys.executable, "-m", "extract", "build", "--full-refresh"],
-        cwd=ROOT, env=os.environ | pipeline_environment(both.folder, "sandbox", LATER),
+        cwd=ROOT, env=os.environ | pipeline_environment(both_later.folder, "sandbox", LATER),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     with (
-        PostgresServer(both.folder / "sandbox" / "postgres") as server,
+        PostgresServer(both_later.folder / "sandbox" / "postgres") as server,
         closing(server.connect("dev")) as connection,
         connection.cursor() as cursor,
     ):
@@ -328,16 +346,17 @@ def in_order(table: str) -> str:
 
 @pytest.mark.parametrize("table", list(TABLES))
 def test_silver_is_the_same_row_for_row_on_both_engines(both: BothTargets, table: str) -> None:
-    assert as_text(both.redshift[table]) == as_text(both.local[table])
-    assert both.local[table]
+    expected = both.local.silver[table]
+    assert as_text(both.redshift[table]) == as_text(expected)
+    assert expected
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("table", list(TABLES))
 def test_silver_is_the_same_after_a_full_refresh(
-    both: BothTargets, refreshed: dict[str, list[tuple[Any, ...]]], table: str
+    both_later: BothTargets, refreshed: dict[str, list[tuple[Any, ...]]], table: str
 ) -> None:
-    assert refreshed[table] == both.redshift[table]
+    assert refreshed[table] == both_later.redshift[table]
 
 
 def as_text(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -358,11 +377,11 @@ def test_every_column_has_the_same_type_on_both_engines(both: BothTargets) -> No
         ]
 
     assert ("venda", "valor", "numeric", (18, 2)) in types(both.redshift_types)
-    assert types(both.redshift_types) == types(both.local_types)
+    assert types(both.redshift_types) == types(both.local.types)
 
 
 def test_every_dbt_node_succeeds_on_redshift(pipeline: Pipeline, both: BothTargets) -> None:
-    assert [build["ok"] for build in both.builds] == [True, True], both.builds
+    assert [build["ok"] for build in both.builds] == [True] * both.days, both.builds
     assert both.builds[0]["counts"] == pipeline.first.dbt["counts"]
 
 
@@ -396,20 +415,21 @@ def test_each_load_is_one_copy_per_table(both: BothTargets) -> None:
     assert all("IAM_ROLE 'arn:aws:iam::000000000000:role/copy'" in s for s in copies)
     tables = [(schema, table) for schema, table, _ in loads]
     for loaded in (("raw_api_staging", "funcionario"), ("raw_parquet", "categoria"), ("raw_postgres", "venda")):
-        assert tables.count(loaded) == len(DAYS)
+        assert tables.count(loaded) == both.days
 
 
-def test_no_run_deletes_or_rewrites_history(both: BothTargets) -> None:
-    deletes = [s for s in both.statements if re.search(r"\bdelete\s+from\b", s, re.IGNORECASE)]
+@pytest.mark.slow
+def test_no_run_deletes_or_rewrites_history(both_later: BothTargets) -> None:
+    deletes = [s for s in both_later.statements if re.search(r"\bdelete\s+from\b", s, re.IGNORECASE)]
     whole = [s for s in deletes if not re.search(r"\bwhere\b(?! 1=1)", s, re.IGNORECASE)]
     # only the snapshot of employees replaces the one before, in its own transaction
     assert {re.findall(r'DELETE FROM "(\w+)"\."(\w+)"', s)[0] for s in whole} == {
         ("raw_api", "funcionario"), ("raw_api_staging", "funcionario"),
     }  # fmt: skip
-    truncated = [s for s in both.statements if re.search(r"^\s*(/\*.*?\*/)?\s*truncate\b", s, re.IGNORECASE)]
+    truncated = [s for s in both_later.statements if re.search(r"^\s*(/\*.*?\*/)?\s*truncate\b", s, re.IGNORECASE)]
     assert all('"bronze"."feriado"' in s for s in truncated)  # the seed: TRUNCATE commits on Redshift
     for table in ("raw_postgres.venda", "bronze.venda", "silver.venda_avaliada"):
-        live, deleted = both.written[table]
+        live, deleted = both_later.written[table]
         assert live > 20000
         assert deleted < live / 100
 
@@ -426,7 +446,7 @@ def test_every_relation_is_granted_to_readers(both: BothTargets) -> None:
 
 def test_every_loaded_file_stays_in_the_landing(both: BothTargets) -> None:
     sales = [file for file in both.landing if "/raw_postgres/venda/" in f"/{file}"]
-    assert len(sales) == len(DAYS)
+    assert len(sales) == both.days
     assert all(re.fullmatch(r"landing/raw_postgres/venda/\d+\.\d+\.\w+\.parquet", file) for file in sales)
 
 
@@ -435,5 +455,5 @@ def test_statements_name_their_sender(both: BothTargets) -> None:
     nodes = {comment["node"] for comment in comments}
     assert {"model.plataforma_vendas.silver_venda", "snapshot.plataforma_vendas.silver_categoria_historico"} <= nodes
     assert {comment["target"] for comment in comments} == {"sandbox"}
-    assert len({comment["run_id"] for comment in comments}) == len(DAYS)
+    assert len({comment["run_id"] for comment in comments}) == both.days
     assert both.query_groups == {"dbt"}

@@ -39,12 +39,12 @@ class RedshiftTarget:
         for name, value in (self.environment | {"DBT_TARGET": "prod"} | settings).items():
             patch.setenv(name, value)
 
-    def dbt(self, *command: str, **settings: str) -> dbtRunnerResult:
+    def dbt(self, *command: str, project: Path = ROOT, **settings: str) -> dbtRunnerResult:
         """Returns the result of a dbt command on the target `prod`, or on that of DBT_TARGET in `settings`."""
         places = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         with pytest.MonkeyPatch.context() as patch:
             self.set(patch, **settings)
-            patch.chdir(ROOT)
+            patch.chdir(project)
             return dbtRunner().invoke([*command, "--quiet", *places])
 
     def s3(self) -> Any:

@@ -61,10 +61,10 @@ def redshift_s3() -> "tuple[str, AccessKey]":
 
 @pytest.fixture(scope="session")
 def redshift_postgres(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PostgresServer]":
-    """The PostgreSQL server on which the stand-in runs."""
+    """The PostgreSQL server on which the stand-in runs; its data need not survive a crash of the machine."""
     from redshift_standin.postgres import PostgresServer
 
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), fsync="off", full_page_writes="off")
     with server:
         yield server
     server.remove()

@@ -1,10 +1,6 @@
-"""The schema of each model, and the settings that are refused before anything is sent.
-
-The project's macros and profile are used in a project of two models, which dbt parses faster.
-"""
+"""The schema of each model, and the settings that are refused before anything is sent."""
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,20 +8,10 @@ import pytest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from tests.python.helpers import ROOT
+from tests.python.helpers.small_project import make_small_project
 
 pytestmark = pytest.mark.slow
 
-MACROS = ("check_settings", "generate_schema_name", "query_comment")
-PROJECT = """
-name: small
-profile: plataforma_vendas
-flags: {send_anonymous_usage_stats: false}
-query-comment: {comment: "{{ query_comment(node) }}"}
-models:
-  small:
-    bronze: {+schema: bronze}
-    silver: {+schema: silver}
-"""
 REDSHIFT = {
     "REDSHIFT_HOST": "localhost",
     "REDSHIFT_DATABASE": "dev",
@@ -38,17 +24,10 @@ Parse = Callable[..., dbtRunnerResult]
 @pytest.fixture
 def parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parse:
     """Returns a function that parses the small project with settings in the environment."""
-    (tmp_path / "dbt_project.yml").write_text(PROJECT)
-    shutil.copy(ROOT / "profiles.yml", tmp_path)
-    (tmp_path / "macros").mkdir()
-    for macro in MACROS:
-        shutil.copy(ROOT / "macros" / f"{macro}.sql", tmp_path / "macros")
-    for layer in ("bronze", "silver"):
-        (tmp_path / "models" / layer).mkdir(parents=True)
-        (tmp_path / "models" / layer / f"{layer}_venda.sql").write_text("select 1 as id")
+    project = make_small_project(tmp_path / "small")
 
     def run(**settings: str) -> dbtRunnerResult:
-        monkeypatch.chdir(tmp_path)
+        monkeypatch.chdir(project)
         for name, value in ({"DBT_SCHEMA": ""} | REDSHIFT | settings).items():
             monkeypatch.setenv(name, value)
         return dbtRunner().invoke(["parse", "--quiet", "--no-partial-parse"])

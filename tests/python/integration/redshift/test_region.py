@@ -27,7 +27,7 @@ def no_region(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", REGION_NAMES)
 def test_both_clients_sign_in_by_either_name(
-    redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, name: str
+    redshift: RedshiftTarget, no_region: pytest.MonkeyPatch, small_project: Path, name: str
 ) -> None:
     no_region.setenv(name, "sa-east-1")
     settings = read_settings(())
@@ -35,26 +35,28 @@ def test_both_clients_sign_in_by_either_name(
     with aws_environment(settings), open_warehouse(settings) as target:
         assert boto3.client("s3").meta.region_name == "sa-east-1"
         assert target.query("select 1") == [(1,)]
-    shown = redshift.dbt(*ASK)
+    shown = redshift.dbt(*ASK, project=small_project)
     assert shown.success, shown.exception
     assert [*shown.result.results[0].agate_table.rows[0]] == ["sa-east-1"]
 
 
 @pytest.mark.usefixtures("no_region")
-def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget) -> None:
+def test_a_missing_region_is_refused_before_any_request(redshift: RedshiftTarget, small_project: Path) -> None:
     with pytest.raises(SettingsError, match=r"1 setting to fix .*\n  AWS_REGION is not set: expected an AWS region"):
         read_settings(())
-    assert "AWS_REGION is not set: expected the AWS region" in str(redshift.dbt(*ASK).exception)
+    shown = redshift.dbt(*ASK, project=small_project)
+    assert "AWS_REGION is not set: expected the AWS region" in str(shown.exception)
 
 
 @pytest.mark.usefixtures("no_region")
 @pytest.mark.parametrize("name", REGION_NAMES)
-def test_an_invalid_region_is_refused_by_its_name(redshift: RedshiftTarget, name: str) -> None:
+def test_an_invalid_region_is_refused_by_its_name(redshift: RedshiftTarget, small_project: Path, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(name, "sa-east-1.evil.example/")
         with pytest.raises(SettingsError, match=f"  {name}: expected an AWS region, such as sa-east-1"):
             read_settings(())
-        assert f"{name}: expected an AWS region" in str(redshift.dbt(*ASK).exception)
+        shown = redshift.dbt(*ASK, project=small_project)
+        assert f"{name}: expected an AWS region" in str(shown.exception)
 
 
 def test_a_user_with_a_password_needs_no_region(no_region: pytest.MonkeyPatch) -> None:

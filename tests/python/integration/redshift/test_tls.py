@@ -24,16 +24,16 @@ def environment(redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.Mo
     return monkeypatch
 
 
-def can_sign_in(redshift: RedshiftTarget) -> bool:
+def can_sign_in(redshift: RedshiftTarget, project: Path) -> bool:
     """Returns whether dbt can sign in."""
-    return redshift.dbt("show", "--inline", "select 1 as one").success
+    return redshift.dbt("show", "--inline", "select 1 as one", project=project).success
 
 
 @pytest.mark.usefixtures("environment")
-def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget) -> None:
-    assert not can_sign_in(redshift)
+def test_dbt_trusts_what_the_loaders_trust(redshift: RedshiftTarget, small_project: Path) -> None:
+    assert not can_sign_in(redshift, small_project)
     with dbt_environment(read_settings(())):
-        assert can_sign_in(redshift)
+        assert can_sign_in(redshift, small_project)
 
 
 def test_the_loaders_refuse_the_certificate_of_another_server(
@@ -72,9 +72,12 @@ def test_the_loaders_refuse_the_right_certificate_for_another_name() -> None:
 
 
 def test_dbt_refuses_the_right_certificate_for_another_name(
-    redshift: RedshiftTarget, elsewhere: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    redshift: RedshiftTarget,
+    elsewhere: pytest.MonkeyPatch,
+    small_project: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     elsewhere.setitem(redshift.environment, "REDSHIFT_HOST", "elsewhere.example")
     with dbt_environment(read_settings(())):
-        assert not can_sign_in(redshift)
+        assert not can_sign_in(redshift, small_project)
     assert "Hostname mismatch" in capfd.readouterr().out
