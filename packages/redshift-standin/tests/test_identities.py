@@ -27,7 +27,6 @@ from stand_in import StandIn
         ("create schema s authorization u quota 50 GB", "create schema s authorization u"),
         ("alter schema s quota unlimited", "call rs.nothing()"),
         ("create database d isolation level snapshot collate case_sensitive", "create database d"),
-        ("alter database d isolation level serializable", "call rs.nothing()"),
         ("drop database d force", "drop database d with (force)"),
         ("grant usage on language sql to u", "call rs.nothing()"),
         ("grant select, drop_it on t to u", "grant select, drop_it on t to u"),

@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redshift_connector
 
+from redshift_standin.postgres import PostgresServer
 from stand_in import StandIn
 
 REFLECTION = Path(__file__).with_name("sqlalchemy_reflection.sql").read_text().split("\n;;\n")
@@ -64,7 +66,7 @@ def psql(shop: StandIn, tmp_path: Path) -> Callable[[str], str]:
         (r"\dt t.*", ["t|venda|table|awsuser"]),
         (r"\dv t.*", ["t|materializada|view|awsuser", "t|tardia|view|awsuser", "t|vista|view|awsuser"]),
         (r"\dn", ["t|awsuser"]),
-        (r"\l", ["dev|postgres|UTF8|C|C||libc|"]),
+        (r"\l", ["dev|awsuser|UTF8|C|C||libc|"]),
         (r"\dd", []),
         (r"\df t.*", []),
         (r"\df pg_catalog.len", ["pg_catalog|len|integer|text|func"]),
@@ -188,9 +190,11 @@ def test_privileges_are_those_granted(people: StandIn, question: str, answer: bo
 
 
 def test_redshift_connector_reads_metadata(
-    shop: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection]
+    shop: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection], redshift_postgres: PostgresServer
 ) -> None:
-    shop.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
+    assert shop.execute("select current_schema()") == [("t",)]
+    with closing(redshift_postgres.connect("dev")) as connection, connection, connection.cursor() as own:
+        own.execute("create procedure t.anotar(a int) as $$ begin null; end $$ language plpgsql")
     cursor = connect_like_dbt().cursor()
     tables = cursor.get_tables(schema_pattern="t")
     assert [row[2] for row in tables if row[3] == "TABLE"] == ["item", "mv_tbl__materializada__0", "venda"]

@@ -60,10 +60,6 @@ def admin() -> extensions.connection:
 def set_up_database(statements: str) -> None:
     """Sets up the database."""
     with closing(admin()) as connection, connection.cursor() as cursor:
-        # In Redshift everyone may read the system views. In the stand-in they belong to the admin, and the stand-in
-        # writes its own tables in the client's session, which elsewhere is a superuser's.
-        cursor.execute("grant select on all tables in schema pg_catalog to public")
-        cursor.execute("grant insert, update, delete on all tables in schema rs to public")
         cursor.execute(statements)
 
 

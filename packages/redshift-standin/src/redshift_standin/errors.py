@@ -6,12 +6,13 @@ class StandInError(Exception):
 
 
 class RedshiftError(Exception):
-    """An error as Redshift reports it: the SQLSTATE and the message."""
+    """An error as Redshift reports it: the SQLSTATE, the message and the detail."""
 
-    def __init__(self, sqlstate: str, message: str) -> None:
+    def __init__(self, sqlstate: str, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.message = message
+        self.detail_text = detail
 
 
 def not_implemented(what: str) -> RedshiftError:

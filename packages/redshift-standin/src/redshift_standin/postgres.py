@@ -49,6 +49,8 @@ _STAND_INS = Path("/var/tmp")  # noqa: S108 - persistent and open to every user;
 _OPTIONS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
+    "max_connections": "520",
+    "client_connection_check_interval": "1s",  # ends the statement of a client that vanished
     "wal_level": "minimal",  # no WAL for a table that is created and filled in one transaction
     "max_wal_senders": "0",
     "max_wal_size": "4GB",

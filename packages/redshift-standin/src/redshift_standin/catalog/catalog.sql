@@ -103,12 +103,27 @@ where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
 
 -- Attributes of a relation that PostgreSQL cannot store, from the comment that ddl.py adds.
 create table rs.props (oid oid primary key, props jsonb not null);
-create function rs.on_ddl() returns event_trigger language plpgsql security definer as $$
+-- Who created what: everything that a user of access.sql's kind creates belongs to the owner of the database.
+create table rs.creators (object oid primary key, creator oid not null, owner oid not null);
+create function rs.owner(object oid, owner oid) returns oid language sql stable as $$
+    select coalesce((select c.creator from rs.creators c where c.object = $1 and c.owner = $2), $2)
+$$;
+-- Its caller is any user: names are those of pg_catalog alone, here and in every function with its owner's rights.
+create function rs.on_ddl() returns event_trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     made record;
     remembered jsonb;
     texts text;
 begin
+    insert into rs.creators
+    select distinct objid, r.oid, owner
+    from pg_event_trigger_ddl_commands() d
+    join (
+        select tableoid, oid, relowner as owner from pg_class union all select tableoid, oid, nspowner from pg_namespace
+    ) o on o.tableoid = d.classid and o.oid = d.objid
+    join pg_roles r on r.rolname = session_user
+    where d.object_type in ('table', 'view', 'materialized view', 'schema') and owner <> r.oid
+    on conflict on constraint creators_pkey do update set creator = excluded.creator, owner = excluded.owner;
     for made in
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
         where d.object_type in ('table', 'view', 'materialized view')
@@ -133,5 +148,15 @@ begin
         end loop;
     end loop;
 end $$;
+-- Replaces a relation's attributes. Its owner alone may do so.
+create function rs.keep_props(relation oid, noted jsonb) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
+begin
+    if not pg_has_role(session_user, (select relowner from pg_class where oid = relation), 'member') then
+        raise insufficient_privilege using message = format('must be owner of relation %s', relation::regclass);
+    end if;
+    insert into rs.props values (relation, noted) on conflict (oid) do update set props = excluded.props;
+end $$;
 create event trigger rs_ddl on ddl_command_end
-    when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'CREATE VIEW', 'CREATE MATERIALIZED VIEW') execute function rs.on_ddl();
+    when tag in ('CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'CREATE VIEW', 'CREATE MATERIALIZED VIEW')
+    execute function rs.on_ddl();

@@ -30,8 +30,22 @@ begin
     raise exception using errcode = state, message = message;
 end $$;
 
--- Writes a late-binding view from its text.
-create function rs.bind(view rs.late_views) returns void language plpgsql security definer set search_path = pg_catalog as $$
+-- Removes the dependencies of a late-binding view, and notes to what its names refer now.
+create function rs.unbind(made oid) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+    with gone as (
+        delete from pg_depend
+        where classid = 'pg_rewrite'::regclass and objid = (select oid from pg_rewrite where ev_class = made)
+            and refclassid = 'pg_class'::regclass and refobjid <> made
+            and exists (select from rs.late_views where oid = made)
+        returning refobjid
+    )
+    insert into rs.bound
+    select distinct made, format('%I.%I', c.relnamespace::regnamespace::name, c.relname), c.oid, rs.shape(c.oid)
+    from gone join pg_class c on c.oid = gone.refobjid
+$$;
+-- Writes a late-binding view from its text, which is a client's: with the rights of access.sql's rs_keeper, no superuser.
+create function rs.bind(view rs.late_views) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
 declare
     definition text := format(' view %s %s as %s', view.name, view.columns, view.query);
     made oid;
@@ -66,15 +80,7 @@ begin
     end;
     made := view.name::regclass;
     update rs.props set oid = made where oid = view.oid and oid <> made;
-    with gone as (
-        delete from pg_depend
-        where classid = 'pg_rewrite'::regclass and objid = (select oid from pg_rewrite where ev_class = made)
-            and refclassid = 'pg_class'::regclass and refobjid <> made
-        returning refobjid
-    )
-    insert into rs.bound
-    select distinct made, format('%I.%I', c.relnamespace::regnamespace::name, c.relname), c.oid, rs.shape(c.oid)
-    from gone join pg_class c on c.oid = gone.refobjid;
+    perform rs.unbind(made);
 end $$;
 
 create procedure rs.create_late_view(name text, replaces bool, columns text, query text, props jsonb) language plpgsql as $$
@@ -88,7 +94,7 @@ begin
     end if;
     props := props || jsonb_build_object('columns', columns, 'query', query);
     made := name::regclass;
-    insert into rs.props values (made, props) on conflict on constraint props_pkey do update set props = excluded.props;
+    perform rs.keep_props(made, props);
     perform rs.bind(v) from rs.late_views v where v.oid = made;
 end $$;
 

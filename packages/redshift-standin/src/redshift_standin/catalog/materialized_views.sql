@@ -19,7 +19,8 @@ begin
         relation
     ) using since.seen, since.own into counted, later;
 end $$;
-create function rs.note_refresh(view oid) returns void language plpgsql security definer as $$
+create function rs.note_refresh(view oid) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
 declare
     refresh rs.refreshed := row (view, pg_current_snapshot(), pg_current_xact_id(), '{}');
 begin
@@ -29,7 +30,8 @@ begin
     insert into rs.refreshed values (refresh.*)
     on conflict on constraint refreshed_pkey do update set seen = refresh.seen, own = refresh.own, counted = refresh.counted;
 end $$;
-create function rs.is_stale_now(viewed oid) returns bool language sql volatile security definer as $$
+create function rs.is_stale_now(viewed oid) returns bool language sql volatile security definer
+set search_path = pg_catalog, pg_temp as $$
     select coalesce(bool_or(c.later > 0 or c.counted <> (r.counted ->> s::text)::bigint), false)
     from rs.refreshed r, rs.sources(viewed) s, rs.count_changes(s::regclass, r) c
     where r.view = viewed

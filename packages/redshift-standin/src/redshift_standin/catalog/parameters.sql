@@ -14,6 +14,21 @@ insert into rs.parameters values
     ('navigate_super_null_on_error', 'on'), ('parse_super_null_on_error', 'off'), ('pg_federation_repeatable_read', 'true'),
     ('query_group', 'default'), ('spectrum_enable_pseudo_columns', 'true'), ('spectrum_query_maxerror', '-1'),
     ('stored_proc_log_min_messages', 'LOG'), ('use_fips_ssl', 'off'), ('wlm_query_slot_count', '1');
+-- Refuses a value that would change results: parameters.py does so for SET.
+create function rs.check_parameter(name text, value text) returns void language plpgsql stable
+set search_path = pg_catalog, pg_temp as $$
+declare
+    initial text := (select p.initial from rs.parameters p where p.name = $1);
+begin
+    if name in (
+        'cast_super_null_on_error', 'describe_field_name_in_uppercase', 'downcase_delimited_identifier',
+        'enable_case_sensitive_identifier', 'enable_case_sensitive_super_attribute', 'error_on_nondeterministic_update',
+        'json_serialization_enable', 'json_serialization_parse_nested_strings', 'navigate_super_null_on_error',
+        'parse_super_null_on_error'
+    ) and (lower(value) in ('on', 'true', '1')) <> (initial in ('on', 'true')) then
+        perform rs.refuse(format('%s set to %s', name, value));
+    end if;
+end $$;
 create function rs.current_setting(name text, error_if_undefined bool default true) returns varchar language sql stable as $$
     select case
         when lower($1) = 'server_version' then '8.0.2'

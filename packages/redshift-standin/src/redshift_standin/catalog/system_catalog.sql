@@ -11,8 +11,9 @@ create schema rs_information_schema;
 create function rs.own_columns(relation regclass, alias text) returns text language sql stable as $$
     select string_agg(
         case
-            when format_type(atttypid, null) in ('name', 'information_schema.sql_identifier')
-                then format('rs.whole(%1$s.%2$I::text) as %2$I', alias, attname)
+            when attname in ('relowner', 'nspowner') then format('rs.owner(%1$s.oid, %1$s.%2$I) as %2$I', alias, attname)
+            when attname = 'tableowner'
+                then format('pg_get_userbyid(rs.owner(to_regclass(format(''%%I.%%I'', %1$s.schemaname, %1$s.tablename)), (select oid from pg_roles where rolname = %1$s.tableowner)))::text as tableowner', alias)
             when attname = 'view_definition'  -- PostgreSQL's own fails where a late-binding view reads nothing
                 then format(
                     'rs.pg_get_viewdef(to_regclass(format(''%%I.%%I'', %1$s.table_schema, %1$s.table_name))) as %2$I',
@@ -21,6 +22,8 @@ create function rs.own_columns(relation regclass, alias text) returns text langu
             when attname = 'data_type'  -- Redshift's text is a varchar
                 then format('case %1$s.data_type when ''text'' then ''character varying'' else %1$s.data_type end::varchar as data_type', alias)
             when attname = 'relkind' then format('case %1$s.relkind when ''m'' then ''v'' else %1$s.relkind end as relkind', alias)
+            when format_type(atttypid, null) in ('name', 'information_schema.sql_identifier')
+                then format('rs.whole(%1$s.%2$I::text) as %2$I', alias, attname)
             -- Clients do not know the domains of information_schema, only their base types.
             when format_type(atttypid, null) like 'information_schema.%'
                 then format('%1$s.%2$I::%3$s as %2$I', alias, attname, (
@@ -158,10 +161,12 @@ call rs.show_catalog('pg_type', '', 'where not rs.hidden(c.typnamespace)');
 call rs.show_catalog('pg_database', '', 'where c.datname = current_database()');
 create view rs_catalog.pg_user as
     select
-        usename::text, usesysid, usecreatedb, usesuper and usename not like 'IAM%' as usesuper, false as usecatupd, passwd,
+        usename::text, usesysid, usecreatedb,
+        (usesuper or pg_has_role(usesysid, (select datdba from pg_database where datname = current_database()), 'usage'))
+        and usename not like 'IAM%' as usesuper, false as usecatupd, passwd,
         valuntil, useconfig
     from pg_user;
-call rs.show_catalog('pg_group', '', '');
+call rs.show_catalog('pg_group', '', $$where c.groname not like 'pg\_%' and c.groname <> 'rs_keeper'$$);
 call rs.show_catalog('pg_tables', '', $$where c.schemaname not like 'rs%'$$);
 call rs.show_catalog('pg_indexes', '', $$where c.schemaname not like 'rs%'$$);
 -- Clients recognise a materialized view by the beginning of its definition.
@@ -182,7 +187,7 @@ $$;
 create view rs_catalog.pg_views as
     select
         rs.whole(n.nspname) as schemaname, rs.whole(c.relname) as viewname,
-        pg_get_userbyid(c.relowner)::text as viewowner,
+        pg_get_userbyid(rs.owner(c.oid, c.relowner))::text as viewowner,
         rs.pg_get_viewdef(c.oid) as definition
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
@@ -235,7 +240,15 @@ create function rs.version() returns text language sql stable as $$
     select 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.0 (stand-in on PostgreSQL '
         || current_setting('server_version') || ')'
 $$;
--- Privileges: explicit grants, and everything for owners and superusers. Users of IAM are superusers in PostgreSQL only.
+-- The user of the session, unless it acts as another one than the owner of the database, to whom full users belong.
+create function rs."current_user"() returns name language sql stable as $$
+    select case
+        when current_user = (select pg_get_userbyid(datdba) from pg_database where datname = current_database())
+            then session_user
+        else current_user
+    end
+$$;
+-- Privileges: explicit grants, and everything for owners and superusers.
 create function rs.identity_type(identity oid) returns text language sql stable as $$
     select coalesce(
         (select case when rolcanlogin then 'user' when rolinherit then 'group' else 'role' end
@@ -251,20 +264,20 @@ create view rs.grants as
     join rs_catalog.pg_namespace n on n.oid = c.relnamespace,
     lateral aclexplode(c.relacl) a
     left join pg_roles r on r.oid = a.grantee
-    where c.relkind in ('r', 'v') and a.grantee <> c.relowner
+    where c.relkind in ('r', 'v') and a.grantee <> (select o.relowner from pg_class o where o.oid = c.oid)
     union all
     select
         n.oid, n.nspname, n.nspname, a.privilege_type, a.is_grantable, coalesce(r.rolname, 'public')::text,
         rs.identity_type(a.grantee)
     from rs_catalog.pg_namespace n, lateral aclexplode(n.nspacl) a
     left join pg_roles r on r.oid = a.grantee
-    where a.grantee <> n.nspowner;
+    where a.grantee <> (select o.nspowner from pg_namespace o where o.oid = n.oid);
 create function rs.may(identity text, object oid, privilege text) returns bool language sql stable as $$
     select exists (
         select from pg_roles r
         where r.rolname = $1 and (
-            r.oid = (select relowner from pg_class where oid = $2)
-            or r.oid = (select nspowner from pg_namespace where oid = $2)
+            r.oid = (select relowner from rs_catalog.pg_class where oid = $2)
+            or r.oid = (select nspowner from rs_catalog.pg_namespace where oid = $2)
             or (select u.usesuper from rs_catalog.pg_user u where u.usename = $1)
         )
     ) or exists (
@@ -283,12 +296,12 @@ language sql stable as $$
     from pg_class c where c.oid = rs.short_text($2)::regclass
 $$;
 create function rs.has_table_privilege(relation text, privilege text) returns bool language sql stable as $$
-    select rs.has_table_privilege(current_user::text, $1, $2)
+    select rs.has_table_privilege(rs."current_user"()::text, $1, $2)
 $$;
 create function rs.has_schema_privilege(identity text, name text, privilege text) returns bool
 language sql stable as $$
     select rs.may($1, rs.short_text($2)::regnamespace, $3)
 $$;
 create function rs.has_schema_privilege(name text, privilege text) returns bool language sql stable as $$
-    select rs.has_schema_privilege(current_user::text, $1, $2)
+    select rs.has_schema_privilege(rs."current_user"()::text, $1, $2)
 $$;

@@ -158,11 +158,19 @@ create view svv_redshift_tables as
 create view svv_all_tables as select * from svv_redshift_tables;
 create view svv_all_schemas as
     select *, null::text as source_database, null::text as schema_option from svv_redshift_schemas;
+create view stv_db_isolation_level as
+    select
+        datname::text as db_name,
+        case
+            when 'default_transaction_isolation=serializable' = any(s.setconfig) then 'Serializable'
+            else 'Snapshot Isolation'
+        end as isolation_level
+    from pg_database d left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0;
 create view svv_redshift_databases as
     select datname::text as database_name, datdba::int as database_owner, 'local'::text as database_type,
         null::text as database_acl, null::text as database_options,
-        'Snapshot Isolation'::text as database_isolation_level
-    from rs_catalog.pg_database;
+        l.isolation_level as database_isolation_level
+    from rs_catalog.pg_database d join stv_db_isolation_level l on l.db_name = d.datname;
 create view pg_proc_info as select p.oid as prooid, p.* from rs_catalog.pg_proc p;
 create view svv_relation_privileges as
     select
@@ -201,8 +209,6 @@ create view svv_external_tables as
         null::text as input_format,
         null::text as output_format, null::text as serialization_lib, null::text as serde_parameters,
         0 as compressed, null::text as parameters, null::text as tabletype where false;
-create view stv_db_isolation_level as
-    select datname::text as db_name, 'Snapshot Isolation'::text as isolation_level from pg_database;
 create view sys_query_detail as
     select oid as table_id, rs.getdate() as start_time, 'insert'::text as step_name from rs_catalog.pg_class where relkind = 'r';
 create function pg_get_late_binding_view_cols() returns setof record language sql stable as $$
@@ -241,6 +247,3 @@ create view rs.show_grants as
         privilege_type, 0 as identity_id, identity_name, identity_type, is_grantable as admin_option,
         'TABLE'::text as privilege_scope
     from rs.grants where object in (select oid from pg_class);
-
-grant usage on schema rs, rs_catalog, rs_information_schema to public;
-grant select on all tables in schema rs, rs_catalog, rs_information_schema to public;

@@ -63,14 +63,3 @@ create function pg_last_copy_id(bigint) returns int language sql immutable as $$
 create function pg_last_copy_count(bigint) returns bigint language sql immutable as $$ select $1 $$;
 create function pg_last_unload_id(bigint) returns int language sql immutable as $$ select $1::int $$;
 create function pg_last_unload_count(bigint) returns bigint language sql immutable as $$ select $1 $$;
-
-grant select on all tables in schema rs to public;
-
--- COPY of Parquet sends binary values.
-do $$
-begin
-    if (select typreceive = 0 from pg_type where oid = 'varbyte'::regtype) then
-        create function varbyte_recv(internal) returns varbyte language internal immutable strict as 'bytearecv';
-        alter type varbyte set (receive = varbyte_recv);
-    end if;
-end $$;

@@ -63,7 +63,7 @@ begin
             jsonb_set(noted || jsonb_build_object('encode', coalesce(noted -> 'encode', '{}')), array['encode', listed[1]], to_jsonb(value))
         else noted
     end;
-    insert into rs.props values (made, noted) on conflict (oid) do update set props = noted;
+    perform rs.keep_props(made, noted);
 end $$;
 -- Several actions of one ALTER TABLE: the kind, columns and value of each.
 create procedure rs.store_each(relation text, variadic actions text[]) language plpgsql as $$

@@ -11,7 +11,8 @@ from redshift_standin.signatures import AccessKey
 from redshift_standin.sql.text import code
 
 _TOKEN = re.compile(
-    r"""\s+ | --[^\n]* | /\*.*?\*/ | (?P<text>'(?:[^'\\]|''|\\.)*') | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    r"""\s+ | --[^\n]* | /\*.*?(?:\*/|\Z) | (?P<text>'(?:[^'\\]++|''|\\.)*+') | (?P<unclosed>'.*+)
+    | (?P<dollar>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
     | (?P<name>"(?:[^"]|"")*") | (?P<word>[\w.]+) | (?P<sign>.)""",
     re.DOTALL | re.VERBOSE,
 )
@@ -19,9 +20,12 @@ _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)|''", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"'}
 _SYNTAX = "42601"
 _KNOWN_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/copy\Z")
-_SECRETS = {"credentials", "access_key_id", "secret_access_key", "session_token", "master_symmetric_key"}
+_SECRETS = {
+    "credentials", "access_key_id", "secret_access_key", "session_token", "master_symmetric_key", "password",
+}  # fmt: skip
 _MAY_HAVE_SECRETS = re.compile(
-    r"\b(copy|unload)\b.*\b(credentials|access_key_id|session_token|symmetric_key)", re.I | re.S
+    r"(?>.*?\b(?:copy|unload|user)\b).*\b(?:credentials|access_key_id|session_token|symmetric_key|password)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -32,15 +36,15 @@ def transfers(statement: str) -> str:
 
 
 def mask_keys(statement: str) -> str:
-    """Returns a statement with asterisks in place of the keys that COPY and UNLOAD may have in their text."""
-    if not _MAY_HAVE_SECRETS.search(statement):
+    """Returns a statement with asterisks in place of the keys of COPY and UNLOAD, and of passwords."""
+    if not _MAY_HAVE_SECRETS.match(statement):
         return statement
     parts: list[str] = []
     secret = False
     for match in _TOKEN.finditer(statement):
         part = match[0]
-        if part == "'" and secret:  # a string without an end
-            return "".join(parts) + "'***'"
+        if match["unclosed"]:
+            part = "'***'"
         if secret and (match["text"] or match["dollar"]) and not re.fullmatch(r"'aws_iam_role=[^;]*'", part):
             part = "'***'"
         parts.append(part)
@@ -87,8 +91,8 @@ def tokens(statement: str) -> list[Token]:
             found.append(Token("name", match[0][1:-1].replace('""', '"').lower(), match[0]))
         elif match["word"]:
             found.append(Token("word", match[0].lower(), match[0]))
-        elif match["sign"]:
-            found.append(Token("sign", match[0], match[0]))
+        elif match["sign"] or match["unclosed"]:  # whose text may be a key
+            found.append(Token("sign", match[0][0], match[0][0]))
     while found and found[-1].raw == ";":
         found.pop()
     return found

@@ -18,6 +18,7 @@ from redshift_standin.copy.statement import Copy, describe_query, parse, target_
 from redshift_standin.errors import RedshiftError, internal_error
 from redshift_standin.server.protocol import error_fields
 from redshift_standin.server.upstream import Upstream
+from redshift_standin.sql.text import quote
 
 _GIVEN_UP = "57014"  # PostgreSQL's SQLSTATE of a COPY that the proxy cancelled
 
@@ -61,7 +62,7 @@ class CopyRun:
             await self._upstream.ask("savepoint rs_noload")
         try:
             rows = await self._load(load)
-        except BaseException:
+        except Exception:  # not if the session ends, and its transaction with it
             if own_transaction:
                 await self._upstream.ask("rollback")
             raise
@@ -72,7 +73,9 @@ class CopyRun:
         return Loaded(load, 0 if copy.no_load else rows, tuple(_notices(load, rows)))
 
     async def _load(self, load: Load) -> int:
-        statement = stdin_statement(load.copy, load.columns, skip=load.copy.max_errors != 1)
+        # Two COPYs into one table wait for one another, as on Redshift: until the end of the transaction.
+        waiting = f"select rs.begin_copy({quote(load.copy.table)}::regclass)"
+        statement = f"{waiting}; {stdin_statement(load.copy, load.columns, skip=load.copy.max_errors != 1)}"
         async with self._upstream.exclusive() as answers:
             await self._upstream.send(b"Q", statement.encode() + b"\0", own=True)
             rows, skipped = await self._stream(load, answers)

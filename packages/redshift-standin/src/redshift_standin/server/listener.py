@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import os
+import resource
 import secrets
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +20,8 @@ from psycopg2 import extensions, sql
 
 from redshift_standin.certificates import certificate
 from redshift_standin.copy.s3 import S3
-from redshift_standin.errors import StandInError
-from redshift_standin.postgres import PostgresServer
+from redshift_standin.errors import RedshiftError, StandInError
+from redshift_standin.postgres import SUPERUSER, PostgresServer
 from redshift_standin.server.history import History
 from redshift_standin.server.session import Backend, Session
 from redshift_standin.signatures import AccessKey
@@ -27,6 +29,7 @@ from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.names import Names
 
 DATABASE = "dev"
+_MOST_SESSIONS = 500  # https://docs.aws.amazon.com/redshift/latest/mgmt/amazon-redshift-limits.html
 _CATALOG = Path(__file__).parents[1] / "catalog"
 _SCRIPTS = tuple(
     path.read_text()
@@ -43,6 +46,7 @@ _SCRIPTS = tuple(
                 "system_catalog",
                 "system_views",
                 "transfers",
+                "access",
             )
         ),
     )
@@ -98,6 +102,7 @@ class RedshiftServer:
         if not self._postgres.has_database(self.database):
             self._create_database()
         self._check_version()
+        self._own_database()
         self._login(self.user)
         with ExitStack() as stack:
             own = self._postgres.connect(self.database)
@@ -143,16 +148,40 @@ class RedshiftServer:
             self._logins,  # PostgreSQL refuses two at once: "tuple concurrently updated"
             closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
         ):  # fmt: skip
-            cursor.execute("select 1 from pg_roles where rolname = %s", [user])
+            _create_role(cursor, user)
             name = sql.Identifier(user)
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("create role {} login").format(name))
             cursor.execute("select coalesce((now() + make_interval(secs => %s))::text, 'infinity')", [seconds])
             [(until,)] = cursor.fetchall()
-            # The stand-in has no permissions: every user may do everything in its one database.
-            role = sql.SQL("alter role {} superuser password {} valid until {}")
-            cursor.execute(role.format(name, sql.Literal(password), sql.Literal(until)))
+            cursor.execute(
+                sql.SQL("alter role {} nosuperuser createrole createdb password {} valid until {}").format(
+                    name, sql.Literal(password), sql.Literal(until)
+                )
+            )
+            # Every such user may do everything in the one database: it acts as the database's owner.
+            cursor.execute("select pg_get_userbyid(datdba) from pg_database where datname = current_database()")
+            [(owner,)] = cursor.fetchall()
+            if owner != user:
+                cursor.execute(sql.SQL("grant {} to {}").format(sql.Identifier(owner), name))
+                acts_as = sql.SQL("alter role {} in database {} set role = {}")
+                cursor.execute(acts_as.format(name, sql.Identifier(self.database), sql.Identifier(owner)))
         return password
+
+    def _own_database(self) -> None:
+        """Gives the database to the admin, unless another admin has it already."""
+        with (
+            self._logins,
+            closing(self._postgres.connect(self.database)) as connection, connection, connection.cursor() as cursor,
+        ):  # fmt: skip
+            cursor.execute(
+                "select rolsuper from pg_database, pg_roles r where r.oid = datdba and datname = current_database()"
+            )
+            if cursor.fetchone() != (True,):
+                return
+            _create_role(cursor, self.user)
+            admin = sql.Identifier(self.user)
+            cursor.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(self.database), admin))
+            # Clients without a superuser write late-binding views with the admin's rights.
+            cursor.execute(sql.SQL("grant {} to rs_keeper").format(admin))
 
     def _create_database(self) -> None:
         with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
@@ -182,7 +211,7 @@ class RedshiftServer:
             cursor.execute("select oid::int, typname from pg_type where typname = any(%s)", [list(_TYPES)])
             ids = {type_id: _TYPES[name] for type_id, name in cursor.fetchall()}
         settings = self._postgres.settings(self.database)
-        return Backend(settings.host, settings.port, self._s3, ids, self._copy_roles)
+        return Backend(settings.host, settings.port, self.database, self._s3, ids, self._copy_roles)
 
     def _listen(self) -> socket.socket:
         try:
@@ -200,18 +229,52 @@ class RedshiftServer:
         async def main() -> None:
             self._stop = asyncio.Event()
 
-            async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                with suppress(asyncio.CancelledError):  # the server stops
-                    shared = self._history, self._names, self._late_views
-                    await Session((reader, writer), backend, context, *shared).serve()
+            places = _places()
+            sessions: set[asyncio.Task[None] | None] = set()  # the loop itself refers to them weakly
 
-            server = await asyncio.start_server(session, sock=listening)
+            async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                this = asyncio.current_task()
+                sessions.add(this)
+                try:
+                    refusal = _too_many(places) if len(sessions) > places else None
+                    shared = self._history, self._names, self._late_views
+                    await Session((reader, writer), backend, context, *shared).serve(refusal)
+                except asyncio.CancelledError:
+                    pass  # the server stops
+                finally:
+                    sessions.discard(this)
+
+            # A statement may wait in a thread for one that another session has to end first: none waits for a thread.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(places, "redshift"))
+            server = await asyncio.start_server(session, sock=listening, backlog=places)
             ready.set()
             await self._stop.wait()
             server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:  # a client may just have connected
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
 
         self._loop.run_until_complete(main())
+
+
+def _places() -> int:
+    """Returns how many sessions there may be: as many as on Redshift, or as this process may have files for."""
+    return min(_MOST_SESSIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 50)
+
+
+def _too_many(places: int) -> RedshiftError:
+    return RedshiftError("53300", f'connection limit "{places}" exceeded for non-bootstrap users')
+
+
+def _create_role(cursor: extensions.cursor, user: str) -> None:
+    """Creates a role that may sign in, if it does not exist.
+
+    Raises:
+        StandInError: the name is one of PostgreSQL's own, or of the stand-in's.
+    """
+    if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+        raise StandInError(f"the user {user} is one of the PostgreSQL server itself: choose another name")
+    cursor.execute("select 1 from pg_roles where rolname = %s", [user])
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("create role {} login").format(sql.Identifier(user)))

@@ -6,8 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from redshift_standin.errors import RedshiftError
 
-SSL_REQUEST = 80877103
+SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 PROTOCOL = 196608
+PROTOCOL_VIOLATION = "08P01"
+LONGEST_STATEMENT = 1 << 24  # bytes, https://docs.aws.amazon.com/redshift/latest/dg/c_redshift-sql.html
+_LONGEST = 1 << 30  # bytes of any message, as in PostgreSQL
+# FunctionCall is not among them: it calls functions of PostgreSQL by their ids.
+_CLIENT_KINDS = {b"B", b"C", b"D", b"E", b"H", b"P", b"Q", b"S", b"X", b"c", b"d", b"f", b"p"}
+
+
+class ProtocolError(RedshiftError):
+    """A client sent what is no message: where the next one begins is unknown, so the session ends."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(PROTOCOL_VIOLATION, message)
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
@@ -22,9 +34,48 @@ async def read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     return head[:1], await reader.readexactly(length - 4)
 
 
-def error_response(error: RedshiftError) -> bytes:
+async def read_client_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes | RedshiftError]:
+    """Returns the kind of a client's next message, and its body or why it cannot be accepted; the session goes on.
+
+    Raises:
+        ProtocolError: what follows is not a message.
+    """
+    head = await reader.readexactly(5)
+    kind, (length,) = head[:1], struct.unpack("!i", head[1:])
+    if kind not in _CLIENT_KINDS:
+        raise ProtocolError(f"invalid frontend message type {head[0]}")
+    if not 4 <= length <= _LONGEST:
+        raise ProtocolError("invalid message length")
+    if kind in {b"Q", b"P"} and length - 5 > LONGEST_STATEMENT:
+        left = length - 4
+        while left:
+            left -= len(await reader.readexactly(min(left, 1 << 16)))
+        size = f"Statement Size: {length - 5} bytes. Maximum Allowed: {LONGEST_STATEMENT} bytes"
+        return kind, RedshiftError("42601", f"Statement is too large. {size}")
+    return kind, await reader.readexactly(length - 4)
+
+
+def read_text(body: bytes) -> str:
+    """Returns text of a client, without the byte that ends it.
+
+    Raises:
+        RedshiftError: it is not UTF-8.
+    """
+    try:
+        text = body.removesuffix(b"\0").decode()
+    except UnicodeDecodeError as error:
+        wrong = " ".join(f"0x{byte:02x}" for byte in body[error.start : error.end])
+        raise RedshiftError("22021", f'invalid byte sequence for encoding "UTF8": {wrong}') from None
+    if "\0" in text:
+        raise RedshiftError(PROTOCOL_VIOLATION, "invalid message format")
+    return text
+
+
+def error_response(error: RedshiftError, severity: str = "ERROR") -> bytes:
     """Returns an ErrorResponse."""
-    fields = (("S", "ERROR"), ("V", "ERROR"), ("C", error.sqlstate), ("M", error.message))
+    fields = [("S", severity), ("V", severity), ("C", error.sqlstate), ("M", error.message)]
+    if error.detail_text:
+        fields.append(("D", error.detail_text))
     return message(b"E", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
 
 

@@ -11,7 +11,7 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -19,16 +19,19 @@ from typing import Any, TypeVar
 from redshift_standin.copy.options import mask_keys, transfers
 from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
+from redshift_standin.postgres import SUPERUSER
 from redshift_standin.server.history import Connected, Executed, History
+from redshift_standin.server.incoming import Incoming
 from redshift_standin.server.protocol import (
-    PROTOCOL,
-    SSL_REQUEST,
+    PROTOCOL_VIOLATION,
+    ProtocolError,
     error_fields,
     error_response,
     message,
     parameter_status,
     parse_bind,
-    read_message,
+    read_client_message,
+    read_text,
 )
 from redshift_standin.server.requests import DESCRIBE, EXECUTE, QUERY, SYNC, Request, Requests
 from redshift_standin.server.results import (
@@ -48,8 +51,10 @@ from redshift_standin.server.results import (
     with_formats,
     write_columns,
 )
+from redshift_standin.server.start_up import Cancel, read_start_up, upstream_options
 from redshift_standin.server.transfers import Transfers
 from redshift_standin.server.upstream import SignInError, Upstream
+from redshift_standin.sql.isolation import CONFLICT, violation, written_table
 from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.lateral import expand_aliases
 from redshift_standin.sql.merge import MANY_MATCHES
@@ -58,23 +63,20 @@ from redshift_standin.sql.outer_joins import expand_outer_joins
 from redshift_standin.sql.pivot import expand_pivots
 from redshift_standin.sql.refusals import absent_function
 from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.rows import split_rows
 from redshift_standin.sql.scales import divide_decimals
 from redshift_standin.sql.stars import expand_stars
-from redshift_standin.sql.text import code, quote, statements, tag
+from redshift_standin.sql.text import COMMENTS, code, quote, statements, tag
 from redshift_standin.sql.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(
-    r"\s*(/\*.*?\*/\s*)*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
+    rf"{COMMENTS}(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
-_MATERIALIZED = re.compile(
-    r"\s*(/\*.*?\*/\s*)*create\s+materialized\b", re.IGNORECASE | re.DOTALL
-)  # PostgreSQL answers SELECT
-_CLIENT_ONLY = {
-    "client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name", "idp_type",
-    "provider_name",
-}  # fmt: skip
+# PostgreSQL answers SELECT
+_MATERIALIZED = re.compile(rf"{COMMENTS}create\s+materialized\b", re.IGNORECASE | re.DOTALL)
+SIGN_IN_SECONDS = 60  # as PostgreSQL's authentication_timeout
 _Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION, _UNDEFINED_TABLE, _NOT_NULL = "42883", "42P01", "23502"
 _SYSTEM_VIEW = re.compile(
@@ -92,6 +94,7 @@ class Backend:
 
     host: str
     port: int
+    database: str
     s3: S3
     type_ids: dict[int, int]  # Redshift's type ids by PostgreSQL's
     copy_roles: tuple[str, ...] = ()
@@ -137,60 +140,59 @@ class Session:
         self._bound: dict[bytes, str] = {}  # such a statement by the name of the portal
         self._convert_values: dict[int, Convert] = {}  # of the rows that PostgreSQL sends now
 
-    async def serve(self) -> None:
-        """Serves the client until either side closes its connection."""
-        try:
-            options = await self._start_up()
-            if options is None:
-                return
-            self._user, self._database = options["user"], options.get("database", options["user"])
-            self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
-            self._transfers = Transfers(self._upstream, self._backend.s3, self._backend.copy_roles, self._history)
+    async def serve(self, refusal: RedshiftError | None = None) -> None:
+        """Serves the client until either side closes its connection, or refuses it."""
+        with ExitStack() as ends:
+            ends.callback(self._to_client.close)
             try:
-                if await self._sign_in(options):
-                    try:
-                        await self._pump()
-                    finally:
-                        self._record_connection("disconnecting session")
-            finally:
-                self._upstream.close()
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            pass  # either side closed its connection
-        finally:
-            self._to_client.close()
+                async with asyncio.timeout(SIGN_IN_SECONDS):
+                    begun = await self._begin(ends, refusal)
+                if begun:
+                    await self._pump()
+            except RedshiftError as error:
+                await self._refuse(error)
+            except (asyncio.IncompleteReadError, OSError, TimeoutError):
+                pass  # either side closed its connection, or the client never signed in
 
-    async def _start_up(self) -> dict[str, str] | None:
-        """Returns the options of the start-up packet, None for a client without TLS and for a CancelRequest."""
-        encrypted = False
-        while True:
-            length, number = struct.unpack("!ii", await self._from_client.readexactly(8))
-            body = await self._from_client.readexactly(length - 8)
-            if number != SSL_REQUEST:
-                break
-            self._to_client.write(b"S")
-            await self._to_client.drain()
-            await self._to_client.start_tls(self._context)
-            encrypted = True
-        if number != PROTOCOL:
-            await self._cancel(length, number, body)
-            return None
-        if not encrypted:
-            await self._reply(error_response(RedshiftError("28000", "no pg_hba.conf entry for host, SSL off")))
-            return None
-        words = body.rstrip(b"\0").decode().split("\0")
-        options = dict(zip(words[::2], words[1::2], strict=False))
+    async def _begin(self, ends: ExitStack, refusal: RedshiftError | None) -> bool:
+        """Reads the client's first packets and signs it in; returns whether a session has begun.
+
+        Raises:
+            RedshiftError: the client is refused.
+        """
+        options = await read_start_up(self._from_client, self._to_client, self._context)
+        if isinstance(options, Cancel):
+            await self._cancel(options.packet)
+            return False
+        if refusal:
+            raise refusal
         asked = options.get("client_protocol_version", "")
-        self._version = min(int(asked), max(VERSIONS)) if asked.isdecimal() else 0
+        self._version = min(int(asked), max(VERSIONS)) if re.fullmatch("[0-9]{1,9}", asked) else 0
         self._connection = self._connected(options)
-        return {k: v for k, v in options.items() if k not in _CLIENT_ONLY}
+        self._user, database = options["user"], options.get("database") or options["user"]
+        self._database = self._backend.database
+        self._upstream = Upstream(*await asyncio.open_connection(self._backend.host, self._backend.port))
+        ends.callback(self._upstream.close)
+        self._transfers = Transfers(
+            self._upstream, self._backend.s3, self._backend.copy_roles, self._history, self._names.whole
+        )
+        if not await self._sign_in(upstream_options(options, self._database)):
+            return False
+        if database != self._database:
+            raise RedshiftError("3D000", f'database "{database}" does not exist')
+        self._record_connection("authenticated")
+        ends.callback(self._record_connection, "disconnecting session")
+        welcome = message(b"R", struct.pack("!i", 0))
+        await self._reply(welcome + parameter_status("server_protocol_version", str(self._version)))
+        return True
 
     def _connected(self, options: dict[str, str]) -> Connected:
         """Returns the event that has what is the same in all events of this connection."""
         host, port = self._to_client.get_extra_info("peername")[:2]
         cipher = self._to_client.get_extra_info("cipher") or ("", "", 0)
         return Connected(
-            "initiating session", host, str(port), 0, options.get("database", options.get("user", "")),
-            options.get("user", ""), 0, cipher[1], cipher[0], options.get("application_name", ""),
+            "initiating session", host, str(port), 0, options.get("database") or options["user"],
+            options["user"], 0, cipher[1], cipher[0], options.get("application_name", ""),
             options.get("driver_version", ""), options.get("os_version", ""), options.get("plugin_name") or "none",
             self._version,
         )  # fmt: skip
@@ -202,30 +204,42 @@ class Session:
             replace(self._connection, event=event, process=self._process, microseconds=duration, time=now)
         )
 
-    async def _cancel(self, length: int, number: int, body: bytes) -> None:
-        """Forwards a CancelRequest unchanged: its key is PostgreSQL's own."""
+    async def _refuse(self, error: RedshiftError) -> None:
+        with suppress(OSError):
+            await self._reply(error_response(error, "FATAL"))
+
+    async def _cancel(self, packet: bytes) -> None:
+        """Forwards a CancelRequest."""
         _, server = await asyncio.open_connection(self._backend.host, self._backend.port)
-        server.write(struct.pack("!ii", length, number) + body)
+        server.write(packet)
         await server.drain()
         server.close()
 
     async def _sign_in(self, options: dict[str, str]) -> bool:
         """Asks the client for its password and signs in to PostgreSQL with it."""
         await self._reply(message(b"R", struct.pack("!i", 3)))
-        _, body = await read_message(self._from_client)
+        kind, body = await read_client_message(self._from_client)
+        if kind != b"p" or isinstance(body, RedshiftError):
+            raise ProtocolError(f"expected password response, got message type {kind[0]}")
+        user = options["user"]
+        if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+            self._record_connection("authentication failure")
+            raise RedshiftError("28P01", f'password authentication failed for user "{user}"')
         try:
-            welcome = await self._upstream.sign_in(options, body.rstrip(b"\0").decode())
+            await self._upstream.sign_in(options, read_text(body))
         except SignInError as error:
             self._record_connection("authentication failure")
             await self._reply(message(b"E", error.args[0]))
             return False
-        self._record_connection("authenticated")
-        await self._reply(message(b"R", welcome) + parameter_status("server_protocol_version", str(self._version)))
         return True
 
     async def _pump(self) -> None:
         """Forwards messages both ways until either side closes its connection."""
-        ways = [asyncio.create_task(self._client_to_server()), asyncio.create_task(self._server_to_client())]
+        incoming = Incoming(self._from_client)
+        ways = [
+            asyncio.create_task(way)
+            for way in (incoming.read(), self._client_to_server(incoming), self._server_to_client())
+        ]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in done:
@@ -233,19 +247,22 @@ class Session:
         finally:
             for way in ways:
                 way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _client_to_server(self) -> None:
+    async def _client_to_server(self, incoming: Incoming) -> None:
         extended = {
             b"P": self._parse, b"B": self._bind, b"D": self._describe_columns, b"E": self._execute, b"C": self._close,
         }  # fmt: skip
         while True:
-            kind, body = await read_message(self._from_client)
+            kind, body = await incoming.next()
             if self._discard_until_sync and kind != b"S":
                 continue
             self._discard_until_sync = False
             try:
+                if isinstance(body, RedshiftError):
+                    raise body
                 if kind == b"Q":
-                    await self._query(body.rstrip(b"\0").decode())
+                    await self._query(read_text(body))
                 elif handle := extended.get(kind):
                     await handle(body)
                 else:
@@ -256,8 +273,12 @@ class Session:
                 raise
             except Exception as any_error:  # noqa: BLE001 - every error is reported to the client
                 error = any_error if isinstance(any_error, RedshiftError) else internal_error(any_error)
+                if isinstance(any_error, (ValueError, IndexError, struct.error)) and kind != b"Q":
+                    error = RedshiftError(PROTOCOL_VIOLATION, "invalid message format")
                 await self._upstream.fail_transaction()
-                await self._reply(error_response(RedshiftError(error.sqlstate, self._names.whole(error.message))))
+                await self._reply(
+                    error_response(RedshiftError(error.sqlstate, self._names.whole(error.message), error.detail_text))
+                )
                 if kind == b"Q":
                     await self._reply(message(b"Z", self._upstream.status))
                 else:
@@ -265,17 +286,18 @@ class Session:
 
     async def _query(self, sql: str) -> None:
         """Handles a Query message, which may contain several statements."""
-        if transfers(sql) and len(statements(sql)) == 1:
+        brief, rows = split_rows(sql)
+        if transfers(brief) and len(statements(brief)) == 1:
             end = await self._transfer(sql)
             await self._reply(end + message(b"Z", self._upstream.status))
             return
-        parts = [self._describe(one) for one in statements(sql)]
+        parts = [self._describe(one + rows) for one in statements(brief)]
         new = await self._rewrite(sql)
-        if any(is_truncate(part.text) for part in parts):
+        if not rows and any(is_truncate(part.text) for part in parts):
             new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
         for part in parts:
             self._running.append((part, False))
-            if is_truncate(part.text):
+            if not rows and is_truncate(part.text):
                 self._running.append((None, False))
         self._requests.add(Request(QUERY))
         await self._upstream.send(b"Q", new.encode() + b"\0")
@@ -288,7 +310,7 @@ class Session:
 
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
-        sql = text.decode()
+        sql = read_text(text)
         new = _NO_RESULT if transfers(sql) else await self._rewrite(sql)
         self._prepared[name], self._rewritten[name] = sql, new
         self._columns.pop(b"S" + name, None)
@@ -405,11 +427,13 @@ class Session:
         Raises:
             RedshiftError: for a statement that is refused; it is recorded in the history.
         """
-        if any(transfers(one) for one in statements(sql)):
+        brief, rows = split_rows(sql)
+        if any(transfers(one) for one in statements(brief)):
             error = not_implemented("COPY or UNLOAD together with other statements in one query string")
             raise self._record_failure(sql, error)
         try:
-            new = await self._run_passes(sql)
+            new = await self._run_passes(brief)
+            new += self._fold(rows) if "\\" in rows else rows
         except RedshiftError as error:
             raise self._record_failure(sql, error) from None
         except (EOFError, OSError):
@@ -484,9 +508,14 @@ class Session:
     async def _transfer(self, sql: str) -> bytes:
         """Runs COPY or UNLOAD; returns the messages of its end."""
         executed = self._describe(sql)
-        if transfers(sql) == "copy":
-            return await self._transfers.copy(sql, executed, self._fold)
-        return await self._transfers.unload(sql, executed, self._run_passes)
+        try:
+            if transfers(sql) == "copy":
+                return await self._transfers.copy(sql, executed, self._fold)
+            return await self._transfers.unload(sql, executed, self._run_passes)
+        except RedshiftError as error:
+            if error.sqlstate == CONFLICT:
+                raise self._violation(executed) from None
+            raise
 
     def _describe(self, sql: str) -> Executed:
         return Executed(self._user, self._database, self._process, self._transaction, mask_keys(sql), self._label)
@@ -573,6 +602,8 @@ class Session:
         body = self._restore_names(body)
         fields = error_fields(body)
         error = _redshift_error(fields)
+        if fields.get("C") == CONFLICT:
+            error = self._violation(self._running[0][0] if self._running else None)
         self._record_end(error.message if error else fields.get("M", "unknown error"))
         self._running.clear()
         if error:
@@ -580,6 +611,10 @@ class Session:
         # The context is removed: it may name functions of the stand-in.
         body = b"\0".join(part for part in body.split(b"\0") if part[:1] != b"W")
         return body.replace(b"MERGE command cannot affect row a second time", MANY_MATCHES.encode())
+
+    def _violation(self, executed: Executed | None) -> RedshiftError:
+        table = written_table(executed.text) if executed else ""
+        return violation(self._names.table_id(table), self._transaction, self._process)
 
     def _restore_names(self, text: bytes) -> bytes:
         return self._names.whole(text.decode()).encode()

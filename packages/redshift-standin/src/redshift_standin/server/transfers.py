@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 
 from redshift_standin.copy import unload
 from redshift_standin.copy.load_errors import LoadError, LoadErrorDetail, bare_name
@@ -25,8 +26,11 @@ _FORMATS = {"text": "Text", "csv": "CSV", "json": "JSON", "parquet": "Parquet", 
 class Transfers:
     """Runs COPY and UNLOAD."""
 
-    def __init__(self, upstream: Upstream, s3: S3, roles: Collection[str], history: History) -> None:
-        self._upstream, self._s3, self._roles, self._history = upstream, s3, roles, history
+    def __init__(
+        self, upstream: Upstream, s3: S3, roles: Collection[str], history: History, whole: Callable[[str], str]
+    ) -> None:
+        """`whole` returns text with names as clients have them."""
+        self._upstream, self._s3, self._roles, self._history, self._whole = upstream, s3, roles, history, whole
         self._last = dict(_NONE)
         self._committed = dict(_NONE)
 
@@ -56,7 +60,7 @@ class Transfers:
         try:
             unloaded = await unload.run(sql, self._upstream, self._s3, self._roles, rewrite)
         except RedshiftError as error:
-            self._history.add(executed, error.message)
+            self._history.add(executed, self._whole(error.message))
             raise
         await self._record(executed, _unloaded(unloaded))
         text = f"UNLOAD completed, {unloaded.rows} record(s) unloaded successfully."
@@ -65,7 +69,9 @@ class Transfers:
     async def _record(
         self, executed: Executed, transfer: Transfer | None, error: RedshiftError | None = None
     ) -> None:
-        written = self._history.add(executed, error.message if error else None, transfer)
+        if transfer:
+            transfer = replace(transfer, table=self._whole(transfer.table))
+        written = self._history.add(executed, self._whole(error.message) if error else None, transfer)
         if not transfer:
             return
         query_id = await asyncio.wrap_future(written)

@@ -70,12 +70,13 @@ FORMS = {
     r"\b(extract|date_part|date_trunc) \( (isodow|isoyear)\b": "not a date part of Redshift",
     r"\bfor (no key )?update\b|\bfor (key )?share\b": "locking rows is not supported",
     r"\bas \( (insert|update|delete|merge)\b": "a CTE can only read: it cannot write",
-    r"^create .*\btable\b.*\) (partition by|inherits)\b|^create .*\bpartition of\b": "partitions are not supported",
-    r"^create .*\btable\b.*\b(check \(|exclude using\b)": "CHECK and EXCLUDE are not supported",
-    r"^create .*\btable\b.*\bgenerated always as \(": "generated columns are not supported",
-    r"^create .*\btable\b.*\bcollate (case_insensitive|ci)\b": "stand-in: COLLATE CASE_INSENSITIVE is not here",
+    r"^create (?>.*?\btable\b).*\) (partition by|inherits)\b": "partitions are not supported",
+    r"^create .*\bpartition of\b": "partitions are not supported",
+    r"^create (?>.*?\btable\b).*\b(check \(|exclude using\b)": "CHECK and EXCLUDE are not supported",
+    r"^create (?>.*?\btable\b).*\bgenerated always as \(": "generated columns are not supported",
+    r"^create (?>.*?\btable\b).*\bcollate (case_insensitive|ci)\b": "stand-in: COLLATE CASE_INSENSITIVE is not here",
     r"^alter table .*\brow level security\b": "stand-in: row-level security is not here",
-    r"^alter table .*\badd\b.*, (add|drop|alter) ": "ALTER TABLE takes one action at a time",
+    r"^alter table (?>.*?\badd\b).*, (add|drop|alter) ": "ALTER TABLE takes one action at a time",
     r"^alter table .*\balter (column )?\S+ (set|drop) ": "ALTER COLUMN can only change a type or an encoding",
 }
 

@@ -37,9 +37,10 @@ def _replace_calls(masked: str, name: str, replace: Callable[[str, list[re.Match
 
     `replace` gets the arguments, and the commas and `as` between them; where it returns None the call stays.
     """
+    unclosed = len(masked)  # the first call that does not end, so that none ends that contains it
     for call in reversed(list(_CALL[name].finditer(masked))):
         depth, steps = 1, []
-        for step in _STEP.finditer(masked, call.end()):
+        for step in _STEP.finditer(masked, call.end(), unclosed):
             depth += {"(": 1, ")": -1}.get(step[0], 0)
             if depth == 0:
                 arguments = masked[call.end() : step.start()]
@@ -49,4 +50,6 @@ def _replace_calls(masked: str, name: str, replace: Callable[[str, list[re.Match
                 break
             if depth == 1 and step[0] not in "()":
                 steps.append(step.start())
+        else:
+            unclosed = call.start()
     return masked

@@ -4,11 +4,13 @@ import json
 import re
 from typing import Any
 
+from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.text import MARK, NAME
 
 ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
 _START = rf"(?:\s|{MARK})*create"  # after comments
+_DEEPEST = 500  # parentheses in parentheses
 
 
 def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
@@ -17,6 +19,7 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
     The keys are those of `rs.props` in catalog.sql: relation, diststyle, distkey, sort (names), interleaved, encode
     (by column), lbv (late binding), mv (its state in svv_mv_info).
     """
+    _check_parentheses(masked)
     query = re.search(r"\bas\s*(?=\(|select\b|with\b)", masked, _FLAGS)
     head, body = (masked[: query.start()], masked[query.start() :]) if query else (masked, "")
     head, found = _take_storage(head)
@@ -55,6 +58,21 @@ _RECOMPUTED = re.compile(
     r"|\b(?:where|and|or|in|exists|select|having|on)\s*\(\s*select\b|,\s*\(\s*select\b",
     _FLAGS,
 )
+
+
+def _check_parentheses(masked: str) -> None:
+    """Checks that each parenthesis is closed, and that few are in one another: the patterns below read each again.
+
+    Raises:
+        RedshiftError: it is not.
+    """
+    depth = 0
+    for found in re.finditer(r"[()]", masked):
+        depth += 1 if found[0] == "(" else -1
+        if not 0 <= depth <= _DEEPEST:
+            raise RedshiftError("42601", f'syntax error at or near "{found[0]}"')
+    if depth:
+        raise RedshiftError("42601", "syntax error at end of input")
 
 
 def _take_storage(head: str) -> tuple[str, dict[str, Any]]:
@@ -128,7 +146,7 @@ def _take_keys(head: str) -> tuple[str, list[dict[str, Any]]]:
         return groups.get("before") or " "
 
     head = _TABLE_KEY.sub(note, head)
-    while (fewer := _COLUMN_KEY.sub(note, head, count=1)) != head:
+    while (fewer := _COLUMN_KEY.sub(note, head)) != head:
         head = fewer
     return head, keys
 

@@ -55,6 +55,7 @@ OTHERS = {
     "current_setting": "rs.current_setting",
     "grouping_id": "grouping",
     "nvl": "coalesce",
+    "set_config": "rs.set_config",
 }
 
 REPLACED = DATES | TEXTS | NUMBERS | SUPER | AGGREGATES | OTHERS

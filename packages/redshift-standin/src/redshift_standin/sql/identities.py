@@ -22,7 +22,6 @@ _TAKEN_OUT = (
     (r"\bconnection\s+limit\s+unlimited\b", "connection limit -1"),
     (r"\bquota\s+(?:unlimited|\d+(?:\.\d+)?\s*(?:mb|gb|tb))", ""),
     (r"\bcollate\s+(?:case_sensitive|cs)\b", ""),
-    (r"\bisolation\s+level\s+(?:serializable|snapshot)\b", ""),
     (r"(?<=\s)with\s+(?=rename\b)", ""),
     (r"(\bdrop\s+(?:role|user)\b.*)\brestrict\b", r"\1"),
     (rf"(\bdrop\s+database\s+{NAME})\s+force\b", r"\1 with (force)"),

@@ -45,7 +45,7 @@ def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
         return statement + mark + comment  # PostgreSQL reports the error
     try:
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"lateral aliases in this statement ({error})") from error
 
 

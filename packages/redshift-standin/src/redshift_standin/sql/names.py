@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from psycopg2 import extensions
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.text import HIDDEN, to_standard
+from redshift_standin.sql.text import HIDDEN, check_closed, to_standard
 
 LONGEST = 127  # bytes
 # Bytes that PostgreSQL keeps of a table's name and, after an underscore, of its array type's. Of two types with one
@@ -22,7 +22,8 @@ _KEPT = 62
 _HASH = re.compile("~[0-9a-f]{12}")
 _BARE = re.compile(r"[^\W\d]\w{62,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
 _CATALOGUES = re.compile(r'"((?:pg|svv|sys|stl|stv)_\w+|information_schema)"')
-_AS_CLASS = re.compile(r"'((?:[^']|'')*)'(?=\s*::\s*(?:pg_catalog\s*\.\s*)?regclass\b)", re.IGNORECASE)
+_AS_CLASS = re.compile(r"\s*::\s*(?:pg_catalog\s*\.\s*)?regclass\b", re.IGNORECASE)
+_ESCAPED = re.compile(r"(?<![\w$\x80-\U0010ffff])[eE]\Z")
 
 
 def short(name: str) -> str:
@@ -67,21 +68,25 @@ def fold(sql: str) -> tuple[str, dict[str, str]]:
             return token[1:-1]
         return '"' + shorten(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
 
-    def convert_class(match: re.Match[str]) -> str:
-        return "'" + convert(match[1]) + "'"
-
-    def convert(text: str) -> str:
-        place, out = 0, ""
+    def convert(text: str, *, inside: bool = False) -> str:
+        place, out = 0, []
         for hidden in HIDDEN.finditer(text):
-            out += shorten_bare(text[place : hidden.start()])
-            escaped = (
-                out[-1:] in ("e", "E") and not out[-2:-1].isalnum()
-            )  # E'…', which PostgreSQL reads as Redshift does
-            out += to_standard(hidden[0]) if hidden[0][0] == "'" and not escaped else shorten_quoted(hidden[0])
+            code, token = text[place : hidden.start()], hidden[0]
+            out.append(shorten_bare(code))
+            if hidden.end() == len(text):
+                check_closed(token)
+            if token[0] != "'":
+                token = shorten_quoted(token)
+            elif not _ESCAPED.search(code):  # E'…' is one that PostgreSQL reads as Redshift does
+                token = to_standard(token)
+                if not inside and _AS_CLASS.match(text, hidden.end()) and token[0] == "'":
+                    token = "'" + convert(token[1:-1].replace("''", "'"), inside=True).replace("'", "''") + "'"
+            out.append(token)
             place = hidden.end()
-        return out + shorten_bare(text[place:])
+        out.append(shorten_bare(text[place:]))
+        return "".join(out)
 
-    return _AS_CLASS.sub(convert_class, convert(sql)), found
+    return convert(sql), found
 
 
 class Names:
@@ -102,6 +107,13 @@ class Names:
                     cursor.execute("insert into rs.names values (%s, %s) on conflict do nothing", (name, whole))
                 self._by_hash[name[-13:]] = name
                 self._whole[name] = whole
+
+    def table_id(self, name: str) -> int:
+        """Returns the id of a table of this name in any schema, 0 if there is none."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("select coalesce(max(oid), 0)::bigint from pg_class where relname = %s", (name,))
+            [(found,)] = cursor.fetchall()
+        return int(found)
 
     def whole(self, text: str) -> str:
         """Returns text with every short form replaced by its long name."""

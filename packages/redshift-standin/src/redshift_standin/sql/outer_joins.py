@@ -56,7 +56,7 @@ def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
         if any(_is_mark(call) for call in tree.find_all(exp.Anonymous)):
             raise not_implemented("(+) outside of WHERE")
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"(+) in this statement ({error})") from error
 
 

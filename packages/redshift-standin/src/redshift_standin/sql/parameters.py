@@ -7,7 +7,7 @@ prefix `rs.`; parameters.sql has their defaults. A value that would change resul
 import re
 
 from redshift_standin.errors import not_implemented
-from redshift_standin.sql.text import MARK, change_code
+from redshift_standin.sql.text import MARK, change_code, without_comments
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 
@@ -53,6 +53,7 @@ _ISO_OFFSET = re.compile(
     r"(?:'(?P<text>[+-]?\d{1,2}(?::\d\d)?)'|(?P<number>[+-]?\d+)(?![\w.]))",
     _FLAGS,
 )
+_TIME_ZONE = re.compile(r"(?:set|alter user \w* ?set) (?:session |local )?time ?zone\b")
 _ON = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 
@@ -67,7 +68,7 @@ def rewrite_parameters(sql: str, text: str) -> str | None:
     if re.match(r"set (session |local )?seed\b", text):
         raise not_implemented("SET SEED: the numbers that RANDOM returns")
     # PostgreSQL reads an offset as POSIX does, with the opposite sign.
-    if found := _ISO_OFFSET.search(sql):
+    if _TIME_ZONE.match(text) and (found := _ISO_OFFSET.search(sql)):
         offset = found["text"] or found["number"]
         interval = f"interval '{offset if ':' in offset else offset + ':00'}' hour to minute"
         return f"{sql[: found.start()]}{found[1]}time zone {interval}{sql[found.end() :]}"
@@ -90,10 +91,11 @@ def rewrite_parameters(sql: str, text: str) -> str | None:
 
 
 def _check_switch(sql: str) -> None:
-    found = re.search(r"\brs\.(\w+)\s*(?:=|\bto\b)\s*'?(\w+)'?[\s;]*(?:/\*.*\*/\s*)?\Z", sql, _FLAGS)
+    found = re.search(r"\brs\.(\w+)\s*(?:=|\bto\b)\s*([^\s;].*?)[\s;]*\Z", without_comments(sql), _FLAGS)
     default = _SWITCHES.get(found[1]) if found else None
-    if found and default is not None and found[2].lower() != "default" and _ON.get(found[2].lower()) is not default:
-        raise not_implemented(f"{found[1]} set to {found[2]}")
+    value = found[2].strip("'\"").lower() if found else ""
+    if found and default is not None and value != "default" and _ON.get(value) is not default:
+        raise not_implemented(f"{found[1]} set to {value}")
 
 
 def rewrite_show_parameter(text: str) -> str | None:

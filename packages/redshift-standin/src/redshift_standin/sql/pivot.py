@@ -173,7 +173,7 @@ def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> st
                 build = _pivot if call.name.lower() == _PIVOT else _unpivot
                 build(select, call.expressions, names)
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"PIVOT in this statement ({error})") from error
 
 

@@ -10,6 +10,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import FORMS, FUNCTIONS, LEADER_FUNCTIONS, SERVERS_FILES
 from redshift_standin.sql.query_rules import refuse_forms
+from redshift_standin.sql.settings import check_setting
 from redshift_standin.sql.text import words
 
 _NOT_SUPPORTED = "0A000"
@@ -20,7 +21,7 @@ _REFUSED = (
     (r"^create (unique )?index\b", _NOT_SUPPORTED, "SQL command \"CREATE INDEX\" not supported on Redshift tables."),
     (r"^create (or replace )?(constraint )?trigger\b", _NOT_SUPPORTED, "CREATE TRIGGER is not supported"),
     (r"\bon conflict\b", _SYNTAX, 'syntax error at or near "ON"'),
-    (r"\b(insert|update|delete)\b.*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
+    (r"^(?>.*?\b(?:insert|update|delete)\b).*\breturning\b", _SYNTAX, 'syntax error at or near "RETURNING"'),
     (r"^fetch (absolute|backward|first|last|prior|relative|-)", "55000", "cursor can only scan forward"),
     (r"^merge\b.*\bmatched and\b", _SYNTAX, 'syntax error at or near "AND"'),
 )  # fmt: skip
@@ -37,7 +38,7 @@ _OBJECTS = {
     "materialized", "model", "procedure", "rls", "role", "schema", "table", "user", "view",
 }  # fmt: skip
 _NOT_HERE = re.compile(
-    r"(create|alter) external\b|drop external (?!table)"
+    r"(create|alter) external\b|drop external (?!table)|create (or replace )?(function|procedure)\b"
     r"|(create|alter|drop) (library|datashare|model|rls|masking|identity)\b|desc\b"
 )
 _OBJECT = re.compile(r"(create|alter|drop) (?:or replace )?(?:local )?(?:temp(?:orary)? )?(?P<object>\w+)")
@@ -71,6 +72,8 @@ def refuse(statement: str) -> bool:
     kind = _OBJECT.match(text)
     if first not in _COMMANDS or (kind and kind["object"] not in _OBJECTS):
         raise RedshiftError(_SYNTAX, f'syntax error at or near "{(kind["object"] if kind else first).upper()}"')
+    if first in {"set", "reset", "alter"}:
+        check_setting(text, statement)
     calls = {
         called for before, called in _CALL.findall(text.replace("pg_catalog . ", "")) if before not in _BEFORE_NAMES
     }

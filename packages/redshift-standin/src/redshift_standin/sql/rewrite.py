@@ -13,11 +13,12 @@ from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parsers.redshift import RedshiftParser
 
-from redshift_standin.errors import not_implemented
+from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql import ddl
 from redshift_standin.sql.conversions import rewrite_convert, rewrite_try_cast
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.identities import rewrite_identities
+from redshift_standin.sql.isolation import rewrite_isolation
 from redshift_standin.sql.merge import rewrite_merge
 from redshift_standin.sql.outer_joins import has_outer_joins, mark_outer_joins
 from redshift_standin.sql.parameters import rewrite_show_parameter
@@ -27,7 +28,7 @@ from redshift_standin.sql.qualify import rewrite_qualify
 from redshift_standin.sql.refusals import refuse
 from redshift_standin.sql.super_calls import rewrite_calls
 from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import MARK, NAME, change_code, code, statements
+from redshift_standin.sql.text import COMMENTS, MARK, NAME, change_code, code, statements
 from redshift_standin.sql.type_names import check_types
 from redshift_standin.sql.update import join_target
 from redshift_standin.sql.user_functions import rewrite_function
@@ -57,11 +58,14 @@ _DELETE = re.compile(rf"(^(?:\s|{MARK})*|\)\s*)delete\s+(?=(?!(?:from|on|when)\b
 
 _NEEDS_TREE = re.compile(r"\b(qualify|top \d+|nvl2 ?\(|decode ?\()")
 
+# `user` as an expression. Elsewhere it is a word of a command.
+_USER = re.compile(r"((?:\b(?:select|where|and|or|by|then|else)\b|[(,=<>|])\s*)user\b", _FLAGS)
+
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _SHOW = re.compile(
-    rf"""\s*(?:/\*.*?\*/\s*)*show\s+(?P<kind>schemas|tables|columns|grants)\b
+    rf"""{COMMENTS}show\s+(?P<kind>schemas|tables|columns|grants)\b
     (?:\s+(?:from|on)\s+(?:(?:database|schema|table)\s+)?(?P<place>(?:{_NAME})(?:\s*\.\s*(?:{_NAME}))*))?
-    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?\s*(?:/\*.*?\*/\s*)*\Z""",
+    (?:\s+like\s+(?P<like>'(?:[^']|'')*'))?\s*(?:limit\s+(?P<limit>\d+))?{COMMENTS}\Z""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 
@@ -87,9 +91,13 @@ def rewrite_statement(sql: str) -> str:
     if text.startswith(("declare ", "explain ", "prepare ")):
         prefix, sql = split_prefix(sql)
         if prefix:
+            if found := re.match(r"(declare|explain|prepare) ", code(sql)):
+                raise RedshiftError("42601", f'syntax error at or near "{found[1].upper()}"')
             return f"{prefix} {rewrite_statement(sql)}"
     if (done := rewrite_utility(sql, text)) is not None:
         return done
+    if (done := rewrite_isolation(sql, text)) is not None:
+        return rewrite_identities(done, text)
     if (done := rewrite_function(sql, text, rewrite_statement)) is not None:
         return done
     if "convert" in text:
@@ -152,6 +160,9 @@ def replace_words(masked: str) -> str:
     masked = re.sub(rf"(?<![\w.])extract\s*\(\s*({MARK})\s+from\b", r"rs.date_part(\1,", masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])current_date\b(?!\s*\()", 'rs."date"()', masked, flags=_FLAGS)
     masked = re.sub(r"(?<![\w.])sysdate\b(?!\s*\()", 'rs."timestamp"()', masked, flags=_FLAGS)
+    if "user" in masked.lower():
+        masked = re.sub(r"(?<![\w.])current_user\b(?!\s*\()", 'rs."current_user"()', masked, flags=_FLAGS)
+        masked = _USER.sub(r'\1rs."current_user"()', masked)
     masked = re.sub(r"\bvarchar\s*\(\s*max\s*\)", "varchar(65535)", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarbinary\b|\bbinary\s+varying\b", "varbyte", masked, flags=_FLAGS)
     masked = re.sub(r"\bvarbyte\s*\(\s*max\s*\)", "varbyte(1024000)", masked, flags=_FLAGS)
@@ -212,7 +223,7 @@ def rewrite_tree(sql: str) -> str:
             .transform(_keep_exclude)
             .sql("postgres", unsupported_level=ErrorLevel.RAISE)
         )
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"this statement ({' '.join(str(error).split())[:200]})") from error
 
 

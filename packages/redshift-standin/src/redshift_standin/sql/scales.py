@@ -52,7 +52,10 @@ def divide_decimals(script: str, describe: Describe) -> str:
     """
     if "/" not in script or "/" not in code(script):
         return script
-    return ";\n".join(_rewrite(statement, describe) for statement in statements(script))
+    try:
+        return ";\n".join(_rewrite(statement, describe) for statement in statements(script))
+    except RecursionError as error:
+        raise not_implemented("a division in an expression as long as this one") from error
 
 
 def _rewrite(statement: str, describe: Describe) -> str:

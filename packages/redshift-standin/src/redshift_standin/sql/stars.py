@@ -47,7 +47,7 @@ def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> st
             if group and group.args.get("all"):
                 select.set("group", _group_by(select))
         return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except SqlglotError as error:
+    except (SqlglotError, RecursionError) as error:
         raise not_implemented(f"EXCLUDE or GROUP BY ALL in this statement ({error})") from error
 
 

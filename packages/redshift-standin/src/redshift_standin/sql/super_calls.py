@@ -17,18 +17,19 @@ _LISTS = {"array", "object"}
 
 def rewrite_calls(masked: str) -> str:
     """Returns masked code with the calls rewritten."""
-    found = next((call for call in _CALL.finditer(masked) if not call["named"]), None)
-    if not found:
-        return masked
-    name = found[2].lower()
-    arguments, end = _arguments(masked, found.end())
-    if end < 0:  # PostgreSQL reports the parenthesis that is missing
-        return masked
-    made = "rs.to_object" if name == "object" else "rs.to_array"
-    given = ", ".join(f"{made}({rewrite_calls(argument).strip()})" for argument in arguments)
-    if name in _LISTS and given:
-        given = f"array[{given}]"
-    return f"{masked[: found.start()]}rs.{name}({given}){rewrite_calls(masked[end:])}"
+    done, place = "", 0
+    while found := next((call for call in _CALL.finditer(masked, place) if not call["named"]), None):
+        name = found[2].lower()
+        arguments, end = _arguments(masked, found.end())
+        if end < 0:  # PostgreSQL reports the parenthesis that is missing
+            break
+        made = "rs.to_object" if name == "object" else "rs.to_array"
+        given = ", ".join(f"{made}({rewrite_calls(argument).strip()})" for argument in arguments)
+        if name in _LISTS and given:
+            given = f"array[{given}]"
+        done += f"{masked[place : found.start()]}rs.{name}({given})"
+        place = end
+    return done + masked[place:]
 
 
 def _arguments(masked: str, start: int) -> tuple[list[str], int]:

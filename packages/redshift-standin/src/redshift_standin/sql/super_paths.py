@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.text import quote
+from redshift_standin.sql.text import COMMENT, quote
 
 _TOKEN = re.compile(
-    r"""(?P<hidden>/\*.*?\*/|--[^\n]*|\s+) | (?P<string>[eE]?'(?:[^'\\]|''|\\.)*'|\$(\w*)\$.*?\$\3\$)
-    | (?P<quoted>"(?:[^"]|"")*") | (?P<number>\d+(?:\.\d+)?) | (?P<word>[^\W\d][\w$]*) | (?P<sign>::|.)""",
+    rf"""(?P<hidden>{COMMENT}|--[^\r\n]*+|\s++) | (?P<string>[eE]?'(?:[^'\\]++|''|\\.)*+'|\$(\w*)\$.*?\$\3\$)
+    | (?P<quoted>"(?:[^"]++|"")*+") | (?P<number>\d+(?:\.\d+)?) | (?P<word>[^\W\d][\w$]*) | (?P<sign>::|.)""",
     re.DOTALL | re.VERBOSE,
 )
 _DOTTED = re.compile(r"\.(?!\d|\s*\*)|\]|\bunpivot\b|\bunnest\b")

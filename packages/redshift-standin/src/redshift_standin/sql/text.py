@@ -3,12 +3,43 @@
 import re
 from collections.abc import Callable
 
-from redshift_standin.errors import not_implemented
+from redshift_standin.errors import RedshiftError, not_implemented
 
-# Everything that is not code. A backslash escapes the next character in every string, as on Redshift.
-HIDDEN = re.compile(
-    r"""'(?:[^'\\]|''|\\.)*' | "(?:[^"]|"")*" | \$(\w*)\$.*?\$\1\$ | /\*.*?\*/ | --[^\n]*""", re.DOTALL | re.VERBOSE
-)
+_INSIDE_NAMES = r"\w$\x80-\U0010ffff"  # the characters that continue a name, as PostgreSQL reads them
+_DEEPEST = 8  # comments in comments
+
+
+def _comment() -> str:
+    """Returns the pattern of a comment in `/*`, which may contain others. It has no groups."""
+    comment = r"/\*(?:[^/*]++|\*(?!/)|/(?!\*))*+\*/"
+    for _ in range(_DEEPEST):
+        comment = rf"/\*(?:[^/*]++|\*(?!/)|/(?!\*)|{comment})*+\*/"
+    return comment
+
+
+COMMENT = _comment()
+
+
+def _hidden(end: str = "") -> str:
+    """Returns the pattern of what is not code. It reads each character once, whatever the text is.
+
+    `end` is a further alternative for what closes a string; with it, what is not closed is found too.
+    """
+    comment = COMMENT + (r"|/\*.*+" if end else "")
+    tag = r"(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+"
+    return (
+        rf"'(?:[^'\\]++|''|\\.)*+(?:'{end})"
+        rf'|"(?:[^"]++|"")*+(?:"{end})'
+        rf"|(?<![{_INSIDE_NAMES}])(?P<open>\${tag}\$).*?(?:(?P=open){end})"
+        rf"|{comment}|--[^\r\n]*+"
+    )
+
+
+# Everything that is not code. A backslash escapes the next character in every string, as on Redshift. What is not
+# closed goes to the end.
+HIDDEN = re.compile(_hidden(r"|\\?\Z"), re.DOTALL)
+_CLOSED = re.compile(_hidden(), re.DOTALL)
+COMMENTS = r"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/)*+"  # a pattern: white space and comments
 MARK = "\0\\d+\0"  # a pattern: what stands for hidden text in masked code
 NAME = f"(?:{MARK}|\\w+)"  # of a name in masked code
 _MARK = re.compile("\0(\\d+)\0")
@@ -28,6 +59,19 @@ def change_code(sql: str, change: Callable[[str], str]) -> str:
 
     masked = HIDDEN.sub(hide, sql.replace("\0", ""))
     return _MARK.sub(lambda mark: hidden[int(mark.group(1))], change(masked))
+
+
+def check_closed(hidden: str) -> None:
+    """Checks the last string, quoted name or comment of a text.
+
+    Raises:
+        RedshiftError: it is not closed, so that PostgreSQL might read the text in another way.
+    """
+    if not _CLOSED.fullmatch(hidden):
+        kind = {"'": "quoted string", '"': "quoted identifier", "/": "/* comment", "$": "dollar-quoted string"}[
+            hidden[0]
+        ]
+        raise RedshiftError("42601", f'unterminated {kind} at or near "{hidden[:100]}"')
 
 
 def quote(value: str) -> str:
@@ -55,6 +99,11 @@ def to_standard(literal: str) -> str:
 
     value = _ESCAPE.sub(lambda found: unescape(found).replace("'", "''").replace("\\", "\0"), literal[1:-1])
     return f"E'{value.replace(chr(0), chr(92) * 2)}'" if "\0" in value else f"'{value}'"
+
+
+def without_comments(sql: str) -> str:
+    """Returns SQL with a blank in place of each comment."""
+    return HIDDEN.sub(lambda found: " " if found[0][0] in "/-" else found[0], sql)
 
 
 def code(sql: str) -> str:
@@ -93,7 +142,7 @@ def words(sql: str) -> str:
 def statements(sql: str) -> list[str]:
     """Returns the statements of a script, without those that consist of white space and comments."""
     parts: list[str] = []
-    cut = "\0;\0"  # no mark: those are numbers
+    cut = "\0;;"  # no mark, nor the beginning of one before digits
     outside_parts = change_code(sql, lambda masked: masked.replace(";", cut)).split(cut)
     parts += [part.strip() for part in outside_parts if code(part)]
     return parts

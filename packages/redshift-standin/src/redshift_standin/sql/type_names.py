@@ -8,7 +8,7 @@ from redshift_standin.sql.absent import TYPES
 from redshift_standin.sql.text import plain
 
 _NAME = r'(?:"x*"|[\w#]+)'
-_CAST = re.compile(r"\b(?:try_)?cast\s*\(")
+_CAST = re.compile(r"\b(?:try_)?cast\s*\(|[()]|\bas\b\s*")
 _STEP = re.compile(r"[(),]|\bas\b")
 _COLUMNS = re.compile(
     rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{_NAME}\s*\.\s*)*({_NAME})\s*\("
@@ -89,12 +89,8 @@ def _find_places(sql: str, text: str) -> Iterator[tuple[int, str]]:
     """Yields the start of each type, and the column of which it is the type, if any."""
     yield from ((found.end(), "") for found in re.finditer(r"::\s*", text))
     yield from ((found.start(), "") for found in _BEFORE_TEXT.finditer(text))
-    for found in _CAST.finditer(text):
-        last = None
-        for step in _top_level(text, found.end()):
-            last = step.end() if step[0] == "as" else last
-        if last:
-            yield last + len(text[last:]) - len(text[last:].lstrip()), ""
+    if "cast" in text:
+        yield from ((place, "") for place in _find_casts(text))
     if added := _ALTERED.match(text):
         yield added.end(), f"{_name(sql, added, 1)}.{_name(sql, added, 2 if added[2] else 3)}"
     elif begun := _COLUMNS.match(text):
@@ -106,6 +102,21 @@ def _find_places(sql: str, text: str) -> Iterator[tuple[int, str]]:
 def _name(sql: str, found: re.Match[str], group: int) -> str:
     """Returns a name as Redshift stores it."""
     return sql[slice(*found.span(group))].strip('"').lower()
+
+
+def _find_casts(text: str) -> Iterator[int]:
+    """Yields the start of the type in each cast."""
+    open_ones: list[tuple[bool, int]] = []  # whether it is a cast, and the end of its last `as`
+    for step in _CAST.finditer(text):
+        if step[0].endswith("("):
+            open_ones.append((len(step[0]) > 1, 0))
+        elif step[0] == ")":
+            is_cast, last = open_ones.pop() if open_ones else (False, 0)
+            if is_cast and last:
+                yield last
+        elif open_ones:
+            open_ones[-1] = open_ones[-1][0], step.end()
+    yield from (last for is_cast, last in open_ones if is_cast and last)
 
 
 def _top_level(text: str, place: int) -> Iterator[re.Match[str]]:

@@ -53,7 +53,7 @@ def rewrite_utility(sql: str, text: str) -> str | None:
     if text.startswith("vacuum"):
         kinds = r"(?<=vacuum)\s+(full|sort\s+only|delete\s+only|reindex|recluster)\b|\bto\s+\d+\s+percent\b|\bboost\b"
         return change_code(sql, lambda masked: re.sub(kinds, " ", masked, flags=_FLAGS))
-    if text == "reset use":
+    if text in {"reset use", "set session authorization default", "reset session authorization"}:
         return _NOTHING
     if found := re.match(r"cancel (\d+)$", text):
         if "'" in sql:

@@ -43,11 +43,13 @@ def rewrite_windows(masked: str) -> str:
     lower = masked.lower()
     if not any(word in lower for word in _WORDS):
         return masked
+    if masked.count("(") != masked.count(")"):
+        return masked  # PostgreSQL reports the syntax error
     masked = _APPROXIMATE.sub("", masked)
     orders: dict[int, str] = {}
     for found in reversed(list(_CALL.finditer(masked))):  # a call in the arguments of another one comes first
         name = found[1].lower()
-        if name not in _NAMES or masked[: found.start()].endswith("."):
+        if name not in _NAMES or masked.startswith(".", found.start() - 1):
             continue
         end = _closing(masked, found.end())
         if end is None:

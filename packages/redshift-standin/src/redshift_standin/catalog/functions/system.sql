@@ -2,15 +2,17 @@
 create function rs.format_type(type oid, modifier int) returns text language sql stable as $$
     select case when $1 = 'text'::regtype then 'character varying' else pg_catalog.format_type($1, $2) end
 $$;
-create function rs.current_user_id() returns int language sql stable as $$
-    select oid::int from pg_roles where rolname = current_user
-$$;
+create function rs.current_user_id() returns int language plpgsql stable as $$
+begin
+    return (select oid::int from pg_roles where rolname = rs."current_user"());
+end $$;
 create function rs.current_namespace() returns varchar language sql immutable as $$
     select '00000000-0000-0000-0000-000000000000'::varchar
 $$;
 create function rs.current_aws_account() returns varchar language sql immutable as $$ select '000000000000'::varchar $$;
 -- The last statement of this session that read or wrote data; -1 before the first one.
-create function pg_last_query_id() returns int language plpgsql stable security definer set search_path = pg_catalog as $$
+create function pg_last_query_id() returns int language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp as $$
 begin
     return coalesce((
         select max(h.query_id) from rs.query_history h
