@@ -47,8 +47,8 @@ class LogProgress:
             "rows_loaded": run.rows_loaded,
             "seconds": round(run.seconds, 3),
         }
-        if run.status == "failed":
-            data |= {"stale": [run.name], "may_pass": run.may_pass}
+        if run.error:
+            data |= {"stale": [run.name] if run.status == "failed" else [], "may_pass": run.may_pass}
         write_metrics("Table", run.name, table_metrics(run))
         if run.error:
             log.error("%s", run.error, extra={"data": data})
@@ -166,9 +166,10 @@ def log_comparison(comparison: Comparison) -> None:
     """Logs one comparison of the audit."""
     data = asdict(comparison)
     if comparison.behind:
-        data = {"table": comparison.table, "what": comparison.what, "behind": True}
+        data = {"table": comparison.table, "what": comparison.what, "behind": True, "may_pass": False}
         log.error("audit %s: %s", comparison.table, BEHIND, extra={"data": data})
         return
+    data |= {} if comparison.ok else {"may_pass": False}
     level = logging.INFO if comparison.ok else logging.ERROR
     log.log(level, "audit %s: %s", comparison.table, comparison.what, extra={"data": data})
 

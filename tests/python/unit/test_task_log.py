@@ -1,11 +1,13 @@
 """What a task writes to its log for AWS: the last line, and the metrics in CloudWatch's embedded format."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from extract import logs, report, task_log
+from extract.checks.audit import Comparison
 from extract.errors import ExtractError, NotRecordedError, PassingError, UnansweredError
 from extract.load.runner import TableRun
 from extract.retry import may_pass
@@ -117,6 +119,19 @@ def test_a_failed_table_is_stale_and_has_metrics(
         "LoadFailed": "Count",
     }
     assert abs(directive["Timestamp"] / 1000 - datetime.now(UTC).timestamp()) < 3600
+
+
+def test_dead_letters_and_differences_do_not_pass_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_log(monkeypatch)
+    report.LogProgress().finished(replace(FAILED, status="partial", error="crm.conta: 1 dead letter", may_pass=False))
+    report.log_comparison(Comparison("crm.conta", "source = raw", 2, 1, "select 1"))
+    task_log.write_end(1)
+    end = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (end["message"], end["stale"], end["retry"]) == (
+        "crm.conta: 1 dead letter (and 1 more in the log)", [], False,
+    )  # fmt: skip
 
 
 def test_a_build_that_failed_is_an_error_with_its_nodes_first(
