@@ -38,7 +38,7 @@ def read_input(text: str) -> dict[str, Any]:
 def make_input(command: str) -> dict[str, Any]:
     """Returns the input that runs a command, such as `backfill --source postgres --table venda --from … --to …`.
 
-    A plan is followed by its ranges and by the run that closes it. The build comes last, if the command loads, and it
+    A plan is followed by its ranges and by a run, which closes it. The build comes last, if the command loads, and it
     rebuilds incremental models after a command whose rows they would not see.
 
     Raises:
@@ -53,7 +53,7 @@ def make_input(command: str) -> dict[str, Any]:
     if options.command == "plan":
         table = ["--source", options.source, "--table", options.table]
         commands += [["range", *table, "--number", str(number)] for number in range(1, options.ranges + 1)]
-        commands += [["run", "--source", options.source]]
+        commands += [["run"]]  # of all sources: the build needs what no run has loaded before
     given: dict[str, Any] = {"commands": commands}
     if options.command == "doctor":
         given["build"] = False

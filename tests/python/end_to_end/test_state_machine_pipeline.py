@@ -118,7 +118,7 @@ def test_all_sources_come_through_to_silver(first: First) -> None:
     ran = [
         [f"plan {table} --ranges 2"],
         [f"range {table} --number 1", f"range {table} --number 2"],
-        ["run --source postgres"],
+        ["run"],
         ["build"],
     ]
     assert stages(first.ranges) == ran

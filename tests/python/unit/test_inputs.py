@@ -47,7 +47,7 @@ def test_a_command_is_one_task_and_what_has_to_follow_it(command: str, expected:
 
 def test_a_plan_is_followed_by_its_ranges_and_the_run_that_closes_it() -> None:
     plan = f"plan {TABLE} --ranges 2"
-    commands = [plan, f"range {TABLE} --number 1", f"range {TABLE} --number 2", "run --source crm"]
+    commands = [plan, f"range {TABLE} --number 1", f"range {TABLE} --number 2", "run"]
     assert make_input(plan) == {"commands": [command.split() for command in commands]}
 
 
