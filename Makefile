@@ -5,7 +5,7 @@
 
 # What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
 # neither make nor a shell runs what is in it. A recipe quotes its use: "$$FILE".
-ARGUMENTS := FILE INPUT SOURCE TABLE FROM TO KIND KEY MODE CURSOR NAME SOAK \
+ARGUMENTS := FILE INPUT CMD SOURCE TABLE FROM TO KIND KEY MODE CURSOR NAME SOAK \
   ONLY_RAW UPDATE DEMO FULL_REFRESH DEAD_LETTERS YES PYTHON TERRAFORM
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 EXPORTED := $(foreach name,$(ARGUMENTS),$(if $(filter environment,$(firstword $(origin $(name)))),$(name)))
@@ -38,8 +38,8 @@ help:  ## Print this help
 run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary; with the demo sources unless yours are set
 	@$(RUN) $(BIN)/python -m extract run --build
 
-run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT='{"sources": ["postgres"]}'
-	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
+run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT= or CMD= as run-aws
+	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT") $(call given,CMD,command)
 
 test: $(READY)  ## Unit and integration tests and one whole pipeline per target: a quarter of an hour on two cores
 	$(PYTEST) -m "not slow" tests/python
@@ -147,8 +147,8 @@ plan: $(READY)  ## Show what `make deploy` would change in AWS; docs/guide/aws.m
 deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks first, unless YES=1
 	@$(SETTINGS) $(BIN)/python -m deploy up $(if $(YES),--yes)
 
-run-aws: $(READY)  ## Run the pipeline in AWS and follow it to its end: INPUT='{"sources": ["postgres"]}'
-	@$(SETTINGS) $(BIN)/python -m deploy run $(if $(INPUT),--input "$$INPUT")
+run-aws: $(READY)  ## Run the pipeline in AWS and follow it: INPUT='{"sources": ["postgres"]}', or one command: CMD="reconcile"
+	@$(SETTINGS) $(BIN)/python -m deploy run $(if $(INPUT),--input "$$INPUT") $(call given,CMD,command)
 
 logs: $(READY)  ## Print the log of the tasks in AWS: the last hour, then new lines until Ctrl-C
 	@$(SETTINGS) $(BIN)/python -m deploy logs

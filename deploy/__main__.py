@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import database, execution, image, logs, preflight, removal, state, terraform
+from deploy import database, execution, image, inputs, logs, preflight, removal, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 from deploy.sources import declared_sources, read_secrets
@@ -31,8 +32,15 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--yes", action="store_true", help="do not ask for approval")
     commands.add_parser("destroy", help="remove everything that was deployed, unless protected; asks for approval")
     run = commands.add_parser("run", help="start an execution and follow it until it ends")
-    run.add_argument(
+    what = run.add_mutually_exclusive_group()
+    what.add_argument(
         "--input", default="{}", help='a JSON object, such as {"sources": ["postgres"]} (default: {}, all sources)'
+    )
+    what.add_argument(
+        "--command",
+        dest="words",
+        metavar="COMMAND",
+        help="a command of the loaders, such as 'backfill --source postgres --table venda --from … --to …'",
     )
     commands.add_parser("logs", help="show the tasks' logs of the last hour and follow them until Ctrl-C")
     return main
@@ -180,29 +188,22 @@ def destroy(_options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the pipeline in AWS; returns 0 if the execution succeeded, else 1."""
+    given = inputs.make_input(options.words) if options.words else inputs.read_input(options.input)
     region = initialise().region
     deployed = terraform.outputs()
     client = boto3.client("stepfunctions", region_name=region)
-    arn = execution.start(client, deployed.state_machine_arn, options.input)
+    arn = execution.start(client, deployed.state_machine_arn, given)
     console.print(f"{arn}\n{execution.console_url(region, arn)}", markup=False)
-    started = datetime.now(UTC)
     with console.status("started") as status:
-
-        def report(steps: Sequence[execution.Step], running: set[str]) -> None:
-            for step in steps:
-                console.print(str(step), markup=False)
-            status.update(", ".join(sorted(running)) or "between two steps")
-
         try:
-            end = execution.follow(client, arn, report)
+            end = execution.follow(client, arn, partial(console.print, markup=False), status.update)
         except KeyboardInterrupt:
             console.print("stopped following; still running in AWS, see the address above")
             raise
-    summary = end.summary(datetime.now(UTC) - started)
     if not end.ok:
-        console.print(summary, style="red", markup=False)
+        console.print(end.summary, style="red", markup=False)
         return 1
-    console.print(f"{summary}; docs: {deployed.docs_url}", markup=False)
+    console.print(f"{end.summary}; docs: {deployed.docs_url}", markup=False)
     return 0
 
 

@@ -1,16 +1,12 @@
-"""Starting an execution of the state machine and following it to its end.
-
-The sandbox follows its own executions with this module too: it needs nothing but a Step Functions client.
-"""
+"""Starting an execution of the state machine and following it to its end, in AWS and in the sandbox alike."""
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.errors import DeployError
 from extract.visible import visible
 
 POLL_SECONDS = 5.0
@@ -20,20 +16,22 @@ FAILURES = ("TaskFailed", "TaskTimedOut", "TaskSubmitFailed", "TaskStartFailed")
 
 @dataclass(frozen=True)
 class End:
-    """How an execution ended: Step Functions' status, and the error and cause if it has them."""
+    """How an execution ended: Step Functions' status, the error and cause if it has them, and its duration."""
 
     status: str
     error: str | None
     cause: str | None
+    duration: timedelta
 
     @property
     def ok(self) -> bool:
         """True if the execution succeeded."""
         return self.status == "SUCCEEDED"
 
-    def summary(self, duration: timedelta) -> str:
-        """Returns one line, such as `succeeded in 0:04:10` or `failed after 0:04:10: BuildFailed: build: …`."""
-        took = str(duration).split(".")[0]
+    @property
+    def summary(self) -> str:
+        """One line, such as `succeeded in 0:04:10` or `failed after 0:04:10: BuildFailed: build: …`."""
+        took = str(self.duration).split(".")[0]
         if self.ok:
             return f"succeeded in {took}"
         status = self.status.lower().replace("_", " ")
@@ -54,20 +52,10 @@ class Step:
         return visible(f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}")
 
 
-def start(client: Any, state_machine_arn: str, text: str, prefix: str = "manual") -> str:
-    """Starts an execution with a JSON text as its input; returns its ARN. The state machine checks the contents.
-
-    Raises:
-        DeployError: the text is not a JSON object.
-    """
-    try:
-        parsed = json.loads(text)
-    except ValueError as error:
-        raise DeployError(f"INPUT: expected a JSON object, got {text!r}: {error}") from error
-    if not isinstance(parsed, dict):
-        raise DeployError(f"INPUT: expected a JSON object such as {{}}, got {text!r}")
+def start(client: Any, state_machine_arn: str, given: Mapping[str, Any], prefix: str = "manual") -> str:
+    """Starts an execution with this input; returns its ARN."""
     name = f"{prefix}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    answer = client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(parsed))
+    answer = client.start_execution(stateMachineArn=state_machine_arn, name=name, input=json.dumps(given))
     return str(answer["executionArn"])
 
 
@@ -77,21 +65,29 @@ def console_url(region: str, arn: str) -> str:
 
 
 def follow(
-    client: Any, arn: str, report: Callable[[list[Step], set[str]], None], poll_seconds: float = POLL_SECONDS
+    client: Any,
+    arn: str,
+    write: Callable[[str], None],
+    show_running: Callable[[str], None] = lambda _running: None,
+    poll_seconds: float = POLL_SECONDS,
 ) -> End:
     """Polls an execution until it ends; returns how it ended.
 
-    `report` is called after each poll with the new steps and the names of the states whose tasks are running.
+    `write` gets a line for each new step, and `show_running` what is running after each poll.
     """
-    seen = 0
+    started, seen = datetime.now(UTC), 0
     while True:
         # The status is read before the history, which is therefore complete at the end.
         execution = client.describe_execution(executionArn=arn)
         events = read_history(client, arn)
-        report([step for number, step in read_steps(events) if number > seen], running_states(events))
+        for number, step in read_steps(events):
+            if number > seen:
+                write(str(step))
+        show_running(", ".join(sorted(running_states(events))) or "between two steps")
         seen = max((event["id"] for event in events), default=0)
         if execution["status"] != "RUNNING":
-            return End(execution["status"], execution.get("error"), execution.get("cause"))
+            duration = datetime.now(UTC) - started
+            return End(execution["status"], execution.get("error"), execution.get("cause"), duration)
         time.sleep(poll_seconds)
 
 
@@ -122,30 +118,30 @@ def running_states(events: Iterable[dict[str, Any]]) -> set[str]:
 
 
 def name_states(events: Iterable[dict[str, Any]]) -> dict[int, str]:
-    """Returns the name of each event's state by the event's id, with the name of its source in parentheses.
+    """Returns the name of each event's state by the event's id, with the step of its task in parentheses.
 
-    An event refers to the event before it in the same branch. The input of a Map's branch names its source.
+    An event refers to the event before it in the same branch. The input of a Map's branch names its step.
     """
     states: dict[int, tuple[str, str]] = {}
     for event in events:
-        name, source = states.get(event.get("previousEventId", 0), ("", ""))
+        name, step = states.get(event.get("previousEventId", 0), ("", ""))
         entered = event.get("stateEnteredEventDetails", {})
         name = entered.get("name") or event.get("stateExitedEventDetails", {}).get("name") or name
-        source = source_in_input(entered.get("input", "")) or source
+        step = step_in_input(entered.get("input", "")) or step
         if event["type"].startswith("MapIteration") or event["type"] == "MapStateExited":
-            source = ""
-        states[event["id"]] = (name, source)
-    return {number: f"{name} ({source})" if source else name for number, (name, source) in states.items()}
+            step = ""
+        states[event["id"]] = (name, step)
+    return {number: f"{name} ({step})" if step else name for number, (name, step) in states.items()}
 
 
-def source_in_input(text: str) -> str:
-    """Returns the `source` in a state's input, or an empty text if there is none."""
+def step_in_input(text: str) -> str:
+    """Returns the `step` in a state's input, or an empty text if there is none."""
     try:
         parsed = json.loads(text)
     except ValueError:
         return ""
-    source = parsed.get("source") if isinstance(parsed, dict) else None
-    return source if isinstance(source, str) else ""
+    step = parsed.get("step") if isinstance(parsed, dict) else None
+    return step if isinstance(step, str) else ""
 
 
 def describe_event(event: dict[str, Any]) -> str | None:
@@ -160,7 +156,7 @@ def describe_event(event: dict[str, Any]) -> str | None:
         return "waiting"
     if kind == "TaskScheduled":  # a message to people, which the sandbox sends to nobody
         message = json.loads(details["parameters"]).get("Message")
-        return str(message) if message else None
+        return "\n    " + str(message).replace("\n", "\n    ") if message else None
     if kind in FAILURES:
         return f"failed: {details.get('error', kind)}: {describe_cause(details.get('cause', ''))}"
     return None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from extract import interrupt
 from extract.errors import ExtractError, NotRecordedError, reason
 from extract.options import parser
+from extract.task_log import ending, write_end
 from extract.visible import visible_lines
 
 STOPPED = "stopped; run again to continue"
@@ -16,20 +17,24 @@ STOPPED = "stopped; run again to continue"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     options = parser().parse_args(arguments)
+    ending.clear()
     try:
         with interrupt.listening():
             code = run_command(options)
             interrupt.check()  # a library may have lost the signal
-            return code
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)  # noqa: T201
-        return 128 + signal.SIGINT
+        ending.add(STOPPED, may_pass=True)
+        code = 128 + signal.SIGINT
+    write_end(code)
+    return code
 
 
 def run_command(options: argparse.Namespace) -> int:
     """Runs the command that the options name and prints its error; returns the exit code."""
     from extract.commands import COMMANDS  # takes half a second, which --help does without
     from extract.logs import log, redact
+    from extract.retry import may_pass
 
     try:
         interrupt.watch_adbc()
@@ -37,16 +42,11 @@ def run_command(options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  a traceback would show secrets
         interrupt.check(error)
         log.debug("traceback", exc_info=True)
-        if isinstance(error, ExtractError):
-            print_error(str(error))
-            return 1 if isinstance(error, NotRecordedError) else 2
-        print_error(reason("extract", error, redact.secrets))
-        return 1
-
-
-def print_error(text: str) -> None:
-    """Prints an error; the log may not be configured yet."""
-    print(f"error: {visible_lines(text)}", file=sys.stderr)  # noqa: T201
+        is_ours = isinstance(error, ExtractError)
+        text = visible_lines(str(error) if is_ours else reason("extract", error, redact.secrets))
+        print(f"error: {text}", file=sys.stderr)  # noqa: T201  the log may not be configured yet
+        ending.add(" ".join(text.split()), may_pass=may_pass(error))
+        return 2 if is_ours and not isinstance(error, NotRecordedError) else 1
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import partial
 from extract import interrupt, logs, report
 from extract.checks import doctor
 from extract.checks.audit import audit, last_loads
+from extract.checks.freshness import hours_since_load
 from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
 from extract.disk import explain_full_disk
 from extract.errors import ExtractError, reason
@@ -28,6 +29,7 @@ from extract.settings import DropSettings, Settings, read_settings
 from extract.sources import own_read
 from extract.sources.parquet.put import put_files
 from extract.sources.rest_api import read as rest_api
+from extract.task_log import is_deployed, write_metrics
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models
 from extract.transform.docs_page import target_folder
@@ -57,6 +59,9 @@ def run_pipeline(options: argparse.Namespace) -> int:
         reads = [own_read(table, everything) for table in declared.tables]
         with report.show_progress() as progress:
             runs = extract(reads, settings, warehouse, progress, options.accept)
+        for source in declared.sources:
+            tables = [table.full_name for table in declared.tables if table.source == source]
+            write_metrics("Source", source.name, {"SourceLoaded": int(are_loaded(tables, runs))})
         built = None
         if options.build:
             # After --accept the models must lose the rows that left raw.
@@ -288,6 +293,30 @@ def exit_code(runs: Sequence[TableRun], succeeded: Collection[str] = ("ok",)) ->
     return 0 if all(run.status in succeeded for run in runs) else 1
 
 
+def check_request(options: argparse.Namespace) -> None:
+    """Checks what is known of a loading command without settings: its sources, its table, its values.
+
+    Raises:
+        ExtractError: if one is not declared, or the table cannot be read like this.
+    """
+    match options.command:
+        case "run":
+            declarations = read_declarations()
+            declarations.select(options.source or [])
+            for name in options.accept:
+                declarations.find(name)
+        case "backfill":
+            table = find_table(options)
+            if isinstance(table, RestTable):
+                rest_api.plan_backfill(table, options.first, options.last)
+            else:
+                plan_backfill(find_postgres_table(options), options.first, options.last, {})
+        case "plan" | "range":
+            find_xmin_table(options)
+        case "replay":
+            (find_postgres_table if options.dead_letters else find_table)(options)
+
+
 def find_table(options: argparse.Namespace) -> Table:
     """Returns the table that the options name.
 
@@ -327,6 +356,12 @@ def find_xmin_table(options: argparse.Namespace) -> PostgresTable:
     return table
 
 
+def are_loaded(tables: Collection[str], runs: Sequence[TableRun]) -> bool:
+    """Returns whether all of these tables, by their full names, were loaded."""
+    failed = {run.name for run in runs if run.status == "failed"}
+    return set(tables) <= {run.name for run in runs} - failed
+
+
 def build_and_publish(
     settings: Settings, warehouse: Warehouse, tables: Sequence[Table], *, full_refresh: bool
 ) -> BuildResult:
@@ -341,6 +376,9 @@ def build_and_publish(
         failed = failed_attempt(settings.artifacts, settings.run_id, settings.work / "failed" / settings.run_id)
     with dbt_environment(settings), report.show_steps("dbt retry" if failed else "dbt build") as show_step:
         built = build(warehouse, tables, show_step, full_refresh=full_refresh, failed=failed)
+    if is_deployed() and not built.broke:
+        for source, hours in hours_since_load(tables, warehouse).items():
+            write_metrics("Source", source, {"HoursSinceLoad": hours})
     if settings.artifacts:
         built = replace(built, published=publish(settings.artifacts, settings.run_id, built, target_folder()))
     return built

@@ -84,6 +84,10 @@ class PassingError(ExtractError):
     """A transient fault; the work is retried."""
 
 
+class UnansweredError(ExtractError):
+    """A source that did not answer in all its attempts; this run ends, and a later one may succeed."""
+
+
 class NotRecordedError(ExtractError):
     """Runs of tables that could not be recorded in `ops.extract_runs`."""
 

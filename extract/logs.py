@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from extract import errors
+from extract.task_log import ending
 from extract.visible import visible, visible_lines
 
 log = logging.getLogger("extract")
@@ -90,6 +91,6 @@ def configure_logging(secrets: Iterable[str], *, debug: bool = False) -> None:
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(JsonLines())
     handler.addFilter(redact)
-    log.handlers[:] = [handler]
+    log.handlers[:] = [handler, ending]  # in this order: what is remembered is redacted
     log.propagate = False
     log.setLevel(logging.DEBUG if debug else logging.INFO)

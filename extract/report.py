@@ -16,6 +16,7 @@ from extract.checks.audit import Comparison, Load
 from extract.checks.check import Check
 from extract.load.runner import Progress, TableRun
 from extract.logs import console, log, redact
+from extract.task_log import write_metrics
 from extract.transform.build import BuildResult
 from extract.transform.lineage import Models
 from extract.visible import visible
@@ -39,7 +40,7 @@ class LogProgress:
 
     def finished(self, run: TableRun) -> None:
         """Reports how the table ended."""
-        data = {
+        data: dict[str, Any] = {
             "table": run.name,
             "status": run.status,
             "rows_source": run.rows_source,
@@ -47,9 +48,24 @@ class LogProgress:
             "seconds": round(run.seconds, 3),
         }
         if run.error:
+            data |= {"stale": [run.name] if run.status == "failed" else [], "may_pass": run.may_pass}
+        write_metrics("Table", run.name, table_metrics(run))
+        if run.error:
             log.error("%s", run.error, extra={"data": data})
         else:
             log.info("%s: loaded", run.name, extra={"data": data})
+
+
+def table_metrics(run: TableRun) -> dict[str, float | None]:
+    """Returns the metrics of a table's load."""
+    return {
+        "RowsAtSource": run.rows_source,
+        "RowsLoaded": run.rows_loaded,
+        "RowsDeleted": run.rows_deleted,
+        "DeadLetters": run.rows_dead_letter,
+        "LoadSeconds": round(run.seconds, 3),
+        "LoadFailed": int(run.status == "failed"),
+    }
 
 
 class TerminalProgress(LogProgress):
@@ -150,9 +166,10 @@ def log_comparison(comparison: Comparison) -> None:
     """Logs one comparison of the audit."""
     data = asdict(comparison)
     if comparison.behind:
-        data = {"table": comparison.table, "what": comparison.what, "behind": True}
+        data = {"table": comparison.table, "what": comparison.what, "behind": True, "may_pass": False}
         log.error("audit %s: %s", comparison.table, BEHIND, extra={"data": data})
         return
+    data |= {} if comparison.ok else {"may_pass": False}
     level = logging.INFO if comparison.ok else logging.ERROR
     log.log(level, "audit %s: %s", comparison.table, comparison.what, extra={"data": data})
 
@@ -194,7 +211,7 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
     """Prints what a run did: each table, dbt's outcome, and where the results are."""
     if not console.is_terminal:
         if built:
-            log.info("dbt build", extra={"data": built.as_log()})
+            log_build(built)
         tables = [summary_fields(run, built) for run in runs]
         log.info("summary", extra={"data": {"tables": tables, "warehouse": warehouse}})
         return
@@ -213,6 +230,20 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
         if built.published:
             console.print(f"published  {built.published}", markup=False)
     console.print(f"warehouse  {warehouse}", markup=False)
+
+
+def log_build(built: BuildResult) -> None:
+    """Logs what dbt did, each node that warned or failed first, and writes the metrics of the build."""
+    for message in built.warnings:
+        log.warning("%s", message)
+    for message in built.errors:
+        log.error("%s", message, extra={"data": {"stale": built.stale, "may_pass": True}})
+    level = logging.INFO if built.ok else logging.ERROR
+    log.log(level, "dbt build", extra={"data": built.as_log(), "is_summary": True})
+    for name, layer in built.layers.items():
+        write_metrics("Table", name, {"RowsInSilver": layer.silver, "RowsRejected": layer.rejected})
+    nodes = {"NodesFailed": len(built.errors), "NodesWarned": len(built.warnings)}
+    write_metrics("", "", {"BuildSeconds": round(built.seconds, 3), **nodes})
 
 
 def print_checks(checks: Iterable[Check]) -> None:

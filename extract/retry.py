@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from extract import interrupt
-from extract.errors import ExtractError, PassingError, causes, reason
+from extract.errors import ExtractError, NotRecordedError, PassingError, UnansweredError, causes, reason
 
 log = logging.getLogger("extract")
 
@@ -34,6 +34,19 @@ def passes(error: BaseException) -> bool:
     if ours:
         return isinstance(ours, PassingError)
     return any(PASSING.search(f"{type(link).__name__} {link}") for link in chain)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Returns whether a later run may succeed although nobody has done anything: the fault may pass, or is not known.
+
+    A fault of our own is known. It may pass if it says so, or if it came from a transient one, such as that of a
+    warehouse that does not answer.
+    """
+    chain = causes(error)
+    ours = next((link for link in chain if isinstance(link, ExtractError)), None)
+    if ours is None or isinstance(ours, PassingError | UnansweredError | NotRecordedError):
+        return True
+    return any(PASSING.search(f"{type(link).__name__} {link}") for link in chain[chain.index(ours) + 1 :])
 
 
 def retried(what: str, seconds: float, work: Callable[[], T]) -> T:

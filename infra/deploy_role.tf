@@ -10,6 +10,8 @@ locals {
 
   state_bucket_arn = "arn:${local.partition}:s3:::${var.state_bucket}"
 
+  dashboard_arn = "arn:${local.partition}:cloudwatch::${local.account}:dashboard/${var.name}" # of no region
+
   pipeline_roles = { for key, name in local.role_names : key => "arn:${local.partition}:iam::${local.account}:role/${name}" }
   log_groups     = [for path in ["/${var.name}/*", "/aws/vendedlogs/states/${var.name}*", "/aws/redshift/${var.name}/*"] : "${local.arn_prefix.logs}:log-group:${path}"]
 
@@ -50,6 +52,7 @@ locals {
       { Sid = "StateMachine", Action = ["states:StartExecution", "states:TagResource", "states:UpdateStateMachine"], Resource = [local.arn.state_machine] },
       { Sid = "Schedule", Action = ["scheduler:UpdateSchedule"], Resource = ["${local.arn_prefix.scheduler}:schedule/${var.name}/*"] },
       { Sid = "Alarms", Action = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"], Resource = ["${local.arn_prefix.cloudwatch}:alarm:${var.name}-*"] },
+      { Sid = "Dashboard", Action = ["cloudwatch:PutDashboard"], Resource = [local.dashboard_arn] },
       { Sid = "Alerts", Action = ["sns:Subscribe"], Resource = [aws_sns_topic.alerts.arn] },
       { Sid = "Retention", Action = ["logs:PutRetentionPolicy"], Resource = local.log_groups },
       { Sid = "Capacity", Action = ["redshift-serverless:UpdateUsageLimit", "redshift-serverless:UpdateWorkgroup"], Resource = [aws_redshiftserverless_workgroup.this.arn, aws_redshiftserverless_usage_limit.day.arn] },
@@ -88,6 +91,8 @@ locals {
       { Sid = "Queue", Action = ["sqs:GetQueueAttributes", "sqs:ListQueueTags"], Resource = [aws_sqs_queue.missed.arn] },
       { Sid = "Logs", Action = ["logs:FilterLogEvents", "logs:ListTagsForResource"], Resource = local.log_groups },
       { Sid = "ReadAlarms", Action = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], Resource = ["${local.arn_prefix.cloudwatch}:alarm:${var.name}-*"] },
+      { Sid = "ReadDashboard", Action = ["cloudwatch:GetDashboard"], Resource = [local.dashboard_arn] },
+      { Sid = "Budget", Action = ["budgets:ListTagsForResource", "budgets:ViewBudget"], Resource = ["arn:${local.partition}:budgets::${local.account}:budget/${var.name}"] },
       {
         Sid      = "Roles"
         Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]

@@ -11,6 +11,7 @@ locals {
   # Names as in .env.example
   environment = {
     DBT_TARGET         = "prod"
+    DEPLOYMENT         = var.name
     REDSHIFT_HOST      = aws_redshiftserverless_workgroup.this.endpoint[0].address
     REDSHIFT_PORT      = "5439"
     REDSHIFT_DATABASE  = var.database
@@ -104,6 +105,9 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-group         = aws_cloudwatch_log_group.tasks.name
         awslogs-region        = var.region
         awslogs-stream-prefix = each.key
+        # A task never waits for CloudWatch. What it logs fits into the buffer many times.
+        mode            = "non-blocking"
+        max-buffer-size = "25m"
       }
     }
   }])

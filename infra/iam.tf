@@ -123,6 +123,7 @@ locals {
         Resource = ["${local.arn_prefix.events}:rule/StepFunctionsGetEventsForECSTaskRule"]
       },
       { Sid = "ListExecutions", Action = ["states:ListExecutions"], Resource = [local.arn.state_machine] },
+      { Sid = "ReadLogs", Action = ["logs:GetLogEvents"], Resource = ["${aws_cloudwatch_log_group.tasks.arn}:log-stream:*"] },
       { Sid = "PublishFailures", Action = ["sns:Publish"], Resource = [aws_sns_topic.alerts.arn] },
       local.use_key.sns,
       {

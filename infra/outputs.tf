@@ -18,6 +18,11 @@ output "log_group" {
   value       = aws_cloudwatch_log_group.tasks.name
 }
 
+output "dashboard_url" {
+  description = "The dashboard: runs, tables, sources, cost."
+  value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
+}
+
 output "topic_arn" {
   description = "The topic that failures are published to; subscribe with alert_emails."
   value       = aws_sns_topic.alerts.arn

@@ -40,9 +40,9 @@ resource "aws_scheduler_schedule" "run" {
 
 resource "aws_scheduler_schedule" "snapshot" {
   name                         = "snapshot"
-  description                  = "Creates a snapshot of the warehouse every Sunday"
+  description                  = "Creates a snapshot of the warehouse every day"
   group_name                   = aws_scheduler_schedule_group.this.name
-  schedule_expression          = "cron(0 12 ? * SUN *)"
+  schedule_expression          = "cron(0 12 * * ? *)"
   schedule_expression_timezone = var.schedule.time_zone
 
   flexible_time_window {

@@ -10,6 +10,7 @@ resource "aws_sfn_state_machine" "this" {
   role_arn = aws_iam_role.this["state_machine"].arn
 
   definition = templatefile("${path.module}/state_machine.asl.json", {
+    name                            = var.name
     cluster_arn                     = aws_ecs_cluster.this.arn
     loader_task_definition_arn      = aws_ecs_task_definition.this["loader"].arn
     transformer_task_definition_arn = aws_ecs_task_definition.this["transformer"].arn

@@ -55,10 +55,21 @@ variable "redshift_limit_action" {
   }
 }
 
-variable "snapshot_retention_days" {
-  description = "Days that a weekly snapshot is kept. In addition, Redshift Serverless keeps recovery points for 24 hours."
+variable "redshift_dollars_per_rpu_hour" {
+  description = "Price of an RPU-hour in the region, for the dashboard: docs/operations/costs.md."
   type        = number
-  default     = 35
+  default     = 0.375
+
+  validation {
+    condition     = var.redshift_dollars_per_rpu_hour > 0
+    error_message = "redshift_dollars_per_rpu_hour: expected a price above 0."
+  }
+}
+
+variable "snapshot_retention_days" {
+  description = "Days that a daily snapshot is kept. In addition, Redshift Serverless keeps recovery points for 24 hours."
+  type        = number
+  default     = 14
 
   validation {
     condition     = var.snapshot_retention_days >= 7 && var.snapshot_retention_days <= 3653
@@ -123,7 +134,7 @@ variable "task_architecture" {
 }
 
 variable "fan_out_tasks" {
-  description = "Maximum of tasks that load ranges of one table at the same time (input fan_out). Each task opens one session per vCPU at the source, at most 4, and one more."
+  description = "Maximum of tasks that load ranges of one table at the same time. Each task opens one session per vCPU at the source, at most 4, and one more."
   type        = number
   default     = 8
 
@@ -191,6 +202,17 @@ variable "alert_emails" {
   validation {
     condition     = alltrue([for address in var.alert_emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+$", address))])
     error_message = "alert_emails: expected email addresses."
+  }
+}
+
+variable "monthly_budget_dollars" {
+  description = "Dollars a month. alert_emails get a mail at 80 %, and when AWS forecasts more. Null: no budget."
+  type        = number
+  default     = 150
+
+  validation {
+    condition     = var.monthly_budget_dollars == null ? true : var.monthly_budget_dollars > 0
+    error_message = "monthly_budget_dollars: expected an amount above 0, or null."
   }
 }
 

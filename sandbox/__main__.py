@@ -44,7 +44,7 @@ def main() -> int:
             case "run":
                 return _run(arguments.command, os.environ)
             case "stepfunctions":
-                return _step_functions(arguments.input)
+                return _step_functions(arguments.input, arguments.words)
             case _:
                 from sandbox.everything import clean
 
@@ -75,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     execution = actions.add_parser(
         "stepfunctions", help="run the pipeline as its state machine on AWS does, against the stand-in of Redshift"
     )
-    execution.add_argument("--input", default="{}", metavar="JSON", help='such as \'{"sources": ["postgres"]}\'')
+    what = execution.add_mutually_exclusive_group()
+    what.add_argument("--input", default="{}", metavar="JSON", help='such as \'{"sources": ["postgres"]}\'')
+    what.add_argument(
+        "--command", dest="words", metavar="COMMAND", help="a command of the loaders, such as 'reconcile'"
+    )
     actions.add_parser("clean", help="remove the sandbox's data")
     return parser
 
@@ -118,11 +122,10 @@ def for_a_bi_tool(environment: Mapping[str, str]) -> str:
     )
 
 
-def _step_functions(given: str) -> int:
+def _step_functions(given: str, words: str | None) -> int:
     settings = Settings.from_environment(os.environ)
-    command = [
-        sys.executable, "-m", "sandbox.aws.execution", "--input", given, "--logs", str(settings.folder / "tasks"),
-    ]  # fmt: skip
+    what = ["--command", words] if words else ["--input", given]
+    command = [sys.executable, "-m", "sandbox.aws.execution", *what, "--logs", str(settings.folder / "tasks")]
     return _run(command, os.environ | {"DBT_TARGET": "sandbox", "ARTIFACTS_URL": str(settings.folder / "artifacts")})
 
 

@@ -111,11 +111,24 @@ def split_range(table: PostgresTable, first: str, last: str) -> list[tuple[str, 
         ranges = list(split_days(by, date.fromisoformat(first), date.fromisoformat(last)))
     elif is_number(first) != is_number(last) or is_date(first) != is_date(last):
         raise ExtractError(f"{what}: expected two values of the same kind, got {first!r} and {last!r}")
+    elif expected := expected_values(table):
+        raise ExtractError(f"{what}: expected {expected}, got {first!r} and {last!r}")
     else:
         ranges = [(f"{column} {first} to {last}", KeyRange(column, literal(first), last=literal(last)))]
     if not ranges:
         raise ExtractError(f"{what}: expected a first value that is not above the last, got {first} and {last}")
     return ranges
+
+
+def expected_values(table: PostgresTable) -> str | None:
+    """Returns what the values of a range must be, if the key's first column is declared as a number or a date."""
+    types = {column.name: split_type(column.data_type)[0] for column in table.columns}
+    dates = f", or two dates YYYY-MM-DD of {table.date}" if table.date else ""
+    if types.get(table.key[0]) in ("int16", "int32", "int64"):
+        return f"two whole numbers of {table.key[0]}{dates}"
+    if types.get(table.key[0]) == "date32":
+        return f"two dates YYYY-MM-DD of {table.key[0]}"
+    return None
 
 
 def has_date_key(table: PostgresTable) -> bool:

@@ -26,7 +26,7 @@ from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
 from extract.load.widening import Column, as_fitted, fitted, widen
 from extract.reading import DEAD_LETTER_TEXTS, OwnRead, Read, Reading, State, letter_key
-from extract.retry import passes, retried
+from extract.retry import may_pass, passes, retried
 from extract.settings import Settings
 from extract.sql import literal, quote
 from extract.types import BYTES_PER_CHARACTER, LONGEST_TEXT
@@ -66,6 +66,7 @@ class TableRun:
     load_id: str | None = None
     error: str | None = None
     is_temporary: bool = False  # its fault is one that was retried, in vain
+    may_pass: bool = False  # a later run may succeed although nobody has done anything
 
     @property
     def name(self) -> str:
@@ -181,7 +182,7 @@ def reconcile_if_due(
         log.debug("traceback of %s", run.name, exc_info=True)
         now = datetime.now(UTC)
         failed = TableRun(table.source.name, table.name, "reconcile", now, finished_at=now)
-        failed = replace(failed, error=reason(run.name, error, settings.secrets))
+        failed = replace(failed, error=reason(run.name, error, settings.secrets), may_pass=may_pass(error))
         progress.finished(failed)
         return [failed]
     if run.rows_source is None or rows == run.rows_source - run.rows_repeated:
@@ -232,7 +233,7 @@ def load_table(
         text = reason(run.name, error, settings.secrets)
         if same := next((other.name for other in before if is_same_fault(text, run.name, other)), None):
             text = f"{run.name}: failed for the same reason as {same}"
-        run = replace(run, error=text, is_temporary=passes(error))
+        run = replace(run, error=text, is_temporary=passes(error), may_pass=may_pass(error))
     run = replace(run, finished_at=datetime.now(UTC))
     progress.finished(run)
     return run

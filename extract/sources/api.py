@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 import pyarrow as pa
 
 from extract.declarations import ApiTable
-from extract.errors import ExtractError
+from extract.errors import ExtractError, UnansweredError
 from extract.reading import Limits, OwnRead, Reading, State
 from extract.settings import ApiSettings, Settings
 
@@ -139,13 +139,14 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
     except TooLongError as error:
         raise ExtractError(f"{asked}: expected a name, got {error}. {kept}") from error
     except requests.RequestException as error:
-        raise ExtractError(
+        raise UnansweredError(
             f"{asked}: expected a name, got no answer in {api.attempts} attempts of at most {api.timeout:g} s "
             f"({type(error).__name__}); check that the API is up. {kept}"
         ) from error
     if response.status_code != 200:
-        attempts = f" after {api.attempts} attempts" if response.status_code in (429, *range(500, 600)) else ""
-        raise ExtractError(
+        is_busy = response.status_code in (429, *range(500, 600))
+        attempts = f" after {api.attempts} attempts" if is_busy else ""
+        raise (UnansweredError if is_busy else ExtractError)(
             f"{asked}: expected HTTP 200 with a name, got HTTP {response.status_code}{attempts}. {kept}"
         )
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 from extract import interrupt
@@ -35,11 +36,23 @@ class BuildResult:
     docs: Path | None = None
     published: str | None = None  # where the results are for others to see
     broke: bool = False  # dbt did not finish, so what the layers have is unknown
+    stale: tuple[str, ...] = ()  # models that failed or were skipped, and have their rows of before
+    seconds: float = 0
 
     @property
     def ok(self) -> bool:
         """True if nothing failed; warnings do not fail a build."""
         return set(self.counts) <= {"success", "pass", "warn", "no-op"}
+
+    @property
+    def warnings(self) -> list[str]:
+        """The lines of the nodes that warned."""
+        return [message for message in self.messages if message.startswith("warn ")]
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of the nodes that failed."""
+        return [message for message in self.messages if not message.startswith("warn ")]
 
     def as_log(self) -> dict[str, Any]:
         """Returns the outcome as fields of a log line."""
@@ -64,6 +77,7 @@ def build(
     """
     from dbt.cli.main import dbtRunner
 
+    started = monotonic()
     # Those of another run must not be taken for this one's if it breaks before it has its own.
     (target_folder() / "run_results.json").unlink(missing_ok=True)
     try:
@@ -74,12 +88,14 @@ def build(
         results = [*invoke(runner, "source", "freshness").results, *invoke(runner, *command).results]
         counts = Counter(str(result.status) for result in results)
         built = find_models(manifest, tables, warehouse)
-        outcome = BuildResult(dict(counts), tuple(messages(results)), built, count_layers(built, warehouse))
-        if not outcome.ok:
-            return outcome
-        return replace(outcome, docs=write_docs(runner))
+        outcome = BuildResult(
+            dict(counts), tuple(messages(results)), built, count_layers(built, warehouse), stale=tuple(stale(results))
+        )
+        if outcome.ok:
+            outcome = replace(outcome, docs=write_docs(runner))
     except DbtError as error:
-        return BuildResult({"error": 1}, (str(error),), broke=True)
+        outcome = BuildResult({"error": 1}, (str(error),), broke=True)
+    return replace(outcome, seconds=round(monotonic() - started, 3))
 
 
 def write_docs(runner: Any) -> Path:
@@ -148,6 +164,14 @@ def messages(results: Iterable[Any]) -> Iterable[str]:
             source = getattr(result.node, "source_name", "")
             text = " ".join(str(result.message or "").split())
             yield f"{result.status} {f'{source}.' if source else ''}{name}: {text}"
+
+
+def stale(results: Iterable[Any]) -> Iterable[str]:
+    """Yields the names of the models that failed or were skipped."""
+    for result in results:
+        is_model = getattr(result.node, "resource_type", "") in ("model", "snapshot", "seed")
+        if is_model and result.status in ("error", "skipped", "partial success"):
+            yield result.node.name
 
 
 def parse_models(tables: Collection[Table], warehouse: Warehouse) -> dict[str, Models]:

@@ -50,6 +50,7 @@ run "roles" {
         ReceiveTaskEvents = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
         ListExecutions    = ["states:ListExecutions"]
         PublishFailures   = ["sns:Publish"]
+        ReadLogs          = ["logs:GetLogEvents"]
         UseKeyForTopic    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Log = [
           "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",

@@ -55,6 +55,7 @@ run "run" {
           jsonencode(container.linuxParameters.capabilities.drop) == jsonencode(["ALL"]),
           container.stopTimeout == 120,
           container.logConfiguration.options["awslogs-group"] == "/vendas/tasks",
+          container.logConfiguration.options["mode"] == "non-blocking",
         ])
       ]) && one([for volume in task.volume : volume.name]) == "scratch"
     ])
@@ -63,13 +64,13 @@ run "run" {
   assert {
     condition = jsonencode({ for key, task in aws_ecs_task_definition.this : key => sort([for variable in jsondecode(task.container_definitions)[0].environment : variable.name]) }) == jsonencode({
       loader = [
-        "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "EMPLOYEES_API_URL", "EXTRACT_WORK",
+        "AWS_REGION", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "DEPLOYMENT", "EMPLOYEES_API_URL", "EXTRACT_WORK",
         "HOME", "LANDING_URL", "PARQUET_DROP", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT",
         "REDSHIFT_USER", "REDSHIFT_WORKGROUP", "SOURCE_POSTGRES_DATABASE", "SOURCE_POSTGRES_HOST", "SOURCE_POSTGRES_USER",
         "TMPDIR",
       ]
       transformer = [
-        "ARTIFACTS_URL", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH",
+        "ARTIFACTS_URL", "AWS_REGION", "DBT_LOG_LEVEL_FILE", "DBT_LOG_PATH", "DBT_TARGET", "DBT_TARGET_PATH", "DEPLOYMENT",
         "EXTRACT_WORK", "HOME", "LANDING_URL", "REDSHIFT_COPY_ROLE", "REDSHIFT_DATABASE", "REDSHIFT_HOST", "REDSHIFT_PORT", "REDSHIFT_USER",
         "REDSHIFT_WORKGROUP", "TMPDIR",
       ]
@@ -100,7 +101,7 @@ run "run" {
   }
 
   assert {
-    condition     = length(regexall("\"concurrency\": 8\\b", aws_sfn_state_machine.this.definition)) == 1
+    condition     = length(regexall("'concurrency': 8\\b", aws_sfn_state_machine.this.definition)) == 1
     error_message = "At most eight tasks load ranges of a table at the same time."
   }
 
@@ -118,14 +119,22 @@ run "run" {
     error_message = "Missed starts are kept."
   }
   assert {
-    condition     = aws_scheduler_schedule.snapshot.target[0].input == "{\"NamespaceName\":\"vendas\",\"RetentionPeriod\":35,\"SnapshotName\":\"vendas-<aws.scheduler.execution-id>\"}"
-    error_message = "A snapshot is created every week and kept for five weeks."
+    condition     = aws_scheduler_schedule.snapshot.schedule_expression == "cron(0 12 * * ? *)" && aws_scheduler_schedule.snapshot.schedule_expression_timezone == "America/Sao_Paulo"
+    error_message = "The snapshot is created at noon, when no run writes."
+  }
+  assert {
+    condition     = aws_scheduler_schedule.snapshot.target[0].input == "{\"NamespaceName\":\"vendas\",\"RetentionPeriod\":14,\"SnapshotName\":\"vendas-<aws.scheduler.execution-id>\"}"
+    error_message = "A snapshot is created every day and kept for two weeks."
   }
 
   # --- alarms ---
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["failed", "not-run", "not-started", "redshift-usage", "slow", "stopped", "timed-out"] && alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alerts.arn])])
+    condition     = keys(aws_cloudwatch_metric_alarm.this) == ["failed", "not-run", "not-started", "redshift-usage", "slow", "stale-api", "stale-parquet", "stale-postgres", "stopped", "timed-out"] && alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alerts.arn])])
     error_message = "Every alarm notifies the topic."
+  }
+  assert {
+    condition     = [for name, alarm in aws_cloudwatch_metric_alarm.this : name if length(alarm.ok_actions) > 0] == ["not-run", "not-started", "stale-api", "stale-parquet", "stale-postgres"]
+    error_message = "A mail says that an alarm has cleared only if somebody had to do something."
   }
   assert {
     condition = alltrue([
@@ -135,13 +144,38 @@ run "run" {
     error_message = "The alarms of runs watch the state machine."
   }
   assert {
+    condition = alltrue([
+      for source in ["api", "parquet", "postgres"] : alltrue([
+        aws_cloudwatch_metric_alarm.this["stale-${source}"].namespace == "vendas",
+        aws_cloudwatch_metric_alarm.this["stale-${source}"].metric_name == "SourceLoaded",
+        aws_cloudwatch_metric_alarm.this["stale-${source}"].dimensions == tomap({ Source = source }),
+        aws_cloudwatch_metric_alarm.this["stale-${source}"].treat_missing_data == "breaching",
+        aws_cloudwatch_metric_alarm.this["stale-${source}"].period * aws_cloudwatch_metric_alarm.this["stale-${source}"].evaluation_periods == 25 * 3600,
+      ])
+    ])
+    error_message = "A source that no run has loaded for a day raises an alarm of its own."
+  }
+  assert {
+    condition = alltrue([
+      aws_budgets_budget.month[0].limit_amount == "150",
+      one(aws_budgets_budget.month[0].cost_filter).values == tolist(["user:project$vendas"]),
+      jsonencode({ for one in aws_budgets_budget.month[0].notification : one.notification_type => one.threshold }) == jsonencode({ ACTUAL = 80, FORECASTED = 100 }),
+      alltrue([for one in aws_budgets_budget.month[0].notification : one.subscriber_email_addresses == toset(["dados@example.com"])]),
+    ])
+    error_message = "The budget counts this deployment's costs, and its mails have receivers."
+  }
+  assert {
+    condition     = aws_cloudwatch_dashboard.this.dashboard_name == "vendas" && length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 12
+    error_message = "The dashboard shows runs, tables, sources and cost."
+  }
+  assert {
     condition     = aws_cloudwatch_metric_alarm.this["slow"].threshold == 3600000
     error_message = "ExecutionTime is in milliseconds."
   }
   assert {
     condition = alltrue([
       strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "${jsondecode(aws_sfn_state_machine.this.definition).TimeoutSeconds / 3600} hours in total"),
-      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "after ${jsondecode(aws_sfn_state_machine.this.definition).States.Build.TimeoutSeconds / 3600} hours"),
+      strcontains(aws_cloudwatch_metric_alarm.this["slow"].alarm_description, "after ${jsondecode(aws_sfn_state_machine.this.definition).States["Run the tasks"].ItemProcessor.States["Run the task"].TimeoutSeconds / 3600} hours"),
     ])
     error_message = "The alarm for slow runs states when a run that hangs is ended."
   }

@@ -38,6 +38,12 @@ class Task:
     stopped_reason: str = "Essential container in task exited"
 
     @property
+    def log_stream(self) -> str:
+        """The name of its log stream, as awslogs makes it: the family of its definition is the prefix."""
+        family = self.definition.split("/")[-1].split(":")[0]
+        return f"{family}/{self.container}/{self.arn.split('/')[-1]}"
+
+    @property
     def exit_code(self) -> int | None:
         """The container's exit code as a shell reports it; None while it runs."""
         code = self.process.poll()

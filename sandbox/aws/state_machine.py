@@ -12,6 +12,7 @@ ACCOUNT = "123456789012"
 LOADER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/loader:1"
 TRANSFORMER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/transformer:1"
 CONTAINER = "pipeline"
+LOG_GROUP = "/ecs/pipeline"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:pipeline"
 VALUES: Mapping[str, object] = {
     "cluster_arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/sandbox",
@@ -20,8 +21,9 @@ VALUES: Mapping[str, object] = {
     "container_name": CONTAINER,
     "subnets": ["subnet-0a", "subnet-0b"],
     "security_groups": ["sg-0a"],
+    "name": "sandbox",
     "topic_arn": TOPIC,
-    "log_group": "/ecs/pipeline",
+    "log_group": LOG_GROUP,
     "fan_out_tasks": 2,
     "region": REGION,
 }

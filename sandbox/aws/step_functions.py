@@ -3,12 +3,14 @@
 moto 5.2.5 has LocalStack's interpreter, but not all of it. This module corrects these faults of it, each in its own
 function: the case of parameters and answers is not converted to the service's; parameters of RunTask are dropped;
 the exit code of a task is ignored, and a retry waits for the previous attempt; no Catch matches an error `States.*`
-of an iteration; an execution that is stopped during an iteration ends as failed; JSONata has no evaluator.
+of an iteration; an execution that is stopped during an iteration ends as failed; JSONata has no evaluator; CloudWatch
+Logs has no name of its own.
 `tests/python/integration/steps/test_interpreter.py` fails if moto changes.
 """
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -42,7 +44,8 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 
-from sandbox.aws.ecs import Cluster, TaskNotStartedError
+from sandbox.aws.ecs import Cluster, Task, TaskNotStartedError
+from sandbox.aws.state_machine import LOG_GROUP
 
 _POLL_SECONDS = 0.05
 _environment_set_error = Environment.set_error
@@ -51,7 +54,7 @@ _TASK_FAILED = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
 
 @contextmanager
 def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
-    """Runs Step Functions and SNS in this process, with `cluster` as ECS; yields a Step Functions client.
+    """Runs Step Functions, SNS and CloudWatch Logs in this process, with `cluster` as ECS; yields a client.
 
     Meanwhile every boto3 client of this process uses the stand-ins. Tasks that still run at the end are stopped.
     """
@@ -74,10 +77,21 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
         if not env.is_running():  # it timed out, or its execution was stopped
             task.stop("Step Functions stopped the task")
             raise _failure(state, env, _TASK_FAILED, task.stopped_reason, HistoryEventType.TaskStateAborted)
+        send_log(task)
         description = task.description()
         if task.exit_code != 0:
             raise _failure(state, env, _TASK_FAILED, json.dumps(description, separators=(",", ":")))
         env.stack.append(description)
+
+    def send_log(task: Task) -> None:
+        """Sends the output of a task to CloudWatch Logs, as awslogs does."""
+        logs = boto3.client("logs", region_name=region)
+        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=task.log_stream)
+        text = cluster.log(task.arn.split("/")[-1]).read_text(errors="replace")
+        at = int(time.time() * 1000)
+        events = [{"timestamp": at, "message": line} for line in text.splitlines() if line]
+        if events:
+            logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=task.log_stream, logEvents=events)
 
     logging.getLogger("moto").setLevel(logging.CRITICAL)  # failures are in the history of the execution
     with ExitStack() as stack:
@@ -92,7 +106,9 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
             (moto_jsonata, "_eval_jsonata", _eval_jsonata),
         ):
             stack.enter_context(patch.object(where, name, replacement))
+        stack.enter_context(patch.dict(StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES, cloudwatchlogs="logs"))
         stack.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
+        boto3.client("logs", region_name=region).create_log_group(logGroupName=LOG_GROUP)
         stack.callback(cluster.stop_all, "The sandbox ended")
         yield boto3.client("stepfunctions", region_name=region)
 

@@ -32,7 +32,7 @@ from dlt.sources.helpers.rest_client.paginators import (
 from dlt.sources.rest_api.config_setup import expand_placeholders
 
 from extract.declarations import RestTable, Source
-from extract.errors import ExtractError, PassingError, redact
+from extract.errors import ExtractError, PassingError, UnansweredError, redact
 from extract.names import listed
 from extract.rest_endpoint import START, auth_type, credentials, make_paginator
 from extract.settings import RestSettings
@@ -147,7 +147,8 @@ class JSONClient(RESTClient):
     def fault(self, response: requests.Response, text: str) -> ExtractError:
         """Returns the error of an answer, without the query of its URL, which may contain a key."""
         request = f"{response.request.method} {without_query(response.url)}"
-        return ExtractError(redact(f"{self.what} ({request}): {text}. Nothing was loaded", self.settings.secrets))
+        kind = UnansweredError if response.status_code == 429 or response.status_code >= 500 else ExtractError
+        return kind(redact(f"{self.what} ({request}): {text}. Nothing was loaded", self.settings.secrets))
 
 
 def make_auth(source: Source, settings: RestSettings) -> AuthConfigBase | None:
@@ -208,7 +209,7 @@ def read_pages(
                 f"ask the API for smaller pages, or raise {settings.prefix}_MAX_MB. Nothing was loaded"
             ) from error
         except requests.RequestException as error:
-            raise ExtractError(
+            raise UnansweredError(
                 f"{client.what}: expected an answer, got none in {client.attempts} attempts of at most "
                 f"{settings.timeout:g} s ({type(error).__name__}); check that the API is up, and "
                 f"{settings.prefix}_URL. Nothing was loaded"

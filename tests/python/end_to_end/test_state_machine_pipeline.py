@@ -53,14 +53,14 @@ def sandbox(folder: Path, settings: Mapping[str, str], *command: str) -> "subpro
     )  # fmt: skip
 
 
-def started(folder: Path, given: str, settings: Mapping[str, str]) -> "subprocess.Popen[str]":
+def started(folder: Path, settings: Mapping[str, str], *arguments: str) -> "subprocess.Popen[str]":
     """Starts `python -m sandbox stepfunctions` in the folder."""
-    return sandbox(folder, settings, "stepfunctions", "--input", given)
+    return sandbox(folder, settings, "stepfunctions", *arguments)
 
 
-def execution(folder: Path, given: str, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+def execution(folder: Path, settings: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Runs an execution in the folder until it ends."""
-    process = started(folder, given, settings)
+    process = started(folder, settings, *arguments)
     output, errors = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
@@ -79,38 +79,51 @@ def counts(folder: Path) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class First:
-    """The first execution, of everything with the sales in two ranges, and the row counts of silver after it."""
+    """The first executions, of the sales in two ranges and of all else, and the row counts of silver after them."""
 
+    ranges: "subprocess.CompletedProcess[str]"
     done: "subprocess.CompletedProcess[str]"
     counts: tuple[int, ...]
 
 
 @pytest.fixture(scope="module")
 def first(folder: Path) -> First:
-    done = execution(
-        folder, '{"fan_out": {"source": "postgres", "table": "venda", "ranges": 2}}', {"TODAY": "2026-01-10"}
+    ranges = execution(
+        folder, {"TODAY": "2026-01-10"}, "--command", "plan --source postgres --table venda --ranges 2"
     )
+    assert ranges.returncode == 0, ranges.stdout + ranges.stderr
+    done = execution(folder, {"TODAY": "2026-01-10"}, "--input", '{"sources": ["api", "parquet"]}')
     assert done.returncode == 0, done.stdout + done.stderr
-    return First(done, counts(folder))
+    return First(ranges, done, counts(folder))
+
+
+def stages(done: "subprocess.CompletedProcess[str]") -> list[list[str]]:
+    """Returns the steps that ran at the same time, stage by stage, as the output shows them."""
+    found: list[list[str]] = []
+    running = set()
+    for step, event in re.findall(r"Run the task \((.*?)\): (\w+)", done.stdout):
+        if event == "started":
+            found = found if running else [*found, []]
+            found[-1] = sorted([*found[-1], step])
+            running.add(step)
+        else:
+            running.discard(step)
+    return found
 
 
 def test_all_sources_come_through_to_silver(first: First) -> None:
     # On a busy machine the sandbox reports how many sales it has made.
     assert [line for line in first.done.stderr.splitlines() if not line.startswith("sandbox: ")] == []
-    lines = first.done.stdout.splitlines()
-    steps = [line[10:] for line in lines if " Load the source " in line or " Build: " in line]
-    stages = (
-        ["postgres venda plan"],
-        ["postgres venda range 1", "postgres venda range 2"],
-        ["api", "parquet", "postgres"],
-    )
-    for sources in stages:
-        stage, steps = steps[: 2 * len(sources)], steps[2 * len(sources) :]
-        assert sorted(stage) == sorted(
-            f"Load the source ({source}): {event}" for source in sources for event in ("started", "done")
-        )
-    assert steps == ["Build: started", "Build: done"]
-    assert lines[-1].startswith("succeeded in 0:")
+    table = "--source postgres --table venda"
+    ran = [
+        [f"plan {table} --ranges 2"],
+        [f"range {table} --number 1", f"range {table} --number 2"],
+        ["run"],
+        ["build"],
+    ]
+    assert stages(first.ranges) == ran
+    assert stages(first.done) == [["extract api", "extract parquet"], ["build"]]
+    assert first.done.stdout.splitlines()[-1].startswith("succeeded in 0:")
     sales, rejected, employees, categories = first.counts
     assert (sales + rejected, employees, categories) == (2000, 9, 10)
 
@@ -124,19 +137,19 @@ def test_the_docs_and_results_of_the_execution_are_published(first: First, folde
 
 @pytest.mark.usefixtures("first")
 def test_an_invalid_input_is_reported(folder: Path) -> None:
-    done = execution(folder, '{"source": ["api"]}', {"TODAY": "2026-01-10"})
+    done = execution(folder, {"TODAY": "2026-01-10"}, "--input", '{"source": ["api"]}')
     assert done.returncode == 1
-    expected = "BadInput: input: expected {} or an object with sources, full_refresh, fan_out or backfill"
+    expected = "BadInput: input: expected {} or an object with sources or commands"
     assert re.search(rf"^failed after 0:\d\d:\d\d: {re.escape(expected)}", done.stdout, re.MULTILINE)
     assert done.stderr == ""
 
 
 @pytest.mark.usefixtures("first")
 def test_a_signal_stops_the_execution_and_its_tasks(folder: Path) -> None:
-    process = started(folder, '{"sources": ["parquet"]}', {"TODAY": "2026-01-10"})
+    process = started(folder, {"TODAY": "2026-01-10"}, "--input", '{"sources": ["parquet"]}')
     assert process.stdout is not None
     for line in process.stdout:
-        if "Load the source (parquet): started" in line:
+        if "Run the task (extract parquet): started" in line:
             break
     process.terminate()
     output, errors = process.communicate(timeout=PATIENCE)
@@ -174,7 +187,7 @@ class Up:
         pipeline = TaskDefinition(
             state_machine.CONTAINER,
             (sys.executable, "-m", "extract"),
-            os.environ | self.environment | {"DBT_TARGET": "sandbox"},
+            os.environ | self.environment | {"DBT_TARGET": "sandbox", "DEPLOYMENT": "sandbox"},
         )
         definitions = {state_machine.LOADER: pipeline, state_machine.TRANSFORMER: pipeline}
         cluster = FaultyCluster(definitions, self.folder / "tasks")
@@ -269,8 +282,11 @@ def test_a_source_with_wrong_settings_is_reported_and_does_not_stop_the_others(r
     assert [task.exit_code for task in recovered.cluster.of(API)] == [2]
     assert "EMPLOYEES_API_TIMEOUT: expected seconds below 3600" in recovered.cluster.logs_of(API)[0]
     assert (ended.status, ended.error) == ("FAILED", "ExtractFailed")
-    assert ended.cause == "extract api: Essential container in task exited, exit code 2, attempt 1"
-    assert [message["Subject"] for message in ended.messages] == ["Failed: extract api"]
+    (message,) = ended.messages
+    assert message["Subject"] == "sandbox: failed: extract api"
+    assert "EMPLOYEES_API_TIMEOUT: expected seconds below 3600" in message["Message"]
+    assert "stale:  every table of api\n  to do:  Nothing was started. Correct what it says" in message["Message"]
+    assert "Silver was rebuilt from everything that was loaded." in message["Message"]
 
 
 def test_the_second_attempt_of_a_build_is_a_dbt_retry(recovered: Ran) -> None:
@@ -298,7 +314,7 @@ def two(up: Up) -> Ran:
     cluster = up.pipeline(fault)
     with faulty_proxy(up.environment["EMPLOYEES_API_URL"]) as slow:
         slow.fault = answer_late
-        with machine(cluster, timeouts={"Load the source": 5}, settle=1) as pipeline:
+        with machine(cluster, timeouts={"Run the task": 5}, settle=1) as pipeline:
             arns = [pipeline.start('{"sources": ["api"]}', name) for name in ("one", "other")]
             return Ran([pipeline.ended(arn) for arn in arns], cluster)
 
@@ -316,6 +332,6 @@ def test_a_load_that_takes_too_long_is_stopped_and_reported(two: Ran) -> None:
     assert load.exit_code in (130, 143)  # 143 if the program has not yet installed its signal handlers
     assert (one.status, one.error) == ("FAILED", "ExtractFailed")
     (message,) = one.messages
-    assert message["Subject"] == "Failed: extract api, build"
-    assert "extract api: ExtractFailed, States.Timeout" in message["Message"]
-    assert "exit code 2, attempt 1" in message["Message"]  # of the build
+    assert message["Subject"] == "sandbox: failed: extract api, build"
+    assert "extract api failed\n  why:    States.Timeout" in message["Message"]
+    assert "build failed\n  why:    " in message["Message"]

@@ -1,12 +1,14 @@
 """This project's rules for the state machine, which neither the validator nor the interpreter checks."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-ECS, SNS, LIST = (
+ECS, SNS, LIST, LOG = (
     "arn:aws:states:::ecs:runTask.sync",
     "arn:aws:states:::sns:publish",
     "arn:aws:states:::aws-sdk:sfn:listExecutions",
+    "arn:aws:states:::aws-sdk:cloudwatchlogs:getLogEvents",
 )
 # The errors of ECS after which a retry can start the task: no capacity, throttling, an error of ECS.
 ECS_TRANSIENT = {
@@ -27,11 +29,11 @@ def faults(definition: Mapping[str, Any], containers: Mapping[str, set[str]]) ->
     for name, state in all_states(definition["States"]):
         for fault in (*retries(state), *catches(state), *timeouts(state), *task(state, containers)):
             yield f"{name}: {fault}"
-    # Two attempts of the build, and three of each extract. A fan-out has three extracts one after another: the plan,
-    # the ranges and the sources. Ranges that have to wait for others may take longer: a new execution loads the rest.
+    # Two attempts of the build, and three of each other stage. A load by ranges has three one after another: plan,
+    # ranges, run. Ranges that have to wait for others may take longer: a new execution loads the rest.
     longest = sum(
-        state["TimeoutSeconds"] * (2 if name == "Build" else 3 * 3)
-        for name, state in all_states(definition["States"])
+        state["TimeoutSeconds"] * (2 + 3 * 3)
+        for _, state in all_states(definition["States"])
         if state.get("Resource") == ECS
     )
     if definition.get("TimeoutSeconds", 0) < longest:
@@ -108,15 +110,18 @@ def task(state: Mapping[str, Any], containers: Mapping[str, set[str]]) -> Iterat
     """Resources are known, and containers belong to their task definition."""
     if state["Type"] != "Task":
         return
-    if state["Resource"] not in (ECS, SNS, LIST):
+    if state["Resource"] not in (ECS, SNS, LIST, LOG):
         yield f"Resource: {state['Resource']} is not allowed"
     if state["Resource"] != ECS:
         return
     arguments = state["Arguments"]
-    known = containers.get(arguments["TaskDefinition"], set())
+    definitions = re.findall("'(arn:[^']+)'", arguments["TaskDefinition"])
+    if sorted(definitions) != sorted(containers):
+        yield f"TaskDefinition: expected a choice of {sorted(containers)}, got {definitions}"
+    known = set.intersection(*containers.values())
     for override in arguments["Overrides"]["ContainerOverrides"]:
         if override["Name"] not in known:
-            yield f"Overrides: no container {override['Name']}, the task definition has {sorted(known)}"
+            yield f"Overrides: no container {override['Name']}, the task definitions have {sorted(known)}"
         environment = {variable["Name"]: variable["Value"] for variable in override.get("Environment", ())}
         if environment.get("RUN_ID") != "{% $states.context.Execution.Name %}":
             yield "Overrides: expected RUN_ID to be the execution's name"

@@ -15,13 +15,13 @@ from tests.python.helpers import PATIENCE
 
 SOURCES = ("api", "parquet", "postgres")  # those of the machine in tests; no other part of the project knows them
 
-# The commands of the tasks, and an input that has ranges
+# The commands of the tasks, and an input that loads a table by ranges
 API, PARQUET, POSTGRES = (("run", "--source", source) for source in SOURCES)
 BUILD = ("build",)
 TABLE = ("--source", "postgres", "--table", "venda")
 PLAN = ("plan", *TABLE, "--ranges", "3")
 RANGES = [("range", *TABLE, "--number", number) for number in ("1", "2", "3")]
-FAN_OUT = '{"fan_out": {"source": "postgres", "table": "venda", "ranges": 3}}'
+FAN_OUT = json.dumps({"commands": [PLAN, *RANGES, POSTGRES]})
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Machine:
     @staticmethod
     def sort_commands(tasks: Iterable[Task]) -> list[tuple[str, ...]]:
         """Returns the commands of tasks, ordered by stage and name."""
-        stages = ("plan", "range", "backfill", "run", "build")
+        stages = ("plan", "range", "backfill", "doctor", "run", "build")
         return sorted((task.command for task in tasks), key=lambda command: (stages.index(command[0]), command))
 
     @staticmethod
@@ -93,7 +93,7 @@ class Machine:
         end = monotonic() + within
         while not condition():
             assert monotonic() < end, "not in time"
-            sleep(0.02)
+            sleep(0.1)
 
     @staticmethod
     def messages(events: list[dict[str, Any]]) -> Iterator[dict[str, str]]:

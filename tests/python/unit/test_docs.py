@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from extract.scaffold import demo
+from extract.task_log import METRICS
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
@@ -104,10 +105,21 @@ def test_every_document_is_in_the_list() -> None:
     assert set(ROOT.glob("docs/**/*.md")) - listed == {index}
 
 
-def test_the_alarms_are_those_of_terraform() -> None:
-    defined = re.findall(r"(?m)^    ([a-z-]+) = \{$", (ROOT / "infra/monitoring.tf").read_text())
+def test_every_alarm_has_its_section() -> None:
+    terraform = (ROOT / "infra/monitoring.tf").read_text()
+    defined = re.findall(r"(?m)^    ([a-z-]+) = \{$", terraform)
+    defined += [f"{prefix}<source>" for prefix in re.findall(r'"(\w+-)\$\{source\}" => \{', terraform)]
     assert len(defined) > 5
-    assert re.findall(r"(?m)^\| `([a-z-]+)` \|", (ROOT / "docs/operations/alarms.md").read_text()) == defined
+    assert re.findall(r"(?m)^## `([a-z<>-]+)`$", (ROOT / "docs/operations/alarms.md").read_text()) == defined
+    assert ("aws_budgets_budget" in terraform) == (
+        "## The budget" in (ROOT / "docs/operations/alarms.md").read_text()
+    )
+
+
+def test_every_metric_is_documented() -> None:
+    reference = (ROOT / "docs/operations/alarms.md").read_text().partition("## Metrics")[2]
+    named = set(re.findall(r"`([A-Z]\w+[a-z])`", reference)) - METRICS.keys()
+    assert named == {name for names in METRICS.values() for name in names}
 
 
 def test_the_readme_has_at_most_150_lines() -> None:

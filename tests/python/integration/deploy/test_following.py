@@ -12,7 +12,6 @@ import pytest
 from moto import mock_aws
 
 from deploy import execution, logs
-from deploy.errors import DeployError
 
 REGION = "sa-east-1"
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -36,74 +35,74 @@ def machine(states: Any) -> str:
 
 
 def test_an_execution_is_followed_to_its_end(states: Any) -> None:
-    arn = execution.start(states, machine(states), '{"sources": ["postgres"]}')
+    arn = execution.start(states, machine(states), {"sources": ["postgres"]})
     polls: list[str] = []
 
-    def report(_steps: list[execution.Step], _running: set[str]) -> None:
-        polls.append(states.describe_execution(executionArn=arn)["status"])
+    def show_running(running: str) -> None:
+        polls.append(running)
         if len(polls) == 2:
             states.stop_execution(executionArn=arn, error="Stopped", cause="by hand")
 
-    end = execution.follow(states, arn, report, poll_seconds=0)
+    end = execution.follow(states, arn, lambda _line: None, show_running, poll_seconds=0)
 
     assert end.status == "ABORTED"
     assert not end.ok
-    assert polls == ["RUNNING", "RUNNING", "ABORTED"]
+    assert polls == ["between two steps"] * 3
     assert json.loads(states.describe_execution(executionArn=arn)["input"]) == {"sources": ["postgres"]}
     assert re.fullmatch(r"manual-\d{8}T\d{6}", arn.rsplit(":", 1)[1])
 
 
 def test_each_event_is_reported_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    arn = execution.start(states, machine(states), "{}")
+    arn = execution.start(states, machine(states), {})
     events = two_sources_at_once().events
     arrived = iter([events[:13], events[:14], events])
     monkeypatch.setattr(execution, "read_history", lambda _client, _arn: next(arrived))
-    reported: list[list[str]] = []
+    reported: list[str] = []
 
-    def report(steps: list[execution.Step], _running: set[str]) -> None:
-        reported.append([step.event.split(":")[0] for step in steps])
-        if len(reported) == 2:
+    def show_running(running: str) -> None:
+        reported.append(running)
+        if running == "Run the task (extract api)":
             states.stop_execution(executionArn=arn)
 
-    execution.follow(states, arn, report, poll_seconds=0)
+    def write(line: str) -> None:
+        reported.append(line.split(": ")[1])
 
-    assert reported == [["started", "started"], ["failed"], ["waiting", "done", "started"]]
+    execution.follow(states, arn, write, show_running, poll_seconds=0)
+
+    both = "Run the task (extract api), Run the task (extract postgres)"
+    assert reported == [
+        "started", "started", both, "failed", "Run the task (extract api)", "waiting", "done", "started",
+        "Run the task (build)",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("end", "expected"),
     [
-        (execution.End("SUCCEEDED", None, None), "succeeded in 0:04:10"),
-        (execution.End("TIMED_OUT", None, None), "timed out after 0:04:10"),
-        (execution.End("FAILED", "BuildFailed", "build: no"), "failed after 0:04:10: BuildFailed: build: no"),
+        (("SUCCEEDED", None, None), "succeeded in 0:04:10"),
+        (("TIMED_OUT", None, None), "timed out after 0:04:10"),
+        (("FAILED", "BuildFailed", "build: no"), "failed after 0:04:10: BuildFailed: build: no"),
     ],
 )
-def test_the_end_is_one_line(end: execution.End, expected: str) -> None:
-    assert end.summary(timedelta(minutes=4, seconds=10.5)) == expected
+def test_the_end_is_one_line(end: tuple[str, str | None, str | None], expected: str) -> None:
+    assert execution.End(*end, timedelta(minutes=4, seconds=10.5)).summary == expected
 
 
 def test_a_message_to_people_is_shown() -> None:
     history = History()
     reporting = history.entered("Task", "Report the failures", history.add("ExecutionStarted", 0))
-    parameters = json.dumps({"TopicArn": "arn:t", "Subject": "Failed: build", "Message": "build: no"})
+    parameters = json.dumps({"TopicArn": "arn:t", "Subject": "Failed: build", "Message": "build failed\n  why: no"})
     history.add("TaskScheduled", reporting, taskScheduledEventDetails={"parameters": parameters})
 
     assert [str(step)[10:] for _, step in execution.read_steps(history.events)] == [
         "Report the failures: started",
-        "Report the failures: build: no",
+        "Report the failures: \n    build failed\n      why: no",
     ]
 
 
 def test_only_one_status_is_a_success() -> None:
-    assert [execution.End(status, None, None).ok for status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")] == [
-        True, False, False, False,
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", ["", "[]", '"postgres"', "{sources: [postgres]}"])
-def test_an_input_that_is_not_an_object_is_refused(states: Any, text: str) -> None:
-    with pytest.raises(DeployError, match="INPUT: expected a JSON object"):
-        execution.start(states, machine(states), text)
+    ends = [execution.End(one, None, None, timedelta()) for one in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")]
+    assert [end.ok for end in ends] == [True, False, False, False]
 
 
 class History:
@@ -134,25 +133,25 @@ def two_sources_at_once() -> History:
     """`api` loads; `postgres` fails and waits for its next attempt. Then, without it, the build begins."""
     history = History()
     start = history.add("ExecutionStarted", 0)
-    map_entered = history.entered("Map", "Extract", start)
+    map_entered = history.entered("Map", "Run the tasks", start)
     map_started = history.add("MapStateStarted", map_entered)
     branches = {}
     for index, source in enumerate(("api", "postgres")):
         begun = history.add("MapIterationStarted", map_started, mapIterationStartedEventDetails={"index": index})
-        taken = history.entered("Pass", "Prepare the source", begun, source=source, command=["run"])
-        left = history.exited("Pass", "Prepare the source", taken)
-        loading = history.entered("Task", "Load the source", left, source=source)
+        taken = history.entered("Pass", "Prepare the task", begun, step=f"extract {source}", command=["run"])
+        left = history.exited("Pass", "Prepare the task", taken)
+        loading = history.entered("Task", "Run the task", left, step=f"extract {source}")
         branches[source] = history.add("TaskScheduled", loading, taskScheduledEventDetails={"parameters": "{}"})
     cause = json.dumps(TASK | {"Containers": [{"Name": "pipeline", "ExitCode": 1}]})
     failed = history.add(
         "TaskFailed", branches["postgres"], taskFailedEventDetails={"error": "States.TaskFailed", "cause": cause}
     )
-    history.entered("Wait", "Wait to retry the source", failed)
+    history.entered("Wait", "Wait to retry the task", failed)
     succeeded = history.add("TaskSucceeded", branches["api"])
-    done = history.exited("Task", "Load the source", succeeded)
+    done = history.exited("Task", "Run the task", succeeded)
     over = history.add("MapIterationSucceeded", done)
-    after = history.exited("Map", "Extract", history.add("MapStateSucceeded", over))
-    history.entered("Task", "Build", after)
+    after = history.exited("Map", "Run the tasks", history.add("MapStateSucceeded", over))
+    history.entered("Task", "Run the task", after, step="build")
     return history
 
 
@@ -160,15 +159,15 @@ def test_each_step_names_its_source() -> None:
     history = two_sources_at_once()
 
     assert [(step.state, step.event) for _, step in execution.read_steps(history.events)] == [
-        ("Load the source (api)", "started"),
-        ("Load the source (postgres)", "started"),
+        ("Run the task (extract api)", "started"),
+        ("Run the task (extract postgres)", "started"),
         (
-            "Load the source (postgres)",
+            "Run the task (extract postgres)",
             "failed: States.TaskFailed: Essential container exited, exit code 1, log …/1",
         ),
-        ("Wait to retry the source (postgres)", "waiting"),
-        ("Load the source (api)", "done"),
-        ("Build", "started"),
+        ("Wait to retry the task (extract postgres)", "waiting"),
+        ("Run the task (extract api)", "done"),
+        ("Run the task (build)", "started"),
     ]
 
 
@@ -176,9 +175,12 @@ def test_the_running_states_are_known_at_each_moment() -> None:
     events = two_sources_at_once().events
     both, one = 13, 14  # events up to the second task's, and up to its failure
 
-    assert execution.running_states(events[:both]) == {"Load the source (api)", "Load the source (postgres)"}
-    assert execution.running_states(events[:one]) == {"Load the source (api)"}
-    assert execution.running_states(events) == {"Build"}
+    assert execution.running_states(events[:both]) == {
+        "Run the task (extract api)",
+        "Run the task (extract postgres)",
+    }
+    assert execution.running_states(events[:one]) == {"Run the task (extract api)"}
+    assert execution.running_states(events) == {"Run the task (build)"}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ MISTAKES = (
     Mistake("deploy_role.tf", '["iam:GetOpenIDConnectProvider"]',
             '["iam:GetOpenIDConnectProvider", "redshift-data:ExecuteStatement"]', "cannot sign in to"),
     Mistake("iam.tf", "UseKeyFor", "UseKey", "too many or too few actions"),
+    Mistake("ecs.tf", 'mode            = "non-blocking"', 'mode            = "blocking"', "writes only to /scratch"),
+    Mistake("monitoring.tf", "dimensions = { Source = source }", 'dimensions = { Source = "api" }',
+            "raises an alarm of its own."),
+    Mistake("monitoring.tf", 'format("user:project$%s", var.name)', 'format("project$%s", var.name)',
+            "counts this deployment's costs"),
+    Mistake("monitoring.tf", "ok_actions = each.value.clears_by_itself ? [] :", "ok_actions = false ? [] :",
+            "only if somebody had to do something."),
+    Mistake("schedule.tf", '"cron(0 12 * * ? *)"', '"cron(0 12 ? * SUN *)"', "created at noon"),
 )  # fmt: skip
 
 

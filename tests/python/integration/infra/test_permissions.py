@@ -9,6 +9,7 @@ refuses it.
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -222,20 +223,31 @@ def resources_of(task: dict[str, Any], infra: Infra) -> list[Call]:
     arguments = task.get("Arguments", task.get("Parameters", {}))
     match task["Resource"]:
         case "arn:aws:states:::ecs:runTask.sync":
-            definition = arguments["TaskDefinition"]
-            family = definition.rsplit("/", 1)[-1].split(":")[0]
-            (address,) = [a for a, v in infra.resources.items() if v.get("family") == family]
-            roles = [infra.resources[address][name] for name in ("task_role_arn", "execution_role_arn")]
-            running = (
-                f"{definition.split(':task-definition/')[0]}:task/{arguments['Cluster'].rsplit('/', 1)[-1]}/0f1e"
-            )
-            rule = f"arn:aws:events:{definition.split(':')[3]}:{definition.split(':')[4]}:rule/"
-            return [
-                Call("state_machine", "ecs:RunTask", definition),
-                *(Call("state_machine", action, running) for action in ECS_SYNC[1:]),
-                *(Call("state_machine", action, f"{rule}StepFunctionsGetEventsForECSTaskRule") for action in EVENTS),
-                *(Call("state_machine", "iam:PassRole", role) for role in roles),
-            ]
+            calls = []
+            for definition in re.findall("'(arn:[^']+)'", arguments["TaskDefinition"]):
+                family = definition.rsplit("/", 1)[-1].split(":")[0]
+                (address,) = [a for a, v in infra.resources.items() if v.get("family") == family]
+                roles = [infra.resources[address][name] for name in ("task_role_arn", "execution_role_arn")]
+                running = (
+                    f"{definition.split(':task-definition/')[0]}:task/{arguments['Cluster'].rsplit('/', 1)[-1]}/0f1e"
+                )
+                rule = f"arn:aws:events:{definition.split(':')[3]}:{definition.split(':')[4]}:rule/"
+                calls += [
+                    Call("state_machine", "ecs:RunTask", definition),
+                    *(Call("state_machine", action, running) for action in ECS_SYNC[1:]),
+                    *(
+                        Call("state_machine", action, f"{rule}StepFunctionsGetEventsForECSTaskRule")
+                        for action in EVENTS
+                    ),
+                    *(Call("state_machine", "iam:PassRole", role) for role in roles),
+                ]
+            assert len({call.resource for call in calls if call.action == "ecs:RunTask"}) == 2
+            return calls
+        case "arn:aws:states:::aws-sdk:cloudwatchlogs:getLogEvents":
+            group = infra.resources["aws_cloudwatch_log_group.tasks"]
+            assert arguments["LogGroupName"] == group["name"]
+            stream = f"{group['arn']}:log-stream:loader/pipeline/0f1e"
+            return [Call("state_machine", "logs:GetLogEvents", stream)]
         case "arn:aws:states:::sns:publish":
             return [Call("state_machine", "sns:Publish", arguments["TopicArn"])]
         case "arn:aws:states:::aws-sdk:sfn:listExecutions":

@@ -121,6 +121,7 @@ def test_the_sandbox_renders_the_state_machine_as_terraform_does(infra: Infra) -
         "loader_task_definition_arn": infra.resources['aws_ecs_task_definition.this["loader"]']["arn"],
         "transformer_task_definition_arn": infra.resources['aws_ecs_task_definition.this["transformer"]']["arn"],
         "container_name": "pipeline",
+        "name": "vendas",
         "sources": sorted(source.name for source in SOURCES),
         "subnets": next(iter(json.loads(f"[{found}]") for found in re.findall(r'"Subnets": \[([^]]*)\]', network))),
         "security_groups": [infra.resources["aws_security_group.task"]["id"]],

@@ -59,6 +59,7 @@ def test_the_corrections_are_still_needed() -> None:
     assert given == {"Cluster": "c"}, CHANGED
     assert jsonata._eval_jsonata is None, CHANGED
     assert iteration_worker.CustomErrorName is CustomErrorName, CHANGED
+    assert "cloudwatchlogs" not in StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES, CHANGED
     with pytest.raises(ValueError, match="MUST NOT begin"):
         CustomErrorName("States.Timeout")
 

@@ -34,11 +34,11 @@ def instant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         ('{"sources": ["api", "postgres", "api"]}', [API, POSTGRES, BUILD]),
         ('{"full_refresh": true}', [API, PARQUET, POSTGRES, ("build", "--full-refresh")]),
         ('{"sources": ["api"], "full_refresh": false}', [API, BUILD]),
-        (FAN_OUT, [PLAN, *RANGES, API, PARQUET, POSTGRES, BUILD]),
-        ('{"sources": ["postgres"], ' + FAN_OUT[1:], [PLAN, *RANGES, POSTGRES, BUILD]),
+        (FAN_OUT, [PLAN, *RANGES, POSTGRES, BUILD]),
+        ('{"commands": [["doctor"]], "build": false}', [("doctor",)]),
         (
-            '{"backfill": {"source": "postgres", "table": "venda", "from": "2026-01-01", "to": "2026-01-31"}}',
-            [("backfill", *TABLE, "--from", "2026-01-01", "--to", "2026-01-31"), BUILD],
+            '{"commands": [["backfill", "--source", "postgres", "--table", "venda", "--from", "a b", "--to", "c"]]}',
+            [("backfill", *TABLE, "--from", "a b", "--to", "c"), BUILD],
         ),
     ],
 )
@@ -52,7 +52,7 @@ def test_the_input_selects_the_tasks(instant: Machine, given: str, commands: lis
     [
         (
             '{"source": ["postgres"]}',
-            'expected {} or an object with sources, full_refresh, fan_out or backfill, got {"source"',
+            'expected {} or an object with sources or commands, and full_refresh or build, got {"source"',
         ),
         ("[]", "expected {} or an object"),
         ('"postgres"', "expected {} or an object"),
@@ -64,39 +64,15 @@ def test_the_input_selects_the_tasks(instant: Machine, given: str, commands: lis
         ),
         ('{"sources": null}', "sources: expected a list"),
         ('{"full_refresh": "yes"}', "full_refresh: expected true or false, got yes"),
-        ('{"backfill": "venda"}', "backfill: expected the strings source, table, from and to, got venda"),
-        ('{"backfill": {"source": "postgres"}}', "backfill: expected the strings source, table, from and to"),
+        ('{"build": "no"}', "build: expected true or false, got no"),
+        ('{"backfill": "venda"}', "expected {} or an object with sources or commands"),
         (
-            '{"backfill": {"source": "postgres", "table": "venda", "from": "--debug", "to": "2026-01-31"}}',
-            "backfill: expected the strings",
+            '{"commands": "doctor"}',
+            "commands: expected a list of lists of words, each starting with one of run, plan",
         ),
-        (
-            '{"backfill": {"source": "postgres", "table": "venda", "from": 1, "to": "2026-01-31"}}',
-            "backfill: expected the strings",
-        ),
-        (
-            '{"backfill": {"source": "ftp", "table": "a", "from": "1", "to": "2"}}',
-            "backfill: source: expected a declared one (api, parquet, postgres), got ftp",
-        ),
-        (
-            '{"fan_out": "venda"}',
-            "fan_out: expected source, a declared one (api, parquet, postgres), table, a name in lowercase letters, "
-            "and ranges, a whole number from 2 to",
-        ),
-        ('{"fan_out": {"table": "venda", "ranges": 3}}', "fan_out: expected source, a declared one"),
-        ('{"fan_out": {"source": "ftp", "table": "venda", "ranges": 3}}', "fan_out: expected source, a declared one"),
-        ('{"fan_out": {"source": "postgres", "table": "--debug", "ranges": 3}}', "fan_out: expected source"),
-        ('{"fan_out": {"source": "postgres", "table": "venda", "ranges": 201}}', "fan_out: expected source"),
-        ('{"fan_out": {"source": "postgres", "table": "venda", "ranges": 2.5}}', "fan_out: expected source"),
-        ('{"sources": ["api"], ' + FAN_OUT[1:], 'fan_out: expected postgres among the sources, got ["api"]'),
-        (
-            '{"backfill": {"source": "api", "table": "a", "from": "1", "to": "2"}, ' + FAN_OUT[1:],
-            "backfill: cannot be combined with sources, full_refresh or fan_out",
-        ),
-        (
-            '{"sources": ["api"], "backfill": {"source": "api", "table": "a", "from": "1", "to": "2"}}',
-            "backfill: cannot be combined",
-        ),
+        ('{"commands": [["drop", "a.parquet"]]}', "commands: expected a list of lists of words, each starting with"),
+        ('{"commands": [["--debug", "run"]]}', "commands: expected a list of lists of words, each starting with"),
+        ('{"commands": [["doctor"]], "sources": ["api"]}', "expected either sources or commands, got both"),
     ],
 )
 def test_an_invalid_input_starts_nothing_and_reports_what_was_expected(
@@ -105,4 +81,7 @@ def test_an_invalid_input_starts_nothing_and_reports_what_was_expected(
     ended = instant.run(given, name=uuid4().hex)
     assert (ended.status, ended.error, ended.commands) == ("FAILED", "BadInput", [])
     assert expected in ended.cause
-    assert expected in ended.messages[0]["Message"]
+    message = ended.messages[0]["Message"]
+    assert message.startswith("input failed\n  why:    ")
+    assert expected in message
+    assert "Nothing was built. Silver is as before." in message

@@ -44,31 +44,37 @@ def mistake(path: str, value: object) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-LOAD = "Extract.ItemProcessor.States.Load the source"
+INNER = "Run the tasks.ItemProcessor.States"
+RUN = f"{INNER}.Run the task"
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (mistake("Build.Next", "Publish"), "Publish: no such state"),
-        (mistake("Retry the build?.Default", "Report the failures"), "Wait to retry the build: never reached"),
-        (mistake("Did everything succeed?.Default", ...), "Did everything succeed?: expected a Default"),
-        (mistake("Extract.Next", ...), "Extract: expected either Next or End"),
-        (mistake("Extract.ItemProcessor.States.Build", {"Type": "Succeed"}), "Build: twice"),
-        (mistake("Build.Retry.0.BackoffRate", 0.5), "Build: Retry: BackoffRate below 1"),
-        (mistake("Build.Retry.0.MaxAttempts", 0), "Build: Retry: expected 1 to 10"),
-        (mistake("Build.Retry.0.ErrorEquals", ["States.TaskFailed"]), "is not about starting a task"),
-        (mistake("Build.Catch.0.ErrorEquals", ["States.ALL", "States.Timeout"]), "Catch: States.ALL is not alone"),
-        (mistake("Build.Catch", []), "Build: Catch: expected one for States.ALL"),
-        (mistake("Extract.Catch", []), "Extract: Catch: expected one for States.ALL"),
-        (mistake(f"{LOAD}.TimeoutSeconds", 0), "Load the source: TimeoutSeconds: missing"),
-        (mistake(f"{LOAD}.TimeoutSeconds", 86400), "TimeoutSeconds: expected at least the "),
-        (mistake(f"{LOAD}.HeartbeatSeconds", 60), "HeartbeatSeconds: nothing sends it"),
-        (mistake(f"{LOAD}.HeartbeatSeconds", 7200), "HeartbeatSeconds: not below TimeoutSeconds"),
-        (mistake("Build.Resource", "arn:aws:states:::lambda:invoke"), "lambda:invoke is not allowed"),
-        (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Name", "dbt"), "Overrides: no container dbt"),
-        (mistake("Build.Arguments.Overrides.ContainerOverrides.0.Environment", []), "expected RUN_ID"),
-        (mistake("Build.Next", "Failed"), "Failed: expected to be reached from Report the failures only"),
+        (mistake("Run the tasks.Next", "Publish"), "Publish: no such state"),
+        (
+            mistake(f"{INNER}.Retry the task?.Choices.0.Next", "Record the failure"),
+            "Wait to retry the task: never reach",
+        ),
+        (mistake("Is another execution running?.Default", ...), "Is another execution running?: expected a Default"),
+        (mistake("Run the tasks.Next", ...), "Run the tasks: expected either Next or End"),
+        (mistake(f"{INNER}.Succeeded", {"Type": "Succeed"}), "Succeeded: twice"),
+        (mistake(f"{RUN}.Retry.0.BackoffRate", 0.5), "Run the task: Retry: BackoffRate below 1"),
+        (mistake(f"{RUN}.Retry.0.MaxAttempts", 0), "Run the task: Retry: expected 1 to 10"),
+        (mistake(f"{RUN}.Retry.0.ErrorEquals", ["States.TaskFailed"]), "is not about starting a task"),
+        (mistake(f"{RUN}.Catch.0.ErrorEquals", ["States.ALL", "States.Timeout"]), "Catch: States.ALL is not alone"),
+        (mistake(f"{RUN}.Catch", []), "Run the task: Catch: expected one for States.ALL"),
+        (mistake(f"{INNER}.Read the end of the log.Catch", []), "Read the end of the log: Catch: expected one"),
+        (mistake("Run the tasks.Catch", []), "Run the tasks: Catch: expected one for States.ALL"),
+        (mistake(f"{RUN}.TimeoutSeconds", 0), "Run the task: TimeoutSeconds: missing"),
+        (mistake(f"{RUN}.TimeoutSeconds", 86400), "TimeoutSeconds: expected at least the "),
+        (mistake(f"{RUN}.HeartbeatSeconds", 60), "HeartbeatSeconds: nothing sends it"),
+        (mistake(f"{RUN}.HeartbeatSeconds", 7200), "HeartbeatSeconds: not below TimeoutSeconds"),
+        (mistake(f"{RUN}.Resource", "arn:aws:states:::lambda:invoke"), "lambda:invoke is not allowed"),
+        (mistake(f"{RUN}.Arguments.TaskDefinition", LOADER), "TaskDefinition: expected a choice of"),
+        (mistake(f"{RUN}.Arguments.Overrides.ContainerOverrides.0.Name", "dbt"), "Overrides: no container dbt"),
+        (mistake(f"{RUN}.Arguments.Overrides.ContainerOverrides.0.Environment", []), "expected RUN_ID"),
+        (mistake("Run the tasks.Next", "Failed"), "Failed: expected to be reached from Report the failures only"),
     ],
 )
 def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], expected: str) -> None:
@@ -77,19 +83,10 @@ def test_each_mistake_breaks_its_rule(change: Callable[[dict[str, Any]], None], 
     assert any(expected in fault for fault in faults(mistaken, CONTAINERS)), list(faults(mistaken, CONTAINERS))
 
 
-def test_both_kinds_of_tasks_handle_errors_alike() -> None:
-    states = json.loads(DEFINITION)["States"]
-    extract = states["Extract"]["ItemProcessor"]["States"]["Load the source"]
-    assigned = [state["Catch"][0]["Assign"] for state in (extract, states["Build"])]
-    assert assigned[0]["extractError"].replace("loader", "transformer") == assigned[1]["buildError"]
-    assert extract["Retry"][0]["ErrorEquals"] == states["Build"]["Retry"][0]["ErrorEquals"]
-
-
 def test_a_retry_starts_after_the_lock_of_a_killed_attempt_has_expired() -> None:
-    states = json.loads(DEFINITION)["States"]
-    wait = states["Extract"]["ItemProcessor"]["States"]["Wait to retry the source"]["Seconds"]
-    seconds = [Jsonata(wait.strip("{% }")).evaluate(None, {"extractAttempts": attempts}) for attempts in (1, 2)]
-    assert EXPIRY.total_seconds() <= states["Wait to retry the build"]["Seconds"]
+    inner = json.loads(DEFINITION)["States"]["Run the tasks"]["ItemProcessor"]["States"]
+    wait = inner["Wait to retry the task"]["Seconds"]
+    seconds = [Jsonata(wait.strip("{% }")).evaluate(None, {"attempts": attempts}) for attempts in (1, 2)]
     assert EXPIRY.total_seconds() <= seconds[0] < seconds[1]
 
 
@@ -111,7 +108,7 @@ def test_its_commands_exist(command: str) -> None:
 def test_it_names_no_source_but_those_that_it_gets() -> None:
     text = definition(["crm"])
     assert [name for name in SOURCES if re.search(rf"\b{name}\b", text)] == []
-    assert json.loads(text)["States"]["Name the sources"]["Assign"] == {"declared": ["crm"]}
+    assert json.loads(text)["States"]["Name the sources"]["Assign"]["declared"] == ["crm"]
 
 
 def test_the_template_uses_every_value() -> None:
@@ -154,6 +151,6 @@ def test_the_validator_accepts_it(validator: Path, tmp_path: Path) -> None:
 
 
 def test_the_validator_refuses_a_broken_expression(validator: Path, tmp_path: Path) -> None:
-    done = validated(validator, DEFINITION.replace("$count($failures) = 0", "$count($failures = 0"), tmp_path)
+    done = validated(validator, DEFINITION.replace("$count($failures) > 0", "$count($failures > 0"), tmp_path)
     assert done.returncode == 1
     assert "JSONATA" in (done.stdout + done.stderr).upper()

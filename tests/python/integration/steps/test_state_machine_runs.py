@@ -7,12 +7,30 @@ import pytest
 
 from sandbox.aws import state_machine
 from sandbox.aws.ecs import Cluster, Task, TaskNotStartedError
-from tests.python.helpers.machine_run import API, BUILD, FAN_OUT, PARQUET, PLAN, POSTGRES, RANGES, machine, tasks_of
+from tests.python.helpers.machine_run import (
+    API,
+    BUILD,
+    FAN_OUT,
+    PARQUET,
+    PLAN,
+    POSTGRES,
+    RANGES,
+    TABLE,
+    machine,
+    tasks_of,
+)
 
+DONE = {"time": "t", "level": "error", "message": "", "exit_code": 1, "stale": [], "retry": False}
 LOG = (
     "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
     "#logsV2:log-groups/log-group/$252Fecs$252Fpipeline"
 )
+
+
+def ends(code: int, message: str, **fields: object) -> str:
+    """A shell command that logs a last line as the pipeline does, and exits with the code."""
+    line = json.dumps(DONE | {"message": message, "exit_code": code} | fields | {"end": True})
+    return f"printf '%s\\n' 'a line' '{line}'; exit {code}"
 
 
 def test_every_source_is_loaded_and_then_built(tmp_path: Path) -> None:
@@ -44,40 +62,75 @@ def test_an_extract_that_fails_twice_is_retried_and_succeeds(tmp_path: Path) -> 
 
 
 def test_an_extract_that_always_fails_fails_the_execution_after_the_build(tmp_path: Path) -> None:
-    with machine(tasks_of('case "$*" in *postgres) exit 1;; esac', tmp_path)) as pipeline:
+    last = ends(1, "postgres.venda: cannot sign in", stale=["postgres.venda"], retry=True)
+    with machine(tasks_of(f'case "$*" in *postgres) {last};; esac', tmp_path)) as pipeline:
         ended = pipeline.run()
     assert pipeline.commands == [API, PARQUET, POSTGRES, POSTGRES, POSTGRES, BUILD]
     assert (ended.status, ended.error) == ("FAILED", "ExtractFailed")
-    assert ended.cause == "extract postgres: Essential container in task exited, exit code 1, attempt 3"
+    assert ended.cause == "extract postgres: postgres.venda: cannot sign in"
     (message,) = ended.messages
     last = next(arn for arn, task in reversed(pipeline.cluster.tasks.items()) if task.command == POSTGRES)
     assert message == {
         "TopicArn": state_machine.TOPIC,
-        "Subject": "Failed: extract postgres",
+        "Subject": "sandbox: failed: extract postgres",
         "Message": (
-            "extract postgres: ExtractFailed, Essential container in task exited, exit code 1, attempt 3\n"
-            f"  {LOG}/log-events/loader$252Fpipeline$252F{last.split('/')[-1]}\n"
-            "execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1"
+            "extract postgres failed in 3 attempts\n"
+            "  why:    postgres.venda: cannot sign in\n"
+            "  stale:  postgres.venda\n"
+            "  to do:  The fault may pass. Check that the system that it names is up, and start again.\n"
+            f"  log:    {LOG}/log-events/loader$252Fpipeline$252F{last.split('/')[-1]}\n\n"
+            "Silver was rebuilt from everything that was loaded. What is stale keeps its rows of before.\n\n"
+            "Deployment sandbox. Start again: make run-aws. All alarms and remedies: docs/operations/alarms.md\n"
+            "Execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1"
             "#/v2/executions/details/arn:aws:states:us-east-1:123456789012:execution:pipeline:run-1"
         ),
     }
 
 
-def test_an_extract_with_wrong_settings_is_not_retried(tmp_path: Path) -> None:
-    with machine(tasks_of('case "$*" in *postgres) exit 2;; esac', tmp_path)) as pipeline:
+@pytest.mark.parametrize(
+    "end", ["exit 2", ends(1, "postgres.venda: cannot sign in: password authentication failed", retry=False)]
+)
+def test_a_fault_that_a_person_has_to_correct_is_not_retried(tmp_path: Path, end: str) -> None:
+    with machine(tasks_of(f'case "$*" in *postgres) {end};; esac', tmp_path)) as pipeline:
         ended = pipeline.run()
     assert pipeline.commands == [API, PARQUET, POSTGRES, BUILD]
-    assert ended.cause == "extract postgres: Essential container in task exited, exit code 2, attempt 1"
+    assert ended.messages[0]["Message"].startswith("extract postgres failed\n")
+
+
+def test_a_command_without_a_last_line_is_retried_and_the_end_of_its_log_is_shown(tmp_path: Path) -> None:
+    script = 'case "$*" in *postgres) echo "a line"; echo "MemoryError"; kill -9 $$;; esac'
+    with machine(tasks_of(script, tmp_path)) as pipeline:
+        ended = pipeline.run()
+    assert pipeline.commands == [API, PARQUET, *[POSTGRES] * 3, BUILD]
+    message = ended.messages[0]["Message"]
+    assert "exit code 137; the last line of its log: MemoryError\n  stale:  every table of postgres\n" in message
+    assert "to do:  The task was stopped from outside." in message
+
+
+def test_a_log_that_cannot_be_read_hides_no_failure(tmp_path: Path) -> None:
+    with machine(tasks_of('case "$*" in build) exit 2;; esac', tmp_path)) as pipeline:
+        definition = json.loads(pipeline.client.describe_state_machine(stateMachineArn=pipeline.arn)["definition"])
+        reading = definition["States"]["Run the tasks"]["ItemProcessor"]["States"]["Read the end of the log"]
+        reading["Arguments"]["LogGroupName"] += "-gone"
+        reading["Retry"][0]["MaxAttempts"] = 1
+        pipeline.client.update_state_machine(stateMachineArn=pipeline.arn, definition=json.dumps(definition))
+        ended = pipeline.run()
+    assert "why:    Essential container in task exited, exit code 2\n" in ended.messages[0]["Message"]
 
 
 def test_one_message_reports_all_failures(tmp_path: Path) -> None:
     with machine(tasks_of('case "$*" in *api|build) exit 2;; esac', tmp_path)) as pipeline:
         ended = pipeline.run()
     (message,) = ended.messages
-    assert message["Subject"] == "Failed: extract api, build"
-    assert [line.split(":")[0] for line in message["Message"].splitlines()] == [
-        "extract api", "  https", "build", "  https", "execution",
+    assert message["Subject"] == "sandbox: failed: extract api, build"
+    assert [line.split(":")[0].strip() for line in message["Message"].splitlines()] == [
+        "extract api failed", "why", "stale", "to do", "log", "",
+        "build failed", "why", "stale", "to do", "log", "",
+        "The build failed. The stale models keep their rows of before.", "",
+        "Deployment sandbox. Start again", "Execution",
     ]  # fmt: skip
+    assert "stale:  every table of api\n" in message["Message"]
+    assert "stale:  every model\n" in message["Message"]
     assert ended.error == "ExtractFailed"
 
 
@@ -94,8 +147,9 @@ def test_a_build_that_fails_twice_fails_the_execution(tmp_path: Path) -> None:
         ended = pipeline.run()
     assert pipeline.commands == [API, PARQUET, POSTGRES, BUILD, BUILD]
     assert (ended.status, ended.error) == ("FAILED", "BuildFailed")
-    assert ended.cause == "build: Essential container in task exited, exit code 1, attempt 2"
-    assert ended.messages[0]["Subject"] == "Failed: build"
+    assert ended.cause == "build: Essential container in task exited, exit code 1"
+    assert ended.messages[0]["Subject"] == "sandbox: failed: build"
+    assert ended.messages[0]["Message"].startswith("build failed in 2 attempts\n")
 
 
 def test_ranges_load_after_the_plan_and_before_the_sources_with_limited_concurrency(tmp_path: Path) -> None:
@@ -124,32 +178,36 @@ def test_a_range_that_fails_twice_is_retried_and_succeeds(tmp_path: Path) -> Non
         ended = pipeline.run(FAN_OUT)
     assert (ended.status, ended.messages) == ("SUCCEEDED", [])
     assert pipeline.commands == [
-        PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], API, PARQUET, POSTGRES, BUILD,
+        PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], POSTGRES, BUILD,
     ]  # fmt: skip
 
 
 def test_a_range_that_always_fails_does_not_stop_the_others_and_is_reported(tmp_path: Path) -> None:
-    script = (
-        'case "$1 $7 $3" in "range 2 "*) exit 1;; "run  postgres") exit 2;; esac'  # the run names the missing range
-    )
-    with machine(tasks_of(script, tmp_path)) as pipeline:
+    with machine(tasks_of('case "$1 $7" in "range 2") exit 1;; esac', tmp_path)) as pipeline:
         ended = pipeline.run(FAN_OUT)
-    assert pipeline.commands == [
-        PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], API, PARQUET, POSTGRES, BUILD,
-    ]  # fmt: skip
+    assert pipeline.commands == [PLAN, RANGES[0], *[RANGES[1]] * 3, RANGES[2], BUILD]  # the run would find it missing
     assert (ended.status, ended.error) == ("FAILED", "ExtractFailed")
     (message,) = ended.messages
-    assert message["Subject"] == "Failed: extract postgres venda range 2, extract postgres"
-    assert "exit code 1, attempt 3" in ended.cause
+    assert message["Message"].startswith(f"{' '.join(RANGES[1])} failed in 3 attempts\n")
+    assert "\n\nNot started after that: run --source postgres\n\n" in message["Message"]
 
 
-@pytest.mark.parametrize("sources", [[API, PARQUET], []])
-def test_without_a_plan_postgres_is_skipped(tmp_path: Path, sources: list[tuple[str, ...]]) -> None:
-    given = FAN_OUT if sources else '{"sources": ["postgres"], ' + FAN_OUT[1:]
+def test_after_a_plan_that_failed_nothing_else_is_loaded(tmp_path: Path) -> None:
     with machine(tasks_of('[ "$1" != plan ] || exit 2', tmp_path)) as pipeline:
-        ended = pipeline.run(given)
-    assert pipeline.commands == [PLAN, *sources, BUILD]
-    assert ended.cause == "extract postgres venda plan: Essential container in task exited, exit code 2, attempt 1"
+        ended = pipeline.run(FAN_OUT)
+    assert pipeline.commands == [PLAN, BUILD]
+    assert ended.cause == f"{' '.join(PLAN)}: Essential container in task exited, exit code 2"
+
+
+def test_of_many_failures_the_first_are_described_and_all_are_named(tmp_path: Path) -> None:
+    ranges = [("range", *TABLE, "--number", str(number)) for number in range(1, 13)]
+    last = ends(2, "no plan", retry=False)
+    with machine(tasks_of(f'[ "$1" != range ] || {{ {last}; }}', tmp_path)) as pipeline:
+        ended = pipeline.run(json.dumps({"commands": ranges, "build": False}))
+    message = ended.messages[0]["Message"]
+    assert message.count("  why:    ") == 10
+    assert f"\n\nand 2 more: {' '.join(ranges[10])}, {' '.join(ranges[11])}\n\n" in message
+    assert "Silver was not to be rebuilt, and is as before." in message
 
 
 class FullCluster(Cluster):
@@ -176,7 +234,7 @@ def test_a_task_that_found_no_capacity_is_requested_again(tmp_path: Path) -> Non
 
 def test_an_extract_that_hangs_is_stopped_and_not_retried(tmp_path: Path) -> None:
     script = 'case "$*" in *postgres) exec sleep 600;; esac'
-    with machine(tasks_of(script, tmp_path), timeouts={"Load the source": 2}) as pipeline:
+    with machine(tasks_of(script, tmp_path), timeouts={"Run the task": 2}) as pipeline:
         ended = pipeline.run()
         hung = next(task for task in pipeline.cluster.tasks.values() if task.command == POSTGRES)
         pipeline.until(lambda: hung.exit_code is not None)
@@ -184,7 +242,8 @@ def test_an_extract_that_hangs_is_stopped_and_not_retried(tmp_path: Path) -> Non
     assert pipeline.commands == [API, PARQUET, POSTGRES, BUILD]
     assert ended.error == "ExtractFailed"
     assert "extract postgres: States.Timeout" in ended.cause
-    assert f"\n  {LOG}\n" in ended.messages[0]["Message"]
+    assert f"\n  log:    {LOG}\n" in ended.messages[0]["Message"]
+    assert "to do:  It took longer than 2 hours and was stopped." in ended.messages[0]["Message"]
 
 
 def test_a_stopped_execution_stops_its_tasks_and_starts_no_other(tmp_path: Path) -> None:
@@ -210,7 +269,7 @@ def test_the_second_of_two_executions_fails_and_names_the_first(tmp_path: Path) 
         third = pipeline.run(name="third")
     assert (second.status, second.error) == ("FAILED", "AlreadyRunning")
     assert second.cause == f"start: another execution is running: {first}"
-    assert second.messages[0]["Subject"] == "Failed: start"
+    assert second.messages[0]["Subject"] == "sandbox: failed: start"
     assert third.status == "SUCCEEDED"
     assert pipeline.commands == sorted([API, PARQUET, POSTGRES] * 2) + [BUILD] * 2
 
@@ -247,14 +306,8 @@ RUN = ("run", "--source")
         (("postgres", "crm"), "{}", [(*RUN, "crm"), (*RUN, "postgres"), BUILD]),
         (
             ("postgres", "crm"),
-            '{"sources": ["crm"], "fan_out": {"source": "crm", "table": "conta", "ranges": 2}}',
-            [
-                ("plan", "--source", "crm", "--table", "conta", "--ranges", "2"),
-                ("range", "--source", "crm", "--table", "conta", "--number", "1"),
-                ("range", "--source", "crm", "--table", "conta", "--number", "2"),
-                (*RUN, "crm"),
-                BUILD,
-            ],
+            '{"sources": ["crm"]}',
+            [(*RUN, "crm"), BUILD],
         ),
     ],
 )
