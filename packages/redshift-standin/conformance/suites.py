@@ -84,7 +84,7 @@ def run_dbt_redshift(endpoint: Endpoint, place: Place) -> Result:
         "DBT_TEST_USER_2": "dbt_test_user_2", "DBT_TEST_USER_3": "dbt_test_user_3",
         "DBT_TEST_GROUP_1": "dbt_test_group_1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }  # fmt: skip
-    options = ["-n", "2", "--dist", "loadscope", "-k", "not (IAM or Iam)"]
+    options = ["-n", "2", "--dist", "loadscope", "-k", "not (IAM or Iam)", "tests/functional"]
     return run_pytest(place, place.checkout / "dbt-redshift", endpoint.environment() | environment, *options)
 
 
@@ -125,7 +125,10 @@ DLT_TESTS = (
 
 
 def run_redshift_connector(endpoint: Endpoint, place: Place) -> Result:
-    """Runs the integration tests of redshift_connector, with the released package and not with the checkout's."""
+    """Runs the integration tests of redshift_connector, with the released package and not with the checkout's.
+
+    Without those of `metadata/`, which are thousands.
+    """
     server, tests = endpoint.server, place.output / "driver"
     tests.mkdir()
     shutil.copytree(place.checkout / "test", tests / "test")
@@ -142,7 +145,10 @@ sslmode = verify-ca
 ssl = true
 port = {server.port}
 """)
-    return run_pytest(place, tests, endpoint.environment(), "--timeout", "300", "test/integration")
+    tables = tests / "test/integration/datatype/_generate_test_datatype_tables.py"
+    tables.write_text(tables.read_text().replace("--port 5439", f"--port {server.port}"))
+    options = ["--timeout", "300", "--ignore", "test/integration/metadata", "test/integration"]
+    return run_pytest(place, tests, endpoint.environment(), *options)
 
 
 def run_pytest(place: Place, folder: Path, environment: Mapping[str, str], *arguments: str) -> Result:

@@ -73,6 +73,15 @@ def test_results_are_redshifts(stand_in: StandIn, query: str, answer: Any) -> No
     assert stand_in.execute(query) == [(answer,)]
 
 
+@pytest.mark.parametrize("a", ["date", "timestamp", "timestamptz", "varchar(30)"])
+@pytest.mark.parametrize("b", ["date", "timestamp", "timestamptz", "varchar(30)"])
+def test_a_difference_is_between_any_two_types_of_dates(stand_in: StandIn, a: str, b: str) -> None:
+    stand_in.execute(f"create table d (a {a}, b {b})")
+    stand_in.execute("insert into d values ('2026-01-31', '2026-02-02')")
+    differences = "datediff(day, a, b), datediff(month, a, '2026-03-01'), datediff(day, '2026-01-01', b)"
+    assert stand_in.execute(f"select {differences} from d") == [(2, 2, 32)]
+
+
 def test_columns_have_redshifts_names(stand_in: StandIn) -> None:
     stand_in.execute(
         "create table a as select avg(1), nvl(1, 2), getdate(), sysdate, dateadd(d, 1, sysdate),"

@@ -176,6 +176,34 @@ def test_a_created_user_may_do_what_is_granted(stand_in: StandIn, sign_in: SignI
     stand_in.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
 
 
+def test_everyone_may_create_in_the_schema_public(stand_in: StandIn, sign_in: SignIn) -> None:
+    stand_in.execute("drop user if exists hospede; create user hospede password 'Segredo1'")
+    assert stand_in.execute("select has_schema_privilege('hospede', 'public', 'create')") == [(True,)]
+    with closing(sign_in(user="hospede", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
+        cursor.execute("create table public.dele as select 1 as x; select x from public.dele")
+        assert cursor.fetchall() == [(1,)]
+    stand_in.execute("drop user hospede")
+
+
+def test_a_table_is_given_to_another_user(stand_in: StandIn, sign_in: SignIn) -> None:
+    stand_in.execute("drop user if exists dona; create user dona password 'Segredo1'")
+    stand_in.execute("create table a as select 1 as x; create view v as select x from a")
+    stand_in.execute('alter table a owner to dona; /* why */ alter table "t"."v" owner to "dona" -- hers')
+    owners = "select tableowner from pg_tables where tablename = 'a' union all select viewowner from pg_views"
+    assert stand_in.execute(f"{owners} where viewname = 'v'") == [("dona",), ("dona",)]
+    assert stand_in.execute("select x from v") == [(1,)]
+    stand_in.execute("create table b (x int); grant usage on schema t to dona")
+    with closing(sign_in(user="dona", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
+        connection.autocommit = True
+        for statement in ("alter table t.b owner to dona", "alter table t.a owner to awsuser"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                cursor.execute(statement)
+    for owner in ("postgres", "rs_keeper", "nobody"):
+        with pytest.raises(psycopg2.Error, match=owner):
+            stand_in.execute(f"alter table b owner to {owner}")
+    stand_in.execute("drop table a cascade; revoke usage on schema t from dona; drop user dona")
+
+
 def test_a_created_user_loads_and_unloads(stand_in: StandIn, sign_in: SignIn) -> None:
     stand_in.execute("drop user if exists carga; create user carga password 'Segredo1'")
     stand_in.execute("create table a (x int); create table b (x int)")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 import redshift_connector
 
@@ -120,6 +121,22 @@ def test_sqlalchemy_reflects_keys(shop: StandIn) -> None:
         ("u", "venda_id_key", (1, 2), "UNIQUE (id, nome)"),
         ("f", "venda_item_id_fkey", (4,), "FOREIGN KEY (item_id) REFERENCES item(id)"),
     }
+
+
+@pytest.mark.parametrize("name", ['"t"."mv_tbl__materializada__0"', "mv_tbl__materializada__0"])
+def test_sqlalchemy_finds_the_data_of_a_materialised_view(shop: StandIn, name: str) -> None:
+    columns = "select attname from pg_attribute where attrelid = '{}'::regclass::oid and attnum > 0"
+    assert shop.execute(columns.format(name)) == [("id",)]
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        shop.execute("select 't.mv_tbl__venda__0'::regclass")
+
+
+def test_awswrangler_reads_keys_from_their_indexes(shop: StandIn) -> None:
+    indexes = "select indexdef from pg_indexes where schemaname = 't' and tablename = 'venda'"
+    assert shop.execute(indexes) == [
+        ("CREATE UNIQUE INDEX chave ON t.venda USING btree (id)",),
+        ("CREATE UNIQUE INDEX venda_id_key ON t.venda USING btree (id, nome)",),
+    ]
 
 
 def test_columns_of_a_late_binding_view_are_shown_once(shop: StandIn) -> None:

@@ -284,14 +284,15 @@ def test_the_last_unload_is_known(venue: StandIn) -> None:
     ]
 
 
+@pytest.mark.parametrize("key", [" KMS_KEY_ID 'alias/x'", ""])  # without: with a key of S3
 def test_redshifts_own_client_unloads(
-    venue: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection]
+    venue: StandIn, connect_like_dbt: Callable[..., redshift_connector.Connection], key: str
 ) -> None:
     with connect_like_dbt().cursor() as cursor:
         cursor.execute(
             "UNLOAD ('SELECT id, name FROM t.venue ORDER BY 1')\n"
             f"TO 's3://{venue.bucket.name}/w/'\nACCESS_KEY_ID 'a'\nSECRET_ACCESS_KEY 'b'\nALLOWOVERWRITE\n"
-            "PARALLEL ON\nFORMAT PARQUET\nENCRYPTED KMS_KEY_ID 'alias/x'\n"
+            f"PARALLEL ON\nFORMAT PARQUET\nENCRYPTED{key}\n"
             "REGION AS 'us-east-1'\nMAXFILESIZE AS 64 MB\nmanifest;"
         )
         cursor.execute("select pg_last_unload_count()")
@@ -313,7 +314,7 @@ def test_redshifts_own_client_unloads(
         ("delimiter 'ab'", "must be a single ASCII character"),
         ("manifest manifest", "conflicting or redundant options"),
         ("master_symmetric_key 'secret' encrypted", "stand-in: client-side encryption"),
-        ("encrypted", "ENCRYPTED needs KMS_KEY_ID"),
+        ("kms_key_id 'k'", "KMS_KEY_ID needs ENCRYPTED"),
         ("verbose", 'syntax error at or near "verbose"'),
         ("access_key_id 'secret'", "conflicting or redundant options"),
         ("'secret'", "syntax error at or near \"''\""),

@@ -26,6 +26,20 @@ begin
     end loop;
 end $do$;
 revoke update on pg_settings from public;
+-- Redshift's default, which PostgreSQL had until version 15.
+grant create on schema public to public;
+
+-- ALTER TABLE … OWNER TO: PostgreSQL asks that the new owner may create in the schema, unless a superuser gives it.
+create function rs.change_owner(relation regclass, owner text) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
+begin
+    if not pg_has_role(session_user, (select relowner from pg_class where oid = relation), 'member') then
+        raise insufficient_privilege using message = format('must be owner of relation %s', relation);
+    elsif not pg_has_role(session_user, owner, 'member') then
+        raise insufficient_privilege using message = format('must be a superuser to give a relation to user "%s"', owner);
+    end if;
+    execute format('alter table %s owner to %I', relation, owner);
+end $$;
 
 -- Waits for another COPY into the table.
 create function rs.begin_copy(target regclass) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$

@@ -60,6 +60,16 @@ call rs.show_catalog(
 );
 -- The data of a materialized view is in a table of its own, whose id is invented.
 create function rs.storage(view oid) returns oid language sql immutable as $$ select (4294967295 - view::bigint)::oid $$;
+-- A relation by its name, or such a table.
+create function rs.class(name text) returns regclass language plpgsql stable as $$
+declare
+    view regclass := to_regclass(regexp_replace(name, 'mv_tbl__(.+)__0("?)$', '\1\2'));
+begin
+    if to_regclass(name) is null and exists (select from pg_class where oid = view and relkind = 'm') then
+        return rs.storage(view);
+    end if;
+    return name::regclass;
+end $$;
 create procedure rs.show_storage(relation text, id text, replaced jsonb) language plpgsql as $$
 begin
     execute format('alter view rs_catalog.%I rename to %1$s_of_relations', relation);
@@ -169,6 +179,21 @@ create view rs_catalog.pg_user as
 call rs.show_catalog('pg_group', '', $$where c.groname not like 'pg\_%' and c.groname <> 'rs_keeper'$$);
 call rs.show_catalog('pg_tables', '', $$where c.schemaname not like 'rs%'$$);
 call rs.show_catalog('pg_indexes', '', $$where c.schemaname not like 'rs%'$$);
+alter view rs_catalog.pg_indexes rename to indexes;
+alter view rs_catalog.indexes set schema rs;
+-- Keys have an index, from which awswrangler reads their columns.
+create view rs_catalog.pg_indexes as
+    select * from rs.indexes
+    union all
+    select
+        n.nspname, c.relname, k.name, null,
+        format('CREATE UNIQUE INDEX %I ON %I.%I USING btree (%s)', k.name, n.nspname, c.relname, (
+            select string_agg(quote_ident(rs.whole(name)), ', ' order by place)
+            from jsonb_array_elements_text(k.key -> 'columns') with ordinality o (name, place)
+        ))
+    from (select * from rs.keys where type in ('p', 'u') order by relation, type) k
+    join rs_catalog.pg_class c on c.oid = k.relation
+    join rs_catalog.pg_namespace n on n.oid = c.relnamespace;
 -- Clients recognise a materialized view by the beginning of its definition.
 create function rs.pg_get_viewdef(view oid, pretty bool default false) returns text language sql stable as $$
     select rs.whole_text(coalesce(

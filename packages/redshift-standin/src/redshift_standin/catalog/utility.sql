@@ -14,6 +14,10 @@ begin
     execute format('refresh materialized view %s', relation::regclass);
     perform rs.note_refresh(relation::regclass);
 end $$;
+create procedure rs.give(relation text, owner text) language plpgsql as $$
+begin
+    perform rs.change_owner(relation::regclass, (parse_ident(owner))[1]);
+end $$;
 -- A materialized view of PostgreSQL is no view for COMMENT.
 create procedure rs.comment_on_view(relation text, comment text) language plpgsql as $$
 begin

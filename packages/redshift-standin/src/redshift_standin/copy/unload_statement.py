@@ -181,8 +181,6 @@ def _check(given: set[str], values: dict[str, Any]) -> None:
     encrypted = values.pop("encrypted", "")
     if values.get("kms_key") and encrypted != "yes":
         raise RedshiftError("22023", "KMS_KEY_ID needs ENCRYPTED and cannot be used with ENCRYPTED AUTO")
-    if encrypted == "yes" and not values.get("kms_key"):
-        raise RedshiftError("22023", "ENCRYPTED needs KMS_KEY_ID or MASTER_SYMMETRIC_KEY")
 
 
 def _check_query(query: str) -> None:

@@ -81,6 +81,8 @@ def fold(sql: str) -> tuple[str, dict[str, str]]:
                 token = to_standard(token)
                 if not inside and _AS_CLASS.match(text, hidden.end()) and token[0] == "'":
                     token = "'" + convert(token[1:-1].replace("''", "'"), inside=True).replace("'", "''") + "'"
+                    if "mv_tbl__" in token:  # the data of a materialized view, which is no relation of PostgreSQL
+                        token = f"rs.class({token})"
             out.append(token)
             place = hidden.end()
         out.append(shorten_bare(text[place:]))

@@ -22,6 +22,7 @@ _KEY = re.compile(
 )
 _DROPPED_KEY = re.compile(rf"{_TABLE}drop\s+constraint\s+(?P<key>{_NAME})\s*(?:restrict|cascade)?\s*", _FLAGS)
 _APPEND = re.compile(rf"{_TABLE}append\s+from\s+(?P<source>{_RELATION})(?P<options>[\s\w]*)", _FLAGS)
+_OWNER = re.compile(rf"{_TABLE}owner\s+to\s+(?P<owner>{_NAME})\s*(?:{MARK}\s*)*", _FLAGS)
 _COMMENT = re.compile(rf"\s*comment\s+on\s+view\s+(?P<view>{_RELATION})\s+is\s+(?P<comment>{MARK}|null)\s*", _FLAGS)
 _DROP_EXTERNAL = re.compile(
     rf"\s*drop\s+external\s+table\s+(?P<exists>if\s+exists\s+)?(?P<table>{_RELATION})\s*(?:restrict|cascade)?\s*",
@@ -90,6 +91,8 @@ def _rewrite_alter(masked: str) -> str:
         return f"call rs.store($rs${found['table']}$rs$, 'key', '', $rs${keys_json(found['key'])}$rs$)"
     if found := _DROPPED_KEY.fullmatch(masked):
         return f"call rs.store($rs${found['table']}$rs$, 'dropped key', '', $rs${found['key']}$rs$)"
+    if found := _OWNER.fullmatch(masked):
+        return f"call rs.give($rs${found['table']}$rs$, $rs${found['owner']}$rs$)"
     if found := re.match(_TABLE, masked, _FLAGS):
         actions = [_storage(action) for action in re.split(r",\s*(?=alter\b)", masked[found.end() :], flags=_FLAGS)]
         if all(actions):

@@ -100,20 +100,30 @@ $$;
 create function rs.date_diff(part text, a date, b date) returns bigint language sql immutable as $$
     select rs.date_diff(part, a::timestamp, b::timestamp)
 $$;
-create function rs.date_diff(part text, a text, b timestamp) returns bigint language sql immutable as $$
-    select rs.date_diff(part, a::timestamp, b)
-$$;
-create function rs.date_diff(part text, a timestamp, b text) returns bigint language sql immutable as $$
-    select rs.date_diff(part, a, b::timestamp)
-$$;
+-- One for each pair of types: with implicit casts to texts and to timestamps, PostgreSQL could not choose.
+do $do$
+declare
+    a text;
+    b text;
+    common text;
+begin
+    for a, b in
+        with t as (select unnest(array['date', 'timestamp', 'timestamptz', 'text']) as name)
+        select x.name, y.name from t x, t y
+        where x.name <> y.name or x.name = 'text'
+    loop
+        common := case when 'timestamptz' in (a, b) then 'timestamptz' else 'timestamp' end;
+        execute format(
+            'create function rs.date_diff(part text, a %s, b %s) returns bigint language sql stable as '
+            '$$ select rs.date_diff(part, a::%s, b::%3$s) $$', a, b, common
+        );
+    end loop;
+end $do$;
 create function rs.date_diff(part text, a time, b time) returns bigint language sql immutable as $$
     select rs.date_diff(rs.time_part(part), date '2000-01-01' + a, date '2000-01-01' + b)
 $$;
 create function rs.date_diff(part text, a timetz, b timetz) returns bigint language sql immutable as $$
     select rs.date_diff(part, (a at time zone 'UTC')::time, (b at time zone 'UTC')::time)
-$$;
-create function rs.date_diff(part text, a text, b text) returns bigint language sql immutable as $$
-    select rs.date_diff(part, a::timestamp, b::timestamp)
 $$;
 create function rs.date_trunc(part text, d timestamp) returns timestamp language sql immutable as $$
     select pg_catalog.date_trunc(rs.part(part), d)
