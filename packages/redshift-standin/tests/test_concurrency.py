@@ -12,6 +12,8 @@ from psycopg2 import errors, extensions
 from redshift_standin.postgres import PostgresServer
 from stand_in import ROLE, StandIn
 
+PATIENCE = 300  # seconds
+
 Sessions = tuple[extensions.cursor, extensions.cursor]
 
 
@@ -114,6 +116,55 @@ def test_two_copies_into_one_table_wait_for_one_another(
     first.execute("commit")
     other.join()
     assert stand_in.execute("select count(*) from a") == [(5,)]
+
+
+def test_a_copy_whose_session_ends_before_it_is_recorded_holds_no_other_up(
+    stand_in: StandIn, sessions: Sessions, redshift_postgres: PostgresServer
+) -> None:
+    stand_in.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
+    copy = f"copy t.a from 's3://{stand_in.bucket.name}/two.csv' iam_role '{ROLE}' csv"
+    first, second = sessions
+
+    with closing(redshift_postgres.connect("dev")) as connection, connection.cursor() as holder:
+        holder.execute("lock table rs.query_history")  # so that nothing is recorded
+        cut = threading.Thread(target=_fails, args=[first, copy])
+        cut.start()
+        rows = 1
+        while rows == 1 and cut.is_alive():
+            holder.execute("select count(*) from t.a")
+            [(rows,)] = holder.fetchall()
+        holder.execute("select pg_terminate_backend(%s)", [first.connection.info.backend_pid])
+        cut.join()
+    other = threading.Thread(target=second.execute, args=[copy], daemon=True)
+    other.start()
+    other.join(PATIENCE)
+    assert not other.is_alive()
+    assert stand_in.execute("select count(*) from a") == [(5,)]
+
+
+@pytest.mark.parametrize("maxerror", ["", "maxerror 5"])
+def test_a_session_that_ends_in_the_middle_of_a_copy(
+    stand_in: StandIn, sessions: Sessions, redshift_postgres: PostgresServer, maxerror: str
+) -> None:
+    stand_in.bucket.put_object(Key="two.csv", Body=b"1\n2\n")
+    copy = f"copy t.a from 's3://{stand_in.bucket.name}/two.csv' iam_role '{ROLE}' csv {maxerror}"
+    with closing(redshift_postgres.connect("dev")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create function t.cut() returns trigger language plpgsql security definer as"
+            " $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;"
+            " create trigger cut before insert on t.a for each row execute function t.cut()"
+        )
+    first, _ = sessions
+    cut = threading.Thread(target=_fails, args=[first, copy], daemon=True)
+    cut.start()
+    cut.join(PATIENCE)
+    assert not cut.is_alive()
+    assert first.connection.closed
+
+
+def _fails(cursor: extensions.cursor, statement: str) -> None:
+    with pytest.raises(psycopg2.OperationalError):
+        cursor.execute(statement)
 
 
 def test_a_commit_is_not_behind_statements_that_wait_for_it(

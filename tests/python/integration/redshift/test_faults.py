@@ -27,7 +27,7 @@ insert into public.venda select n, n % 9, n % 10, date '2026-01-01', n * 1.5 fro
 # Ends the session in the middle of a COPY, at its 500th row, until the sequence has reached the limit.
 CUT = """
 create sequence cuts;
-create function cut() returns trigger language plpgsql as $$
+create function cut() returns trigger language plpgsql security definer as $$
 begin
     if new.id_venda % 1000 = 500 and nextval('cuts') <= {times} then
         perform pg_terminate_backend(pg_backend_pid());

@@ -111,6 +111,7 @@ def local(history: History) -> Iterator[AnyWarehouse]:
 def stand_in(history: History, redshift: RedshiftTarget) -> AnyWarehouse:
     """The history in the stand-in, whose planner has no statistics of it."""
     with closing(redshift.server.connect("dev")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("set role awsuser")
         cursor.execute(TABLES.format(options="with (autovacuum_enabled = false)"))
         for table, rows in history.rows().items():
             text = "\n".join("\t".join("\\N" if value is None else str(value) for value in row) for row in rows)

@@ -62,7 +62,7 @@ class CopyRun:
             await self._upstream.ask("savepoint rs_noload")
         try:
             rows = await self._load(load)
-        except BaseException:
+        except Exception:  # not if the session ends, and its transaction with it
             if own_transaction:
                 await self._upstream.ask("rollback")
             raise

@@ -111,17 +111,19 @@ class History:
 
     def _write(self) -> None:
         while (item := self._waiting.get()) is not None:
+            # From now on nobody can cancel it. Whoever did so before does not wait for the result.
+            awaited = isinstance(item, _Ended) and item.written.set_running_or_notify_cancel()
+            query_id = -1
             try:
                 if isinstance(item, Connected):
                     self._write_connection(item)
                 else:
-                    item.written.set_result(self._write_one(item.executed, item.at, item.error, item.transfer))
+                    query_id = self._write_one(item.executed, item.at, item.error, item.transfer)
             except (psycopg2.Error, ValueError) as error:  # the next ones are still written
                 _log.warning("a statement or connection is not in the history: %s", error)
-                if isinstance(item, _Ended):
-                    item.written.set_result(-1)
-            finally:
-                self._waiting.task_done()
+            if isinstance(item, _Ended) and awaited:
+                item.written.set_result(query_id)
+            self._waiting.task_done()
         self._waiting.task_done()
 
     def _write_connection(self, event: Connected) -> None:

@@ -51,13 +51,15 @@ def rewrite_windows(masked: str) -> str:
     Raises:
         RedshiftError: for a form that Redshift refuses, such as an ordered aggregate window without a frame.
     """
+    if masked.count("(") != masked.count(")"):
+        return masked  # PostgreSQL reports the syntax error
     masked = _APPROXIMATE.sub("", masked)
     orders: dict[int, str] = {}
     lower = Statement(masked).lower
     calls = [found for name in _NAMES if name in lower for found in call_of(name).finditer(lower)]
     for found in sorted(calls, key=re.Match.start, reverse=True):  # a call in another one's arguments comes first
         name = found[1]
-        if masked[: found.start()].endswith("."):
+        if masked.startswith(".", found.start() - 1):
             continue
         end = _closing(masked, found.end())
         if end is None:
