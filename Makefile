@@ -1,6 +1,6 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stepfunctions test test-all test-slow conformance soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
+.PHONY: help run run-stepfunctions test test-all test-standin test-slow conformance soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
   format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
 
 # What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
@@ -16,8 +16,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 # The scripts that pip writes do not start by themselves in a folder with a blank and a $ in its path.
 SCRIPT := $(BIN)/python $(BIN)
-# A worker for each core, and whole files for each worker: their fixtures are expensive.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# A worker for each core, and whole files for each worker: their fixtures are expensive. A worker that is lost at a test
+# ends the run: another one would start the same file again, and be lost at the same test.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # A setting of the environment or the command line takes precedence over .env. Which sources a command gets, the demo's
 # or your own, is decided by `python -m sandbox run` alone.
@@ -41,12 +42,15 @@ run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machi
 	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT")
 
 test: $(READY)  ## Unit and integration tests and one whole pipeline per target: a quarter of an hour on two cores
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" tests/python
 
-test-all: test test-slow  ## Every test
+test-all: test test-standin test-slow  ## Every test
 
-test-slow: $(READY)  ## The tests that test-all adds to test
-	$(PYTEST) -m slow
+test-standin: $(READY)  ## The tests of the Redshift stand-in's package alone
+	$(PYTEST) packages/redshift-standin/tests
+
+test-slow: $(READY)  ## Variations of what test covers, and faults on the way to Redshift
+	$(PYTEST) -m slow tests/python
 
 conformance: $(READY)  ## Compare the Redshift stand-in with Redshift's guide, and run other projects' suites from CONFORMANCE_CHECKOUTS
 	@$(BIN)/python packages/redshift-standin/conformance

@@ -12,8 +12,7 @@
         'REDSHIFT_READER_ROLE': role,
         'REDSHIFT_TRANSFORMER_ROLE': role,
         'AWS_REGION': region,
-        'AWS_DEFAULT_REGION': region,
-        'RUN_ID': ['[A-Za-z0-9_-]{1,80}', 'up to 80 letters, digits, _ and -']
+        'AWS_DEFAULT_REGION': region
     } -%}
     {%- set problems = [] -%}
     {%- for name, (pattern, meaning) in expected.items() -%}

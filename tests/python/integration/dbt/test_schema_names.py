@@ -20,6 +20,7 @@ PROJECT = """
 name: small
 profile: plataforma_vendas
 flags: {send_anonymous_usage_stats: false}
+query-comment: {comment: "{{ query_comment(node) }}"}
 models:
   small:
     bronze: {+schema: bronze}
@@ -104,7 +105,6 @@ WRONG = {
     "REDSHIFT_QUERY_GROUP": "dbt'; drop schema silver; --",
     "REDSHIFT_READER_ROLE": "reader, public",
     "REDSHIFT_TRANSFORMER_ROLE": "a b",
-    "RUN_ID": "1 */ drop schema silver; /*",
 }
 
 
@@ -123,3 +123,18 @@ def test_all_wrong_settings_are_reported_at_once(parse: Parse) -> None:
     assert not done.success
     for name, value in WRONG.items():
         assert re.search(rf"{name}: expected [^']*, got '{re.escape(value)}'", str(done.exception))
+
+
+def test_a_wrong_run_id_is_refused(parse: Parse) -> None:
+    done = parse(DBT_TARGET="local", RUN_ID="1 */ drop schema silver; /*")
+
+    assert not done.success
+    assert "RUN_ID of up to 80 letters, digits, _ and -" in str(done.exception)
+
+
+def test_the_id_of_a_run_is_not_part_of_what_dbt_parses(parse: Parse) -> None:
+    done = parse(DBT_TARGET="local", RUN_ID="first")
+
+    # dbt parses the whole project again if one of these has another value than before.
+    assert "DBT_SCHEMA" in done.result.env_vars
+    assert "RUN_ID" not in done.result.env_vars

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import duckdb
 import psycopg2
 import pytest
+from dbt.cli.main import dbtRunner
 
+from extract.__main__ import main
 from redshift_standin.postgres import PostgresServer
 from sandbox.everything import source_settings
 from tests.python.helpers import PATIENCE, ROOT
@@ -27,27 +30,40 @@ class Team:
     project: Path
     source: psycopg2.extensions.connection
     environment: dict[str, str]
+    output: pytest.CaptureFixture[str]
 
     def extract(self, *arguments: str, code: int = 0) -> str:
-        """Runs a command; returns what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "extract", *arguments],
-            cwd=self.project, env=self.environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        """Runs a command in this process, as importing dbt takes seconds; returns what it prints."""
+        self.output.readouterr()
+        with self.inside():
+            ended = main(list(arguments))
+        out, err = self.output.readouterr()
+        assert ended == code, out + err
+        return out + err
 
     def dbt(self, *arguments: str) -> None:
         """Runs dbt, which must succeed."""
-        self.run("dbt", "--quiet", *arguments)
+        with self.inside():
+            done = dbtRunner().invoke(["--quiet", *arguments])
+        assert done.success, done.exception
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Runs a program of the environment, which must succeed."""
+    def lint(self) -> None:
+        """Checks the models with sqlfluff."""
         done = subprocess.run(
-            [Path(sys.executable).with_name(program), *arguments],
-            cwd=self.project, env=self.environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
+            [Path(sys.executable).with_name("sqlfluff"), "lint", "--disable-progress-bar", "models"],
+            cwd=self.project, env=os.environ | self.environment,
+            capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Makes this process, while entered, one of the team's in its project."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.project)
+            yield
 
     def execute(self, sql: str) -> None:
         """Runs a statement at the source."""
@@ -72,7 +88,9 @@ class Team:
 
 
 @pytest.fixture
-def team(tmp_path: Path, postgres_server: PostgresServer, database: str) -> Iterator[Team]:
+def team(
+    tmp_path: Path, postgres_server: PostgresServer, database: str, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Team]:
     """A copy of the project without the demo, and an empty database."""
     project = tmp_path / "project"
     for name in FILES:
@@ -81,10 +99,8 @@ def team(tmp_path: Path, postgres_server: PostgresServer, database: str) -> Iter
         elif (ROOT / name).exists():
             project.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, project / name)
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     connection = postgres_server.connect(database)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
+    environment = {
         **source_settings(postgres_server.settings(database)),
         "PARQUET_DROP": str(tmp_path / "drop"),
         "WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"),
@@ -92,7 +108,7 @@ def team(tmp_path: Path, postgres_server: PostgresServer, database: str) -> Iter
         "DBT_TARGET": "local",
         "TODAY": "",
     }
-    team = Team(project, connection, environment)
+    team = Team(project, connection, environment, capfd)
     team.extract("remove", "--demo")
     yield team
     connection.close()

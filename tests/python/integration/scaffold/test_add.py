@@ -51,7 +51,7 @@ def test_every_table_of_two_schemas_is_added_and_every_value_is_the_sources(team
     assert team.loaded("select codigo, excluida_em is null from bronze.vendas_cliente order by 1") == [
         ("dois", False), ("três", True), ("um", True),
     ]  # fmt: skip
-    team.run("sqlfluff", "lint", "--disable-progress-bar", "models")
+    team.lint()
 
 
 HOSTILE = r"""

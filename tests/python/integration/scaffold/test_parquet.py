@@ -79,7 +79,7 @@ def test_tables_of_every_type_and_name_are_added_loaded_and_built(team: Team) ->
         rows = team.loaded(f"select {NAMES} from {schema}.tipos order by id")
         assert comparable(rows) == comparable(expected_rows()), schema
     assert comparable(team.loaded(f"select {LOADED}")) == comparable(ROWS)
-    team.run("sqlfluff", "lint", "--disable-progress-bar", "models")
+    team.lint()
 
     pq.write_table(ANY_NAMES.set_column(0, "Código", pa.array(["a", None, None])), team.project / name)
     said = team.extract("drop", str(team.project / name), code=2)

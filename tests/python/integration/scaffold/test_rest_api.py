@@ -74,7 +74,7 @@ def test_a_list_is_added_loaded_and_built(team: Team, api: OrdersAPI) -> None:
     ]  # fmt: skip
     assert team.loaded("select count(*) from silver.pedidos") == [(5,)]
     team.extract("audit")
-    team.run("sqlfluff", "lint", "--disable-progress-bar", "models")
+    team.lint()
 
     assert "declared already, no difference" in team.extract("add", "rest_api", "pedidos")
     api.rows = [row | {"novo": 1} for row in ROWS]

@@ -1,9 +1,11 @@
 """The S3 server of COPY and UNLOAD."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 import boto3
@@ -14,6 +16,7 @@ from redshift_standin.errors import RedshiftError
 from redshift_standin.signatures import AccessKey
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 60
+_CREATION = threading.Lock()  # a session creates one client at a time; clients are for all threads
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,30 @@ class S3:
                 "0A000",
                 "stand-in: COPY and UNLOAD need an S3 server; start the stand-in with AWS_ENDPOINT_URL_S3",
             )
-        return boto3.client(
+        return _client(self)
+
+
+@lru_cache(maxsize=16)
+def _client(s3: S3) -> Any:
+    """Returns the client of an S3, one for all statements: to create one takes longer than a small COPY."""
+    with _CREATION:
+        return _session().client(
             "s3",
-            endpoint_url=self.url,
-            region_name=self.region,
-            aws_access_key_id=self.key.id,
-            aws_secret_access_key=self.key.secret,
-            aws_session_token=self.token or None,
+            endpoint_url=s3.url,
+            region_name=s3.region,
+            aws_access_key_id=s3.key.id,
+            aws_secret_access_key=s3.key.secret,
+            aws_session_token=s3.token or None,
             config=Config(  # it is on this machine
                 retries={"total_max_attempts": 1}, connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
             ),
         )
+
+
+@cache
+def _session() -> boto3.Session:
+    """Returns the session whose clients share what botocore has read of its files."""
+    return boto3.Session()
 
 
 @contextmanager
