@@ -17,9 +17,9 @@ from redshift_standin.copy.statement import parse as parse_copy
 from redshift_standin.copy.unload_statement import parse as parse_unload
 from redshift_standin.errors import RedshiftError
 from redshift_standin.server.history import query_type
-from redshift_standin.sql.names import fold_text
+from redshift_standin.sql.names import fold, fold_text
 from redshift_standin.sql.questions import Questions
-from redshift_standin.sql.rewrite import translate
+from redshift_standin.sql.rewrite import rewrite_statement
 from redshift_standin.sql.rows import split_rows
 from redshift_standin.sql.statement import read
 from redshift_standin.sql.text import HIDDEN
@@ -60,7 +60,7 @@ def run_passes(sql: str) -> str:
         for one in statements:
             query_type(one.text)
         questions = Questions(lambda _: True, lambda _: ["a"], decimals)
-        return ";\n".join(change_tree(translate(one)[0], questions).sql for one in statements) + rows
+        return ";\n".join(change_tree(rewrite_statement(fold(one)[0]), questions).sql for one in statements) + rows
     return ""
 
 
