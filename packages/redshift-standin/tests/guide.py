@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import extensions
 
-from redshift_standin.sql.text import statements
+from redshift_standin.sql.statement import read
 
 GUIDE = Path(__file__).with_name("guide.csv")
 _AS_SENT = extensions.new_type(tuple(extensions.string_types), "AS_SENT", lambda value, _: value)
@@ -56,7 +56,7 @@ def run(script: str, connection: extensions.connection) -> str:
     with connection.cursor() as cursor:
         extensions.register_type(_AS_SENT, cursor)
         try:
-            for statement in statements(script):
+            for statement in (one.source for one in read(script)):
                 cursor.execute(statement)
                 rows = cursor.fetchall() if cursor.description else []
                 answer = "\n".join("|".join("null" if value is None else value for value in row) for row in rows)

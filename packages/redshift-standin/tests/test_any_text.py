@@ -17,15 +17,13 @@ from redshift_standin.copy.statement import parse as parse_copy
 from redshift_standin.copy.unload_statement import parse as parse_unload
 from redshift_standin.errors import RedshiftError
 from redshift_standin.server.history import query_type
-from redshift_standin.sql.lateral import expand_aliases
-from redshift_standin.sql.names import fold
-from redshift_standin.sql.outer_joins import expand_outer_joins
-from redshift_standin.sql.pivot import expand_pivots
-from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.names import fold, fold_text
+from redshift_standin.sql.questions import Questions
+from redshift_standin.sql.rewrite import rewrite_statement
 from redshift_standin.sql.rows import split_rows
-from redshift_standin.sql.scales import divide_decimals
-from redshift_standin.sql.stars import expand_stars
-from redshift_standin.sql.text import HIDDEN, statements
+from redshift_standin.sql.statement import read
+from redshift_standin.sql.text import HIDDEN
+from redshift_standin.sql.tree import change_tree
 from stand_in import StandIn
 
 # How many times as many cases as usual the test draws that is marked `soak`.
@@ -55,22 +53,20 @@ def run_passes(sql: str) -> str:
     with suppress(RedshiftError):
         brief, rows = split_rows(sql)
         mask_keys(sql)
-        if (kind := transfers(brief)) and len(statements(brief)) == 1:
+        statements = read(brief)
+        if len(statements) == 1 and (kind := transfers(statements[0])):
             parse_copy(sql) if kind == "copy" else parse_unload(sql)
             return ""
-        query_type(sql)
-        new = expand(expand_pivots(rewrite(fold(brief)[0]), lambda _: ["a"]))
-        return divide_decimals(new, decimals) + rows
+        for one in statements:
+            query_type(one.text)
+        questions = Questions(lambda _: True, lambda _: ["a"], decimals)
+        return ";\n".join(change_tree(rewrite_statement(fold(one)[0]), questions).sql for one in statements) + rows
     return ""
 
 
 def decimals(query: str) -> list[tuple[int, int]]:
     """Returns the ids of the types of a query's columns, all numeric, and their modifiers."""
     return [(1700, 4 + 2 + (9 << 16))] * len(sqlglot.parse_one(query, read="postgres").selects)
-
-
-def expand(sql: str) -> str:
-    return expand_aliases(expand_stars(expand_outer_joins(sql, lambda _: True), lambda _: ["a"]), lambda _: True)
 
 
 @settings(max_examples=200)
@@ -183,12 +179,12 @@ def test_text_is_read_as_postgresql_reads_it(sql: str, hidden: list[str]) -> Non
 
 
 def test_digits_before_a_string_are_no_mark() -> None:
-    assert statements("select 1;1'a'") == ["select 1", "1'a'"]
+    assert [one.sql for one in read("select 1;1'a'")] == ["select 1", "1'a'"]
 
 
 def test_only_e_before_a_string_lets_postgresql_read_its_escapes() -> None:
-    assert fold(r"select a_e'\' ; x; --'")[0] == "select a_e''' ; x; --'"
-    assert fold(r"select e'\' ; x; --'")[0] == r"select e'\' ; x; --'"
+    assert fold_text(r"select a_e'\' ; x; --'")[0] == "select a_e''' ; x; --'"
+    assert fold_text(r"select e'\' ; x; --'")[0] == r"select e'\' ; x; --'"
 
 
 @pytest.mark.parametrize("sql", ["'a", "'a\\", '"a', "/* a /* b */", "$$ a", "$a$ $b$"])

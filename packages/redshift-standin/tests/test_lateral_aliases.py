@@ -5,7 +5,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from redshift_standin.sql.lateral import expand_aliases
+from redshift_standin.sql.outline import ALIASES, look
+from redshift_standin.sql.questions import Questions
+from redshift_standin.sql.statement import read
+from redshift_standin.sql.tree import change_tree, needs_tree
 from stand_in import StandIn
 
 
@@ -67,4 +70,44 @@ def test_aliases_of_relations_of_the_open_transaction(stand_in: StandIn) -> None
     ],
 )
 def test_a_statement_without_aliases_is_unchanged(statement: str) -> None:
-    assert expand_aliases(statement, lambda _: False) == statement
+    (one,) = read(statement)
+    questions = Questions(lambda _: False, lambda _: [], lambda _: [])
+    assert change_tree(one.needing(ALIASES), questions).sql == statement
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select x + 1 as y, y * 2 as z from a",
+        "select x + 1 y, (y) z from a",
+        'select x as "Y", 1 + "y" from a',
+        "select case x when 1 then 2 end y, y from a",
+        "select x as y from a left join b on a.i = b.i where b.i is null or (y = 1)",
+        "select listagg(x, ',') within group (order by x) as l, l || 'x' from a",
+        "select extract(day from x) as d, d from a",
+        "select 1 from a union all select x as y from b where y = 1",
+        "create table t as (with q as (select x as y from a where y > 1) select * from q)",
+        "select 1 from (select x as y, y + 1 from a) q",
+        "select 1 from t where v in (select x as y from a where y > 1)",
+        "select x as y, row_number() over (order by y) from a",
+    ],
+)
+def test_what_may_have_an_alias_is_parsed(query: str) -> None:
+    assert needs_tree(look(read(query)[0]))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select x as y, x + 1 as z from a",
+        "select a.x as y, a.y from a",
+        "select distinct x, y from a where x = 1",
+        "select x as y from a order by y",
+        "select count(*) as count, count(x) as n, 'y' as m from a group by 1",
+        "with q as (select x as y from a), r as (select y, z from q where y = 1) select y from r where z = 1",
+        "select x::int, cast(y as int) as int from a where z = 1",
+        "select case when x = 1 then 2 else 3 end, case when y = 1 then 2 end from a",
+    ],
+)
+def test_what_has_none_is_not(query: str) -> None:
+    assert not needs_tree(look(read(query)[0]))

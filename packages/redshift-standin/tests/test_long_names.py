@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.names import fold, short
+from redshift_standin.sql.names import fold_text, short
 from stand_in import ROLE, StandIn
 
 TABLE = "vendas_por_funcionario_e_categoria_com_todos_os_descontos_aplicados_a"
@@ -116,7 +116,7 @@ def test_a_short_name_fits_and_is_unique(name: str) -> None:
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu"]), min_size=63, max_size=100))
 def test_strings_and_comments_are_not_names(text: str) -> None:
     sql = f"select '{text}' /* {text} */ -- {text}"
-    assert fold(sql) == (sql, {})
+    assert fold_text(sql) == (sql, {})
 
 
 def test_tables_whose_names_begin_alike_are_created_at_once(stand_in: StandIn) -> None:

@@ -82,7 +82,7 @@ def test_what_would_change_results_is_refused(statement: str) -> None:
     ("statement", "rewritten"),
     [
         ("set json_serialization_enable to false", "set rs.json_serialization_enable to false"),
-        ("/* c */ set local query_group to 'a;b'", "/* c */ set local rs.query_group to 'a;b'"),
+        ("/* c */ set local query_group to 'a;b'", "set local rs.query_group to 'a;b'"),
         ("alter user bob set query_group to 'x'", "alter user bob set rs.query_group to 'x'"),
         ("set enable_mergejoin = off", "set rs.enable_mergejoin = off"),
     ],

@@ -6,26 +6,29 @@ import pytest
 from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.prefixes import split_prefix
 from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.statement import read
 from stand_in import StandIn
 
 
 @pytest.mark.parametrize(
     ("statement", "parts"),
     [
-        ("declare c cursor for select 1", ("declare c cursor for", " select 1")),
+        ("declare c cursor for select 1", ("declare c cursor for ", "select 1")),
         (
             '/* a */ DECLARE "a for b" CURSOR WITHOUT HOLD FOR select 1 for',
-            ('/* a */ DECLARE "a for b" CURSOR WITHOUT HOLD FOR', " select 1 for"),
+            ('DECLARE "a for b" CURSOR WITHOUT HOLD FOR ', "select 1 for"),
         ),
-        ("explain verbose select 1", ("explain verbose", " select 1")),
-        ("explain (select 1)", ("explain", " (select 1)")),
-        ("prepare p(int, varchar(3)) as select $1", ("prepare p(int, varchar(3)) as", " select $1")),
-        ("prepare p(int) as select $1", ("prepare p(int) as", " select $1")),
-        ("select 1", ("", "select 1")),
+        ("explain verbose select 1", ("explain verbose ", "select 1")),
+        ("explain (select 1)", ("explain ", "(select 1)")),
+        ("prepare p(int, varchar(3)) as select $1", ("prepare p(int, varchar(3)) as ", "select $1")),
+        ("prepare p(int) as select $1", ("prepare p(int) as ", "select $1")),
     ],
 )
 def test_split(statement: str, parts: tuple[str, str]) -> None:
-    assert split_prefix(statement) == parts
+    assert split_prefix(read("select 1")[0]) is None
+    found = split_prefix(read(statement)[0])
+    assert found
+    assert (found.prefix, found.show(found.code)) == parts
 
 
 @pytest.mark.parametrize(

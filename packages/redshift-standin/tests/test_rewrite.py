@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.rewrite import rewrite
-from redshift_standin.sql.text import change_code, statements
+from redshift_standin.sql.statement import Statement, mask, read
 from stand_in import StandIn
 
 
@@ -201,7 +201,9 @@ def test_keys_are_information_only(stand_in: StandIn) -> None:
 
 
 def test_several_statements_in_one_string_are_each_rewritten() -> None:
-    assert statements("select ';'; /* ; */ select 2 -- ;\n; ;") == ["select ';'", "/* ; */ select 2 -- ;"]
+    two = read("select ';'; /* ; */ select 2 -- ;\n; ;")
+    assert [one.source for one in two] == ["select ';'", "/* ; */ select 2 -- ;"]
+    assert [one.sql for one in two] == ["select ';'", "select 2"]
     assert rewrite("select sysdate; select nvl(1, 2)") == 'select rs."timestamp"();\nselect coalesce(1, 2)'
 
 
@@ -213,7 +215,7 @@ def test_the_inside_of_a_string_never_changes(text: str) -> None:
 
 @given(st.lists(st.sampled_from(["'", '"', "--", "/*", "*/", "\n", ";", "$$", "a", " ", "\\", "''"])).map("".join))
 def test_masking_and_unmasking_is_the_identity(sql: str) -> None:
-    assert change_code(sql, lambda masked: masked) == sql
+    assert Statement(*mask(sql)).sql == sql
 
 
 @given(st.text(max_size=60))

@@ -84,10 +84,10 @@ def test_a_refusal_breaks_the_transaction(stand_in: StandIn) -> None:
 
 
 def test_the_session_goes_on_after_an_internal_error(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: str) -> str:
+    def fail(_: object) -> None:
         raise IndexError("nothing there")
 
-    monkeypatch.setattr(session, "rewrite", fail)
+    monkeypatch.setattr(session, "translate", fail)
     with pytest.raises(psycopg2.Error, match="stand-in: internal error in this statement"):
         stand_in.execute("select 1")
     monkeypatch.undo()

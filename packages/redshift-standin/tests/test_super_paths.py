@@ -3,8 +3,14 @@
 import pytest
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.super_paths import has_paths, rewrite_paths
-from redshift_standin.sql.text import code
+from redshift_standin.sql.outline import PATHS, look
+from redshift_standin.sql.statement import Statement, read
+from redshift_standin.sql.super_paths import rewrite_paths
+
+
+def looked_at(query: str) -> Statement:
+    (statement,) = read(query)
+    return look(statement)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +39,7 @@ from redshift_standin.sql.text import code
     ],
 )
 def test_paths_become_calls(query: str, rewritten: str) -> None:
-    assert has_paths(code(query))
-    assert rewrite_paths(query) == rewritten
+    assert rewrite_paths(looked_at(query)).sql == rewritten
 
 
 @pytest.mark.parametrize(
@@ -53,9 +58,10 @@ def test_paths_become_calls(query: str, rewritten: str) -> None:
     ],
 )
 def test_what_has_no_path_is_unchanged(query: str) -> None:
-    assert rewrite_paths(query) == query
+    statement = looked_at(query)
+    assert rewrite_paths(statement.needing(PATHS)).sql == statement.sql
 
 
 def test_a_place_in_an_array_is_a_number() -> None:
     with pytest.raises(RedshiftError, match="stand-in: a place in an array"):
-        rewrite_paths("select j[i] from a")
+        rewrite_paths(looked_at("select j[i] from a"))

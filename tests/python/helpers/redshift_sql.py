@@ -12,7 +12,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from redshift_standin.sql import absent, text, type_names
+from redshift_standin.sql import absent, type_names
+from redshift_standin.sql.statement import Statement, read
 
 GETDATE = "runs on the leader node only, not on tables: use the macro today, or getdate() in a redshift__ macro"
 DUCKDB = "DuckDB's alone"
@@ -105,17 +106,18 @@ def find_faults(sql: str) -> list[str]:
     except (SqlglotError, ValueError) as error:
         return [f"sqlglot cannot parse it as Redshift SQL: {' '.join(str(error).split())[:200]}"]
     assert tree
-    words = text.words(sql)
+    (statement,) = read(sql)
+    words = statement.words
     calls = {word for word, after in pairwise(words.split(" ")) if after == "("}
     found = [f"{name}(): {FUNCTIONS[name]}" for name in sorted(calls & FUNCTIONS.keys())]
     found += [f"{match[0]}: {why}" for form, why in FORMS.items() if (match := re.search(form, words))]
-    found += [f"{kind}: {why}" for kind, why in sorted(set(find_wrong_types(sql)))]
+    found += [f"{kind}: {why}" for kind, why in sorted(set(find_wrong_types(statement)))]
     return found + [f"{comparison}: {TRAILING_BLANK}" for comparison in find_blank_comparisons(tree)]
 
 
-def find_wrong_types(sql: str) -> Iterator[tuple[str, str]]:
+def find_wrong_types(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yields each type of a cast that Redshift lacks or that needs a length there, with the reason."""
-    for found, _ in type_names.find_types(sql):
+    for found, _ in type_names.find_types(statement):
         kind = found["name"]
         if kind == "double" and re.match(r"\s+precision\b", found.string[found.end() :]):
             continue

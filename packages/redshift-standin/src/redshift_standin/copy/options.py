@@ -8,7 +8,7 @@ from typing import Any
 from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.signatures import AccessKey
-from redshift_standin.sql.text import code
+from redshift_standin.sql.statement import Statement
 
 _TOKEN = re.compile(
     r"""\s+ | --[^\n]* | /\*.*?(?:\*/|\Z) | (?P<text>'(?:[^'\\]++|''|\\.)*+') | (?P<unclosed>'.*+)
@@ -23,15 +23,16 @@ _KNOWN_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/copy\Z")
 _SECRETS = {
     "credentials", "access_key_id", "secret_access_key", "session_token", "master_symmetric_key", "password",
 }  # fmt: skip
+_TRANSFER = re.compile(r"(copy|unload)\b")
 _MAY_HAVE_SECRETS = re.compile(
     r"(?>.*?\b(?:copy|unload|user)\b).*\b(?:credentials|access_key_id|session_token|symmetric_key|password)",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-def transfers(statement: str) -> str:
+def transfers(statement: Statement) -> str:
     """Returns `copy` or `unload` for a statement that the stand-in runs itself, else an empty text."""
-    word = re.match(r"(copy|unload)\b", code(statement)) if re.search(r"\b(copy|unload)\b", statement, re.I) else None
+    word = _TRANSFER.match(statement.text)
     return word[1] if word else ""
 
 

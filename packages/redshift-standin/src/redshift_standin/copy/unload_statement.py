@@ -19,7 +19,7 @@ from redshift_standin.copy.options import (
     split_url,
 )
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.text import words
+from redshift_standin.sql.statement import read
 
 _MEGABYTE = 1 << 20
 _SMALLEST, _LARGEST = 5 * _MEGABYTE, int(6.2 * 1024 * _MEGABYTE)
@@ -185,10 +185,11 @@ def _check(given: set[str], values: dict[str, Any]) -> None:
 
 def _check_query(query: str) -> None:
     """Raises Redshift's errors for what UNLOAD does not run."""
-    if not re.match(r"(?:\( )*(?:select|with)\b", words(query)):
+    words = " ".join(one.words for one in read(query))
+    if not re.match(r"(?:\( )*(?:select|with)\b", words):
         raise RedshiftError("42601", "UNLOAD needs a SELECT query")
     depth = 0
-    for word in words(query).split():
+    for word in words.split():
         depth += (word == "(") - (word == ")")
         if word == "limit" and not depth:
             raise RedshiftError("0A000", "Limit clause is not supported")

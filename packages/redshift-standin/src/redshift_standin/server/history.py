@@ -13,8 +13,6 @@ import psycopg2
 from psycopg2 import extensions
 
 from redshift_standin.copy.load_errors import LoadErrorDetail
-from redshift_standin.sql.rows import split_rows
-from redshift_standin.sql.text import code
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +26,7 @@ class Executed:
     process: int
     transaction: int
     text: str
+    code: str  # of the statement, in lowercase
     label: str | None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -150,7 +149,7 @@ class History:
                 " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning query_id",
                 (
                     executed.user, executed.database, executed.process, executed.transaction,
-                    query_type(executed.text), "failed" if error else "success",
+                    query_type(executed.code), "failed" if error else "success",
                     executed.started.replace(tzinfo=None), ended.replace(tzinfo=None),
                     elapsed.microseconds + elapsed.seconds * 1_000_000, executed.label or "default",
                     _without_nul(executed.text), error and _without_nul(error),
@@ -202,10 +201,9 @@ _TYPES = (
 )  # fmt: skip
 
 
-def query_type(sql: str) -> str:
+def query_type(code: str) -> str:
     """Returns a statement's query_type in sys_query_history; for one that writes, that is its first word."""
-    text = code(split_rows(sql)[0])
     for pattern, name in _TYPES:
-        if found := re.match(pattern, text):
+        if found := re.match(pattern, code):
             return name or found[1].upper()
     return "OTHER"

@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -55,27 +55,23 @@ from redshift_standin.server.start_up import Cancel, read_start_up, upstream_opt
 from redshift_standin.server.transfers import Transfers
 from redshift_standin.server.upstream import SignInError, Upstream
 from redshift_standin.sql.isolation import CONFLICT, violation, written_table
-from redshift_standin.sql.late_views import LateViews
-from redshift_standin.sql.lateral import expand_aliases
+from redshift_standin.sql.late_views import LateViews, creates_late_view
 from redshift_standin.sql.merge import MANY_MATCHES
-from redshift_standin.sql.names import Names, fold
-from redshift_standin.sql.outer_joins import expand_outer_joins
-from redshift_standin.sql.pivot import expand_pivots
+from redshift_standin.sql.names import Names, fold_text
+from redshift_standin.sql.questions import Questions
 from redshift_standin.sql.refusals import absent_function
-from redshift_standin.sql.rewrite import rewrite
+from redshift_standin.sql.rewrite import translate
 from redshift_standin.sql.rows import split_rows
-from redshift_standin.sql.scales import divide_decimals
-from redshift_standin.sql.stars import expand_stars
-from redshift_standin.sql.text import COMMENTS, code, quote, statements, tag
+from redshift_standin.sql.statement import Statement, read
+from redshift_standin.sql.text import quote, tag
+from redshift_standin.sql.tree import change_tree, needs_tree
 from redshift_standin.sql.utility import is_truncate
 
 SERVER_VERSION = "8.0.2"  # the PostgreSQL version that Redshift reports
 _QUERY_GROUP = re.compile(
-    rf"{COMMENTS}(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
+    r"\s*(reset|set(\s+session)?)\s+rs\.query_group(\s*(=|\bto\b)\s*'?(?P<name>[^';]*))?",
     re.IGNORECASE | re.DOTALL,
 )
-# PostgreSQL answers SELECT
-_MATERIALIZED = re.compile(rf"{COMMENTS}create\s+materialized\b", re.IGNORECASE | re.DOTALL)
 SIGN_IN_SECONDS = 60  # as PostgreSQL's authentication_timeout
 _Result = TypeVar("_Result")
 _UNDEFINED_FUNCTION, _UNDEFINED_TABLE, _NOT_NULL = "42883", "42P01", "23502"
@@ -85,7 +81,19 @@ _SYSTEM_VIEW = re.compile(
 _UNKNOWN = (0, 705)
 _INTERVAL_IDS = (YEAR_TO_MONTH, DAY_TO_SECOND)
 _ROWS_BYTES = 1 << 16  # rows go to the client in pieces of this size: each costs an encryption
-_NO_RESULT = "set rs.copy to ''"  # prepared in place of a COPY: like COPY, it has no parameters and no columns
+_LONG = 10_000  # characters of a statement that is rewritten in a thread of its own
+_NO_RESULT = Statement(
+    "set rs.copy to ''"
+)  # prepared in place of a COPY: like COPY, it has no parameters and no columns
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A prepared statement."""
+
+    sql: str = ""  # as the client sent it
+    statement: Statement = field(default_factory=lambda: Statement(""))
+    rewritten: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,15 +137,13 @@ class Session:
         self._label: str | None = None
         # In the order of their answers; True if it is only parsed. None is a COMMIT that the client did not send.
         self._running: deque[tuple[Executed | None, bool]] = deque()
-        self._prepared: dict[bytes, str] = {}  # by the name of the prepared statement, as the client sent it
-        self._portals: dict[bytes, str] = {}
+        self._prepared: dict[bytes, _Prepared] = {}  # by the name of the prepared statement
+        self._portals: dict[bytes, _Prepared] = {}  # by the name of the portal
         self._discard_until_sync = False
         self._version = 0  # of the protocol
         self._requests = Requests()
         self._columns: dict[bytes, tuple[Column, ...]] = {}  # by the target of a Describe
         self._parameters: dict[bytes, tuple[int, ...]] = {}  # types, by the name of the prepared statement
-        self._rewritten: dict[bytes, str] = {}  # by the name of the prepared statement
-        self._bound: dict[bytes, str] = {}  # such a statement by the name of the portal
         self._convert_values: dict[int, Convert] = {}  # of the rows that PostgreSQL sends now
 
     async def serve(self, refusal: RedshiftError | None = None) -> None:
@@ -287,20 +293,20 @@ class Session:
     async def _query(self, sql: str) -> None:
         """Handles a Query message, which may contain several statements."""
         brief, rows = split_rows(sql)
-        if transfers(brief) and len(statements(brief)) == 1:
-            end = await self._transfer(sql)
+        statements = read(brief)
+        if len(statements) == 1 and transfers(statements[0]):
+            end = await self._transfer(sql, statements[0])
             await self._reply(end + message(b"Z", self._upstream.status))
             return
-        parts = [self._describe(one + rows) for one in statements(brief)]
-        new = await self._rewrite(sql)
-        if not rows and any(is_truncate(part.text) for part in parts):
-            new = ";\n".join(f"{one};\ncommit" if is_truncate(one) else one for one in statements(new))
-        for part in parts:
+        parts = [(self._describe(one.source + rows, one), is_truncate(one)) for one in statements]
+        new, rows = await self._rewrite(sql, statements, rows)
+        text = ";\n".join(f"{one.sql};\ncommit" if is_truncate(one) else one.sql for one in new) + rows
+        for part, commits in parts:
             self._running.append((part, False))
-            if not rows and is_truncate(part.text):
+            if commits:
                 self._running.append((None, False))
         self._requests.add(Request(QUERY))
-        await self._upstream.send(b"Q", new.encode() + b"\0")
+        await self._upstream.send(b"Q", text.encode() + b"\0")
 
     async def _commit(self) -> None:
         """Commits the open transaction, as TRUNCATE does."""
@@ -311,12 +317,18 @@ class Session:
     async def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
         sql = read_text(text)
-        new = _NO_RESULT if transfers(sql) else await self._rewrite(sql)
-        self._prepared[name], self._rewritten[name] = sql, new
+        brief, rows = split_rows(sql)
+        statements = read(brief)
+        first = statements[0] if statements else Statement("")
+        rewritten = [_NO_RESULT]
+        if not transfers(first):
+            rewritten, rows = await self._rewrite(sql, statements, rows)
+        new = ";\n".join(one.sql for one in rewritten) + rows
+        self._prepared[name] = _Prepared(sql, first, tuple(rewritten))
         self._columns.pop(b"S" + name, None)
         self._parameters[name] = types = struct.unpack(f"!{(len(rest) - 2) // 4}i", rest[2:])
         used = max((int(number) for number in re.findall(r"\$(\d+)", new)), default=0)
-        self._running.append((self._describe(sql), True))
+        self._running.append((self._describe(sql, first), True))
         known = [self._backend.own_type_id(one) for one in types]
         # Redshift accepts parameters that the statement does not use, also without a type.
         known[used:] = [TEXT if one in _UNKNOWN else one for one in known[used:]]
@@ -325,7 +337,7 @@ class Session:
 
     async def _bind(self, body: bytes) -> None:
         portal, name, _ = body.split(b"\0", 2)
-        self._portals[portal], self._bound[portal] = self._prepared.get(name, ""), self._rewritten.get(name, "")
+        self._portals[portal] = self._prepared.get(name, _Prepared())
         await self._refresh_bound_views(name)
         body, formats = parse_bind(body, self._parameters.get(name, ()), parameter_as_postgres)
         await self._upstream.send(b"B", body)
@@ -383,9 +395,9 @@ class Session:
         if not missing:
             return columns
         scales: list[str | None] = [None] * len(missing)
-        sql = (self._rewritten if target[:1] == b"S" else self._bound).get(target[1:], "")
-        text = code(sql)
-        if text.startswith(("select", "with", "(")) and "$" not in text:
+        prepared = (self._prepared if target[:1] == b"S" else self._portals).get(target[1:], _Prepared())
+        sql = "".join(one.sql for one in prepared.rewritten[:1])
+        if sql[:6].lower().startswith(("select", "with", "(")) and "$" not in prepared.rewritten[0].code:
             greatest = ", ".join(f"max(pg_catalog.scale(q.c{index}))" for index in missing)
             names = ", ".join(f"c{index}" for index in range(len(columns)))
             try:
@@ -401,75 +413,82 @@ class Session:
         )
 
     async def _execute(self, body: bytes) -> None:
-        sql = self._portals.get(body.split(b"\0", 1)[0], "")
-        if transfers(sql):
+        prepared = self._portals.get(body.split(b"\0", 1)[0], _Prepared())
+        if transfers(prepared.statement):
             await self._upstream.settle()
             if not self._discard_until_sync:
-                await self._reply(await self._transfer(sql))
+                await self._reply(await self._transfer(prepared.sql, prepared.statement))
             return
-        self._running.append((self._describe(sql), False))
+        self._running.append((self._describe(prepared.sql, prepared.statement), False))
         self._requests.add(Request(EXECUTE, b"P" + body.split(b"\0", 1)[0]))
         await self._upstream.send(b"E", body)
-        if is_truncate(sql):
+        if is_truncate(prepared.statement):
             await self._commit()
 
     async def _close(self, body: bytes) -> None:
         target = body.rstrip(b"\0")
         self._columns.pop(target, None)
-        statement = body[:1] == b"S"
-        for known in (self._prepared, self._rewritten) if statement else (self._portals, self._bound):
-            known.pop(target[1:], None)
+        (self._prepared if body[:1] == b"S" else self._portals).pop(target[1:], None)
         await self._upstream.send(b"C", body)
 
-    async def _rewrite(self, sql: str) -> str:
-        """Returns the query string that PostgreSQL runs in place of the client's.
+    async def _rewrite(self, sql: str, statements: list[Statement], rows: str) -> tuple[list[Statement], str]:
+        """Returns the statements that PostgreSQL runs in place of a query string's, and the rows of an INSERT.
 
         Raises:
             RedshiftError: for a statement that is refused; it is recorded in the history.
         """
-        brief, rows = split_rows(sql)
-        if any(transfers(one) for one in statements(brief)):
+        failed = self._describe(sql, statements[0] if statements else Statement(""))
+        if any(map(transfers, statements)):
             error = not_implemented("COPY or UNLOAD together with other statements in one query string")
-            raise self._record_failure(sql, error)
+            raise self._record_failure(failed, error)
         try:
-            new = await self._run_passes(brief)
-            new += self._fold(rows) if "\\" in rows else rows
+            new = await self._run_passes(statements)
+            rows = self._fold_text(rows) if "\\" in rows else rows
         except RedshiftError as error:
-            raise self._record_failure(sql, error) from None
+            raise self._record_failure(failed, error) from None
         except (EOFError, OSError):
             raise
         except Exception as error:
-            raise self._record_failure(sql, internal_error(error)) from error
-        if group := _QUERY_GROUP.match(new):
-            self._label = group["name"]
-        if "sys_" in new or "stl_" in new:
+            raise self._record_failure(failed, internal_error(error)) from error
+        for one in new:
+            if "query_group" in one.code and (group := _QUERY_GROUP.match(one.sql)):
+                self._label = group["name"]
+        if any("sys_" in one.code or "stl_" in one.code for one in new):
             await asyncio.to_thread(self._history.flush)
-        return new
+        return new, rows
 
-    async def _run_passes(self, sql: str) -> str:
-        """Returns SQL as PostgreSQL runs it.
+    async def _run_passes(self, statements: list[Statement]) -> list[Statement]:
+        """Returns statements as PostgreSQL runs them.
 
         Raises:
             RedshiftError: for a statement that is refused.
         """
-        new = await asyncio.to_thread(rewrite, self._fold(self._transfers.fill_in(sql)))
-        await self._refresh_views(new)
-        return await asyncio.to_thread(self._expand, new, asyncio.get_running_loop())
+        is_long = sum(len(one.source) for one in statements) > _LONG
+        new = await asyncio.to_thread(self._translate, statements) if is_long else self._translate(statements)
+        await self._refresh_views("\n".join(one.sql for one in new))
+        if is_long or any(needs_tree(one) or creates_late_view(one) for one in new):
+            return await asyncio.to_thread(self._change_trees, new, asyncio.get_running_loop())
+        return [self._late_views.rewrite(one) for one in new]
 
-    def _expand(self, sql: str, loop: asyncio.AbstractEventLoop) -> str:
-        """Returns SQL without the forms for which the database is asked; called in a thread of its own."""
+    async def _rewrite_query(self, sql: str) -> str:
+        """Returns the query of UNLOAD as PostgreSQL runs it."""
+        return ";\n".join(one.sql for one in await self._run_passes(read(sql)))
+
+    def _translate(self, statements: list[Statement]) -> list[Statement]:
+        """Returns statements for PostgreSQL, or for `_change_trees`, and remembers their long names."""
+        found = [translate(self._transfers.fill_in(one)) for one in statements]
+        for _, long_names in found:
+            self._names.add(long_names)
+        return [one for one, _ in found]
+
+    def _change_trees(self, statements: list[Statement], loop: asyncio.AbstractEventLoop) -> list[Statement]:
+        """Returns statements without the forms for which the database is asked; called in a thread of its own."""
 
         def wait(question: Callable[[str], Coroutine[Any, Any, _Result]]) -> Callable[[str], _Result]:
-            return lambda probe: asyncio.run_coroutine_threadsafe(question(probe), loop).result()
+            return lambda query: asyncio.run_coroutine_threadsafe(question(query), loop).result()
 
-        columns, has_column = wait(self._upstream.columns), wait(self._has_column)
-
-        def expand(query: str) -> str:
-            return expand_aliases(expand_stars(expand_outer_joins(query, has_column), columns), has_column)
-
-        sql = expand(expand_pivots(sql, lambda query: columns(expand(query))))
-        sql = divide_decimals(sql, wait(self._upstream.types))
-        return self._late_views.rewrite(sql)
+        questions = Questions(wait(self._has_column), wait(self._upstream.columns), wait(self._upstream.types))
+        return [self._late_views.rewrite(change_tree(one, questions)) for one in statements]
 
     async def _refresh_views(self, sql: str) -> None:
         """Updates the late-binding views that a statement names."""
@@ -482,12 +501,18 @@ class Session:
 
         A Query would close the unnamed statement.
         """
-        question = self._late_views.refresh_query(self._prepared.get(name, ""))
+        rewritten = self._prepared.get(name, _Prepared()).rewritten
+        question = self._late_views.refresh_query("\n".join(one.sql for one in rewritten))
         if not question or self._upstream.status == b"E":
             return
-        answer = await self._ask_for_columns(b"S" + name)
-        await self._upstream.send(b"H")
-        if await answer is not None:
+        if self._upstream.is_synced:
+            await self._upstream.settle()
+            valid = True
+        else:  # after an error PostgreSQL would not answer
+            answer = await self._ask_for_columns(b"S" + name)
+            await self._upstream.send(b"H")
+            valid = await answer is not None
+        if valid:
             with suppress(RedshiftError):  # PostgreSQL reports it when the statement runs
                 await self._upstream.ask_within(question)
 
@@ -499,30 +524,33 @@ class Session:
             return True
         return answer == "t"
 
-    def _fold(self, sql: str) -> str:
-        """Returns SQL with names as PostgreSQL has them, and remembers the long ones."""
-        folded, found = fold(sql)
+    def _fold_text(self, sql: str) -> str:
+        """Returns a part of a statement with names as PostgreSQL has them, and remembers the long ones."""
+        folded, found = fold_text(sql)
         self._names.add(found)
         return folded
 
-    async def _transfer(self, sql: str) -> bytes:
+    async def _transfer(self, sql: str, statement: Statement) -> bytes:
         """Runs COPY or UNLOAD; returns the messages of its end."""
-        executed = self._describe(sql)
+        executed = self._describe(sql, statement)
         try:
-            if transfers(sql) == "copy":
-                return await self._transfers.copy(sql, executed, self._fold)
-            return await self._transfers.unload(sql, executed, self._run_passes)
+            if transfers(statement) == "copy":
+                return await self._transfers.copy(sql, executed, self._fold_text)
+            return await self._transfers.unload(sql, executed, self._rewrite_query)
         except RedshiftError as error:
             if error.sqlstate == CONFLICT:
                 raise self._violation(executed) from None
             raise
 
-    def _describe(self, sql: str) -> Executed:
-        return Executed(self._user, self._database, self._process, self._transaction, mask_keys(sql), self._label)
+    def _describe(self, sql: str, statement: Statement) -> Executed:
+        """Returns what the history has of a statement or a query string, whose first statement is given."""
+        return Executed(
+            self._user, self._database, self._process, self._transaction, mask_keys(sql), statement.text, self._label
+        )
 
-    def _record_failure(self, sql: str, error: RedshiftError) -> RedshiftError:
+    def _record_failure(self, executed: Executed, error: RedshiftError) -> RedshiftError:
         """Adds a failed statement to the history; returns the error."""
-        self._history.add(self._describe(sql), self._names.whole(error.message))
+        self._history.add(executed, self._names.whole(error.message))
         return error
 
     async def _server_to_client(self) -> None:
@@ -570,8 +598,9 @@ class Session:
             self._transfers.end_transaction(body)
         if kind in (b"1", b"C", b"I", b"s"):
             executed = self._record_end()
-            if executed and (body == b"CALL\0" or _MATERIALIZED.match(executed.text)):
-                return tag(executed.text).encode() + b"\0"
+            # PostgreSQL answers SELECT for CREATE MATERIALIZED VIEW.
+            if executed and (body == b"CALL\0" or executed.code.startswith("create materialized ")):
+                return tag(executed.code).encode() + b"\0"
         elif kind == b"K":
             (self._process,) = struct.unpack("!i", body[:4])
             self._record_connection("initiating session")

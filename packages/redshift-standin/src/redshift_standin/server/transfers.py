@@ -14,7 +14,7 @@ from redshift_standin.errors import RedshiftError
 from redshift_standin.server.history import Executed, History, Transfer
 from redshift_standin.server.protocol import info, message
 from redshift_standin.server.upstream import Upstream
-from redshift_standin.sql.text import change_code
+from redshift_standin.sql.statement import Statement
 
 _LAST = re.compile(
     r"(?<![\w.])(?:pg_catalog\s*\.\s*)?(pg_last_(?:copy|unload)_(?:id|count))\s*\(\s*\)", re.IGNORECASE
@@ -87,12 +87,12 @@ class Transfers:
         elif tag == b"COMMIT\0":
             self._committed = dict(self._last)
 
-    def fill_in(self, sql: str) -> str:
-        """Returns SQL with the ids and counts of the last COPY and UNLOAD as arguments of their functions."""
-        if "pg_last_" not in sql.lower():
-            return sql
-        return change_code(
-            sql, lambda masked: _LAST.sub(lambda m: f"pg_catalog.{m[1]}({self._last[m[1].lower()]})", masked)
+    def fill_in(self, statement: Statement) -> Statement:
+        """Returns a statement with the ids and counts of the last COPY and UNLOAD as arguments of their functions."""
+        if not statement.has(*_NONE):
+            return statement
+        return statement.change(
+            lambda code: _LAST.sub(lambda m: f"pg_catalog.{m[1]}({self._last[m[1].lower()]})", code)
         )
 
 

@@ -92,6 +92,11 @@ class Upstream:
             if not self._unanswered:
                 self._idle.set()
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether nothing was sent after the last Sync or Query."""
+        return not self._unsynced
+
     async def settle(self) -> None:
         """Returns when PostgreSQL has answered everything that was sent."""
         if self._unsynced:

@@ -3,10 +3,21 @@
 import re
 from collections.abc import Callable
 
+from redshift_standin.sql.statement import Statement
 from redshift_standin.sql.text import quote
 
 _CALL = {name: re.compile(rf"(?<![\w.]){name}\s*\(", re.IGNORECASE) for name in ("convert", "try_cast")}
 _STEP = re.compile(r"[(),]|\bas\b", re.IGNORECASE)
+
+
+def convert(statement: Statement) -> Statement:
+    """Returns a statement with CAST in place of each CONVERT."""
+    return statement.change(rewrite_convert) if statement.has("convert") else statement
+
+
+def try_cast(statement: Statement) -> Statement:
+    """Returns a statement, with PostgreSQL's types, in which a function converts in place of each TRY_CAST."""
+    return statement.change(rewrite_try_cast) if statement.has("try_cast") else statement
 
 
 def rewrite_convert(masked: str) -> str:

@@ -2,15 +2,34 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from redshift_standin.errors import RedshiftError
+from redshift_standin.sql.statement import Statement
 from redshift_standin.sql.text import MARK, NAME
 
 ATTRIBUTES_START = " /*rs:"  # begins the comment that `attributes_comment` returns
 _FLAGS = re.IGNORECASE | re.DOTALL
 _START = rf"(?:\s|{MARK})*create"  # after comments
+_WITH_ATTRIBUTES = re.compile(
+    r"create ((local )?temp(orary)? )?table\b|create (or replace )?view\b|create materialized view\b"
+)
 _DEEPEST = 500  # parentheses in parentheses
+
+
+def take_attributes(statement: Statement) -> Statement:
+    """Returns CREATE TABLE, VIEW or MATERIALIZED VIEW with Redshift's attributes in a comment."""
+    if not _WITH_ATTRIBUTES.match(statement.text):
+        return statement
+    code, found = split_attributes(statement.code)
+    changed = statement.with_code(code)
+    return replace(changed, attributes=statement.show(attributes_comment(found)))
+
+
+def add_column(statement: Statement) -> Statement:
+    """Returns ALTER TABLE without the attributes of a column that it adds."""
+    return statement.change(_rewrite_added_column) if statement.text.startswith("alter table ") else statement
 
 
 def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
@@ -29,9 +48,10 @@ def split_attributes(masked: str) -> tuple[str, dict[str, Any]]:
         head,
         flags=_FLAGS,
     )
-    body, late = re.subn(r"\s*\bwith\s+no\s+schema\s+binding\b", "", body, flags=_FLAGS)
-    if late:
-        found["lbv"] = 1
+    if "binding" in body.lower():
+        body, late = re.subn(r"\s*\bwith\s+no\s+schema\s+binding\b", "", body, flags=_FLAGS)
+        if late:
+            found["lbv"] = 1
     if re.match(rf"{_START}\s+materialized\b", head, _FLAGS):
         found |= {"mv": 0 if _RECOMPUTED.search(body) else 1, "diststyle": found.get("diststyle", "EVEN")}
     # Redshift does not enforce keys: rows that PostgreSQL would refuse must be accepted here too.
@@ -79,34 +99,38 @@ def _take_storage(head: str) -> tuple[str, dict[str, Any]]:
     """Returns the part of a CREATE before AS without the attributes of storage, and the attributes."""
     found: dict[str, Any] = {}
 
-    def take(pattern: str) -> re.Match[str] | None:
+    def take(word: str, pattern: str) -> re.Match[str] | None:
         nonlocal head
+        if word not in head.lower():
+            return None
         match = re.search(pattern, head, _FLAGS)
         head = re.sub(pattern, " ", head, flags=_FLAGS)
         return match
 
-    take(r"\bbackup\s+(yes|no)\b")
-    if refresh := take(r"\bauto\s+refresh\s+(yes|no)\b"):
+    take("backup", r"\bbackup\s+(yes|no)\b")
+    if refresh := take("refresh", r"\bauto\s+refresh\s+(yes|no)\b"):
         found["autorefresh"] = refresh[1].lower()
-    if style := take(r"\bdiststyle\s+(all|even|key|auto)\b"):
+    if style := take("diststyle", r"\bdiststyle\s+(all|even|key|auto)\b"):
         found["diststyle"] = style[1].upper()
-    if dist := take(rf"\bdistkey\s*\(\s*({NAME})\s*\)"):
+    if dist := take("distkey", rf"\bdistkey\s*\(\s*({NAME})\s*\)"):
         found |= {"diststyle": "KEY", "distkey": _fold(dist[1])}
-    if keys := take(r"\b(compound|interleaved)?\s*sortkey\s*\(([^)]*)\)"):
+    if keys := take("sortkey", r"\b(compound|interleaved)?\s*sortkey\s*\(([^)]*)\)"):
         found["sort"] = [_fold(column) for column in keys[2].split(",")]
         if (keys[1] or "").lower() == "interleaved":
             found["interleaved"] = 1
-    take(r"\bsortkey\s+auto\b")
-    take(r"\bencode\s+auto\b")
-    if encoded := re.findall(rf"[(,]\s*({NAME})\s+(?:[^,(]|\([^)]*\))*?\bencode\s+(\w+)", head, _FLAGS):
+    take("sortkey", r"\bsortkey\s+auto\b")
+    take("encode", r"\bencode\s+auto\b")
+    if "encode" in head.lower() and (
+        encoded := re.findall(rf"[(,]\s*({NAME})\s+(?:[^,(]|\([^)]*\))*?\bencode\s+(\w+)", head, _FLAGS)
+    ):
         found["encode"] = {_fold(column): encoding.lower() for column, encoding in encoded}
-    take(r"\bencode\s+\w+")
+    take("encode", r"\bencode\s+\w+")
     for word in ("distkey", "sortkey"):
-        if column := re.search(rf"[(,]\s*({NAME})[^,]*?\b{word}\b", head, _FLAGS):
+        if word in head.lower() and (column := re.search(rf"[(,]\s*({NAME})[^,]*?\b{word}\b", head, _FLAGS)):
             key = _fold(column[1])
             attribute: dict[str, Any] = {"diststyle": "KEY", "distkey": key} if word == "distkey" else {"sort": [key]}
             found |= attribute
-            take(rf"\b{word}\b")
+            take(word, rf"\b{word}\b")
     return head, found
 
 
@@ -156,8 +180,7 @@ def keys_json(masked: str) -> str:
     return _json(_take_keys(masked)[1])
 
 
-def rewrite_added_column(masked: str) -> str:
-    """Returns a masked ALTER TABLE without the attributes of a column that it adds."""
+def _rewrite_added_column(masked: str) -> str:
     return re.sub(r"\bencode\s+\w+", " ", _NO_LENGTH.sub(r"\1varchar(256)", masked), flags=_FLAGS)
 
 

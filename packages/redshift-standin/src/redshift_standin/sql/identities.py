@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_USER.html and the pages 
 import re
 
 from redshift_standin.errors import not_implemented
-from redshift_standin.sql.text import MARK, NAME, change_code
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import MARK, NAME
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 _STATEMENT = re.compile(
@@ -41,31 +42,45 @@ _REFUSED = (
      r"|attach|detach) (?!on )(?!, )[\w ,]*\b(to|from) role\b", "a system privilege"),
 )  # fmt: skip
 _DIGEST = re.compile(r"\bpassword\s+'(?:md5[0-9a-f]{32}'|sha256\|[^|']*\|)", _FLAGS)
-_NOTHING_LEFT = re.compile(
-    rf"\s*(?:{MARK}\s*)*alter\s+(?:user|role|schema|database)\s+{NAME}\s*(?:{MARK}\s*)*", _FLAGS
+_HASHED = re.compile(r"(\bpassword\s+')sha256\|([^|']*')", _FLAGS)
+_PRIVILEGES = re.compile(r"(grant|revoke|alter default privileges)\b")
+_OF_DATABASE = re.compile(
+    rf"((?:create|drop)\s+schema\s+(?:if\s+(?:not\s+)?exists\s+)?){MARK}\s*\.\s*(?={NAME})", _FLAGS
 )
+_NOTHING = "call rs.nothing()"
+_NOTHING_LEFT = re.compile(rf"\s*alter\s+(?:user|role|schema|database)\s+{NAME}\s*", _FLAGS)
 _LANGUAGE = re.compile(r"(grant|revoke) (grant option for )?(usage|all)( privileges)? on language ")
 
 
-def rewrite_identities(sql: str, text: str) -> str:
-    """Returns such a statement without what PostgreSQL lacks, others unchanged. `text` is the code alone.
+def change_identities(statement: Statement) -> Statement:
+    """Returns such a statement without what PostgreSQL lacks, others unchanged.
 
     Raises:
         RedshiftError: `stand-in: …` for what cannot be done as Redshift does.
     """
+    text = statement.text
     if not _STATEMENT.match(text):
-        return sql
+        return statement
     for pattern, what in _REFUSED:
         if re.match(pattern, text):
             raise not_implemented(what)
-    if text.startswith(("create user", "alter user")) and _DIGEST.search(sql):
-        raise not_implemented("a password given as a digest")
+    if text.startswith(("create user", "alter user")):
+        if _DIGEST.search(statement.sql):
+            raise not_implemented("a password given as a digest")
+        # Redshift hashes a password itself, in the way that its beginning names.
+        statement = statement.with_code(_HASHED.sub(r"\1\2", statement.sql))
     if _LANGUAGE.match(text):
-        return "call rs.nothing()"
-
-    def take_out(masked: str) -> str:
-        for pattern, replacement in _TAKEN_OUT:
-            masked = re.sub(pattern, replacement, masked, flags=_FLAGS)
-        return "call rs.nothing()" if _NOTHING_LEFT.fullmatch(masked) else masked
-
-    return change_code(sql, take_out)
+        return statement.with_code(_NOTHING)
+    code = _OF_DATABASE.sub(r"\1", statement.code)
+    for pattern, replacement in _TAKEN_OUT:
+        code = re.sub(pattern, replacement, code, flags=_FLAGS)
+    if _NOTHING_LEFT.fullmatch(code):
+        return statement.with_code(_NOTHING)
+    if text.startswith("create role "):
+        code += " noinherit"  # by which the catalogue distinguishes a role from a group
+    elif _PRIVILEGES.match(text):
+        if re.search(r"\brole sys ?:", text):
+            raise not_implemented("a system-defined role")
+        # PostgreSQL has one kind of role, without a keyword before its name.
+        code = re.sub(r"\brole\s+", "", code, flags=_FLAGS)
+    return statement.with_code(code)

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html
 import re
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.text import change_code
+from redshift_standin.sql.identities import change_identities
+from redshift_standin.sql.statement import Statement
 
 CONFLICT = "40001"  # PostgreSQL's SQLSTATE
 _LEVEL = re.compile(r"\bisolation\s+level\s+(serializable|snapshot)\b", re.IGNORECASE)
@@ -15,25 +16,24 @@ _TABLE = re.compile(
 )
 
 
-def rewrite_isolation(sql: str, text: str) -> str | None:
+def set_isolation(statement: Statement) -> Statement | None:
     """Returns CREATE or ALTER DATABASE … ISOLATION LEVEL as PostgreSQL runs it, None for any other statement.
-
-    `text` is the statement's code alone.
 
     Raises:
         RedshiftError: for a new database that is serializable.
     """
+    text = statement.text
     if not text.startswith(("create database ", "alter database ")) or "isolation level" not in text:
         return None
     serializable = "serializable" in text
     if text.startswith("create"):
         if serializable:
             raise not_implemented("CREATE DATABASE with another isolation level than SNAPSHOT")
-        return change_code(sql, lambda masked: _LEVEL.sub("", masked))
-    default = (
-        "set default_transaction_isolation to serializable" if serializable else "reset default_transaction_isolation"
-    )
-    return change_code(sql, lambda masked: _LEVEL.sub(default, masked))
+        level = ""
+    else:
+        setting = "default_transaction_isolation"
+        level = f"set {setting} to serializable" if serializable else f"reset {setting}"
+    return change_identities(statement.with_code(_LEVEL.sub(level, statement.code)))
 
 
 def written_table(statement: str) -> str:

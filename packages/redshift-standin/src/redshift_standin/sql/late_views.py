@@ -13,15 +13,17 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.ddl import ATTRIBUTES_START
-from redshift_standin.sql.text import MARK, NAME, change_code, quote, statements
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import RELATION, quote, unquote_name
 
 _CREATE = re.compile(
-    rf"(?:{MARK}|\s)*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>(?:{NAME}\s*\.\s*)*{NAME})\s*"
+    rf"\s*create\s+(?P<replaces>or\s+replace\s+)?view\s+(?P<name>{RELATION})\s*"
     rf"(?P<columns>\([^)]*\))?\s*\bas\b(?P<query>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_RENAMED = re.compile(r'\balter\s+(?:table|view)\s+([\w."]+)\s+rename\s+to\s+([\w"]+)', re.IGNORECASE)
+_RENAMED = re.compile(rf"\s*alter\s+(?:table|view)\s+({RELATION})\s+rename\s+to\s+({RELATION})\s*", re.IGNORECASE)
 _ALL = "pg_get_late_binding_view_cols"
+_WORD = re.compile(r"\w+")
 
 
 class LateViews:
@@ -32,50 +34,52 @@ class LateViews:
             cursor.execute("select relname from rs.late_views")
             self._names = {name for (name,) in cursor.fetchall()}
 
-    def rewrite(self, script: str) -> str:
-        """Returns a rewritten query string that creates late-binding views through late_views.sql.
+    def rewrite(self, statement: Statement) -> Statement:
+        """Returns a rewritten statement; one that creates a late-binding view does so through late_views.sql.
 
         Raises:
             RedshiftError: for a view that reads a relation without naming its schema.
         """
-        for old, new in _RENAMED.findall(script):
-            if _unqualified(old) in self._names:
-                self._names.add(_unqualified(new))
-        if '"lbv"' not in script:
-            return script
-        return ";\n".join(self._rewrite_statement(statement) for statement in statements(script))
-
-    def _rewrite_statement(self, statement: str) -> str:
-        create, _, comment = statement.partition(ATTRIBUTES_START)
-        if '"lbv"' not in comment:
+        if statement.has("rename") and (renamed := _RENAMED.fullmatch(statement.code)):
+            old, new = (_unqualified(statement.show(name)) for name in renamed.groups())
+            if old in self._names:
+                self._names.add(new)
+        if not creates_late_view(statement):
             return statement
-        parts: list[str] = []
-
-        def cut(masked: str) -> str:
-            found = _CREATE.fullmatch(masked)
-            if not found:
-                raise RedshiftError("42601", 'syntax error at or near "VIEW"')
-            parts.append(str(bool(found["replaces"])))
-            return "\0;\0".join((found["name"], found["columns"] or "", found["query"]))
-
-        name, columns, query = change_code(create, cut).split("\0;\0")
+        found = _CREATE.fullmatch(statement.code)
+        if not found:
+            raise RedshiftError("42601", 'syntax error at or near "VIEW"')
+        name, columns, query = (statement.show(found[part] or "") for part in ("name", "columns", "query"))
         _refuse_unqualified(query)
         self._names.add(_unqualified(name))
-        texts = [quote(text) for text in (name, columns, query, comment.removesuffix("*/"))]
-        return f"call rs.create_late_view({texts[0]}, {parts[0]}, {', '.join(texts[1:])})"
+        attributes = statement.attributes.removeprefix(ATTRIBUTES_START).removesuffix("*/")
+        texts = [quote(text) for text in (name, columns, query, attributes)]
+        call = f"call rs.create_late_view({texts[0]}, {bool(found['replaces'])}, {', '.join(texts[1:])})"
+        return Statement(call, source=statement.source)
 
     def refresh_query(self, sql: str) -> str | None:
         """Returns the query that updates the views that a statement may read, None if it reads none."""
+        if not self._names:
+            return None
         text = sql.lower()
-        found = self._names if _ALL in text else {name for name in self._names if name in text}
+        words = set(_WORD.findall(text))
+        # A name that is no single word is looked for as it is.
+        found = {name for name in self._names if name in words or (not _WORD.fullmatch(name) and name in text)}
+        if _ALL in words:
+            found = self._names
         if not found:
             return None
         names = ", ".join(quote(name) for name in sorted(found))
         return f"select rs.freshen(array[{names}])"
 
 
+def creates_late_view(statement: Statement) -> bool:
+    """Returns whether a rewritten statement creates a late-binding view."""
+    return '"lbv"' in statement.attributes
+
+
 def _unqualified(name: str) -> str:
-    return name.rpartition(".")[2].strip().strip('"').lower()
+    return unquote_name(name.rpartition(".")[2])
 
 
 def _refuse_unqualified(query: str) -> None:

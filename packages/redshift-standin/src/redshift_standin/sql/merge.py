@@ -7,14 +7,14 @@ in one statement.
 import re
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.text import NAME
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import NAME, RELATION
 
 MANY_MATCHES = "Found multiple matches to update the same tuple."
 
-_RELATION = rf"(?:{NAME}\s*\.\s*)*{NAME}"
 _MERGE = re.compile(
-    rf"(?P<before>(?:\0\d+\0|\s)*)merge\s+into\s+(?P<target>{_RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){NAME}\s+)?"
-    rf"using\s+(?P<source>{_RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{NAME}))?(?P<rest>.*)",
+    rf"merge\s+into\s+(?P<target>{RELATION})\s+(?P<target_alias>(?:as\s+)?(?!using\b){NAME}\s+)?"
+    rf"using\s+(?P<source>{RELATION}|\()(?:\s+(?:as\s+)?(?!on\b)(?P<alias>{NAME}))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _ON = re.compile(
@@ -23,12 +23,16 @@ _ON = re.compile(
 _REFUSED = ("by source", "by target", "do nothing", "default values", "overriding", "returning")
 
 
-def rewrite_merge(masked: str) -> str:
-    """Returns a masked MERGE as PostgreSQL runs it.
+def merge(statement: Statement) -> Statement:
+    """Returns a MERGE as PostgreSQL runs it, other statements unchanged.
 
     Raises:
         RedshiftError: for a form that Redshift does not have.
     """
+    return statement.change(_rewrite_merge) if statement.text.startswith("merge ") else statement
+
+
+def _rewrite_merge(masked: str) -> str:
     found = _MERGE.fullmatch(masked)
     if not found:
         raise _syntax_error("MERGE")

@@ -13,17 +13,19 @@ from collections.abc import Mapping
 from psycopg2 import extensions
 
 from redshift_standin.errors import RedshiftError
-from redshift_standin.sql.text import HIDDEN, check_closed, to_standard
+from redshift_standin.sql.statement import Statement, mask
+from redshift_standin.sql.text import MARK, check_closed, quote, quote_name, to_standard
 
 LONGEST = 127  # bytes
 # Bytes that PostgreSQL keeps of a table's name and, after an underscore, of its array type's. Of two types with one
 # name the second gets another one, unless both are created at once.
 _KEPT = 62
 _HASH = re.compile("~[0-9a-f]{12}")
-_BARE = re.compile(r"[^\W\d]\w{62,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,}")
+_BARE = re.compile(r"(?<![^\W\d])(?:[^\W\d]\w{62,}|[^\W\d](?=\w*[^\x00-\x7f])\w{15,})")
+_MARK = re.compile(MARK)
 _CATALOGUES = re.compile(r'"((?:pg|svv|sys|stl|stv)_\w+|information_schema)"')
 _AS_CLASS = re.compile(r"\s*::\s*(?:pg_catalog\s*\.\s*)?regclass\b", re.IGNORECASE)
-_ESCAPED = re.compile(r"(?<![\w$\x80-\U0010ffff])[eE]\Z")
+_ESCAPED = re.compile(r"(?<![\w$\x80-\U0010ffff])[eE](?=\0)")
 
 
 def short(name: str) -> str:
@@ -41,54 +43,60 @@ def short(name: str) -> str:
     return name.encode()[: _KEPT - 13].decode(errors="ignore") + "~" + digest
 
 
-def fold(sql: str) -> tuple[str, dict[str, str]]:
-    """Returns SQL with identifiers and strings as PostgreSQL has them, and its long names by their short forms.
+def fold(statement: Statement) -> tuple[Statement, dict[str, str]]:
+    """Returns a statement with names and strings as PostgreSQL has them, and its long names by their short forms.
 
     Raises:
-        RedshiftError: as for `short`.
+        RedshiftError: as for `short`, or for a string, name or comment that is not closed.
     """
-    found: dict[str, str] = {}
+    long_names: dict[str, str] = {}
+    if statement.hidden:
+        check_closed(statement.hidden[-1])
 
     def shorten(name: str) -> str:
         name = name.lower()
         brief = short(name)
         if brief != name:
-            found[brief] = name
+            long_names[brief] = name
         return brief
 
-    def shorten_bare(code: str) -> str:
-        def replace(match: re.Match[str]) -> str:
-            brief = shorten(match[0])
-            return match[0] if brief == match[0].lower() else f'"{brief}"'
+    def shorten_bare(found: re.Match[str]) -> str:
+        brief = shorten(found[0])
+        return found[0] if brief == found[0].lower() else quote_name(brief)
 
-        return _BARE.sub(replace, code)
+    def convert(code: str, hidden: tuple[str, ...], *, inside: bool = False) -> tuple[str, tuple[str, ...]]:
+        new = list(hidden)
 
-    def shorten_quoted(token: str) -> str:
-        if _CATALOGUES.fullmatch(token.lower()):
-            return token[1:-1]
-        return '"' + shorten(token[1:-1].replace('""', '"')).replace('"', '""') + '"' if token[0] == '"' else token
-
-    def convert(text: str, *, inside: bool = False) -> str:
-        place, out = 0, []
-        for hidden in HIDDEN.finditer(text):
-            code, token = text[place : hidden.start()], hidden[0]
-            out.append(shorten_bare(code))
-            if hidden.end() == len(text):
-                check_closed(token)
-            if token[0] != "'":
-                token = shorten_quoted(token)
-            elif not _ESCAPED.search(code):  # E'…' is one that PostgreSQL reads as Redshift does
+        def change(mark: re.Match[str]) -> str:
+            number = int(mark[0][1:-1])
+            token = hidden[number]
+            if token[0] == '"':
+                if _CATALOGUES.fullmatch(token.lower()):
+                    return token[1:-1]
+                new[number] = quote_name(shorten(token[1:-1].replace('""', '"')))
+            elif token[0] == "'" and not _ESCAPED.match(code, mark.start() - 1):
+                # E'…' is a string that PostgreSQL reads as Redshift does.
                 token = to_standard(token)
-                if not inside and _AS_CLASS.match(text, hidden.end()) and token[0] == "'":
-                    token = "'" + convert(token[1:-1].replace("''", "'"), inside=True).replace("'", "''") + "'"
+                if not inside and token[0] == "'" and _AS_CLASS.match(code, mark.end()):
+                    name = Statement(*convert(*mask(token[1:-1].replace("''", "'")), inside=True))
+                    token = new[number] = quote(name.sql)
                     if "mv_tbl__" in token:  # the data of a materialized view, which is no relation of PostgreSQL
-                        token = f"rs.class({token})"
-            out.append(token)
-            place = hidden.end()
-        out.append(shorten_bare(text[place:]))
-        return "".join(out)
+                        return f"rs.class({mark[0]})"
+                new[number] = token
+            return mark[0]
 
-    return convert(sql), found
+        if not code.isascii() or max(map(len, code.split()), default=0) > _KEPT:
+            code = _BARE.sub(shorten_bare, code)
+        return _MARK.sub(change, code) if hidden else code, tuple(new)
+
+    code, hidden = convert(statement.code, statement.hidden)
+    return Statement(statement.code, hidden, statement.source).with_code(code), long_names
+
+
+def fold_text(text: str) -> tuple[str, dict[str, str]]:
+    """Returns a part of a statement with names and strings as PostgreSQL has them, and its long names."""
+    folded, long_names = fold(Statement(*mask(text)))
+    return folded.sql, long_names
 
 
 class Names:

@@ -7,57 +7,39 @@ name belongs to the table that has it: only the database knows.
 """
 
 import re
-from collections.abc import Callable
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.ddl import ATTRIBUTES_START
-from redshift_standin.sql.lateral import probe
-from redshift_standin.sql.text import MARK, statements
+from redshift_standin.sql.questions import Questions, probe
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import NAME
 
 _OPERATOR = re.compile(r"\( ?\+ ?\)")
-_NAME = rf"(?:{MARK}|[^\W\d]\w*)"
-_MARKED = re.compile(rf"(?<![\w.])({_NAME}(?:\s*\.\s*{_NAME})*)\s*\(\s*\+\s*\)")
+_MARKED = re.compile(rf"(?<![\w.$#])((?!\d)(?:{NAME}\s*\.\s*)*(?!\d){NAME})\s*\(\s*\+\s*\)")
 _CALL = "rs_outer"
+OUTER_JOINS = "outer joins"
 
 
-def has_outer_joins(text: str) -> bool:
-    """Returns whether a statement's code has the operator."""
-    return bool(_OPERATOR.search(text))
+def mark_outer_joins(statement: Statement) -> Statement:
+    """Returns a statement with the columns of the operator as arguments of a call."""
+    if not statement.has("+") or not _OPERATOR.search(statement.text):
+        return statement
+    changed = statement.change(lambda code: _MARKED.sub(rf"{_CALL}(\1)", code))
+    return statement if changed is statement else changed.needing(OUTER_JOINS)
 
 
-def mark_outer_joins(masked: str) -> str:
-    """Returns masked code with the columns of the operator as arguments of a call."""
-    return _MARKED.sub(rf"{_CALL}(\1)", masked)
-
-
-def expand_outer_joins(script: str, has_column: Callable[[str], bool]) -> str:
-    """Returns a query string for PostgreSQL with the joins in FROM.
-
-    `has_column` gets a query that selects one column and returns whether the column exists.
+def expand_outer_joins(tree: exp.Expr, questions: Questions) -> exp.Expr:
+    """Returns a tree with the joins in FROM.
 
     Raises:
-        RedshiftError: for a use that Redshift refuses, or a statement that cannot be rewritten.
+        RedshiftError: for a use that Redshift refuses.
     """
-    if f"{_CALL}(" not in script.lower():
-        return script
-    return ";\n".join(_expand_statement(statement, has_column) for statement in statements(script))
-
-
-def _expand_statement(statement: str, has_column: Callable[[str], bool]) -> str:
-    statement, mark, comment = statement.partition(ATTRIBUTES_START)
-    try:
-        tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-        for select in list(tree.find_all(exp.Select)):
-            _expand_select(select, has_column)
-        if any(_is_mark(call) for call in tree.find_all(exp.Anonymous)):
-            raise not_implemented("(+) outside of WHERE")
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except (SqlglotError, RecursionError) as error:
-        raise not_implemented(f"(+) in this statement ({error})") from error
+    for select in list(tree.find_all(exp.Select)):
+        _expand_select(select, questions)
+    if any(_is_mark(call) for call in tree.find_all(exp.Anonymous)):
+        raise not_implemented("(+) outside of WHERE")
+    return tree
 
 
 def _is_mark(node: exp.Expr) -> bool:
@@ -72,7 +54,7 @@ def _marks(select: exp.Select, condition: exp.Expr) -> list[exp.Expr]:
     ]
 
 
-def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> None:
+def _expand_select(select: exp.Select, questions: Questions) -> None:
     """Moves the conditions of one select that have the operator to joins."""
     where = select.args.get("where")
     if not where or not (marks := _marks(select, where)):
@@ -94,7 +76,7 @@ def _expand_select(select: exp.Select, has_column: Callable[[str], bool]) -> Non
         for name, source in sources.items():
             alone = exp.Select().from_(source.copy())
             alone.parent = select.parent
-            if has_column(probe(alone, f"{exp.to_identifier(name, quoted=True)}.{column.sql('postgres')}")):
+            if questions.has_column(probe(alone, f"{exp.to_identifier(name, quoted=True)}.{column.sql('postgres')}")):
                 return name
         return ""
 

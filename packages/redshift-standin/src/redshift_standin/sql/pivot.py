@@ -7,20 +7,19 @@ that has the definition; it passes through the other rewrites. Then the call is 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.ddl import ATTRIBUTES_START
 from redshift_standin.sql.functions import REPLACED
-from redshift_standin.sql.lateral import inner_first, probe
-from redshift_standin.sql.text import plain, quote, statements
+from redshift_standin.sql.questions import Questions, inner_first, probe
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import MARK, quote, unquote_name
 
-_NAME = r'(?:"(?:x|"")*"|[^\W\d][\w$]*)'
+_NAME = rf"(?:{MARK}|[^\W\d][\w$]*)"
 _OPERATOR = re.compile(r"\b(?P<un>un)?pivot\s*(?:(?P<nulls>include|exclude)\s+nulls\s*)?\(")
 _SOURCE_START = re.compile(r"(?:\b(?:from|join)\b|,)\s*$")
 _CALL = re.compile(rf"\s*(?P<name>\w+)\s*\((?P<argument>.*)\)(?:\s+as\b|\s)?\s*(?P<alias>{_NAME})?\s*", re.DOTALL)
@@ -28,33 +27,32 @@ _FOR = re.compile(rf"\s+for\s+(?P<column>{_NAME})\s+in\s*\((?P<values>.*)\)\s*",
 _ALIASED = re.compile(rf"(?P<value>.*\S)\s+(?:as\s+)?(?P<alias>{_NAME})\s*", re.DOTALL)
 _AGGREGATES = {"avg", "count", "max", "min", "sum"}
 _PIVOT, _UNPIVOT = "rs_pivot", "rs_unpivot"
+PIVOTS = "pivots"
 _INPUT, _VALUES = "rs_input", "rs_values"
 
 
-def has_pivots(text: str) -> bool:
-    """Returns whether a statement's code has one of these operators."""
-    return "pivot" in text and bool(_OPERATOR.search(text))
-
-
-def mark_pivots(sql: str) -> str:
+def mark_pivots(statement: Statement) -> Statement:
     """Returns a statement with a subquery for each operator; the last one comes first, so that all are seen.
 
     Raises:
         RedshiftError: for a form that Redshift does not have.
     """
-    while found := list(_OPERATOR.finditer(masked := plain(sql))):
-        operator = found[-1]
+    if not statement.has("pivot", "unpivot"):
+        return statement
+    while found := list(_OPERATOR.finditer(masked := statement.lower)):
+        operator, code = found[-1], statement.code
         start, end = _source_start(masked, operator.start()), _closing(masked, operator.end())
-        source = sql[start : operator.start()]
+        source = code[start : operator.start()]
         if re.search(r"\b(on|using)\b", _outermost(masked[start : operator.start()])):
             raise RedshiftError("0A000", "PIVOT and UNPIVOT of a JOIN are not supported")
-        definition = slice(operator.end(), end - 1)
-        nulls = operator["nulls"] or "exclude"
-        read = _read_unpivot if operator["un"] else _read_pivot
-        arguments = read(sql[definition], masked[definition], nulls)
-        call = f"{_UNPIVOT if operator['un'] else _PIVOT}({', '.join(arguments)})"
-        sql = f"{sql[:start]} (select {call} from {source.strip()}) {sql[end:]}"
-    return sql
+        definition = _Definition(statement, code[operator.end() : end - 1], masked[operator.end() : end - 1])
+        if operator["un"]:
+            call = f"{_UNPIVOT}({', '.join(definition.read_unpivot(operator['nulls'] or 'exclude'))})"
+        else:
+            call = f"{_PIVOT}({', '.join(definition.read_pivot())})"
+        code = f"{code[:start]} (select {call} from {source.strip()}) {code[end:]}"
+        statement = statement.with_code(code).needing(PIVOTS)
+    return statement
 
 
 def _source_start(masked: str, end: int) -> int:
@@ -88,53 +86,61 @@ def _outermost(masked: str) -> str:
     return kept
 
 
-def _read_pivot(sql: str, masked: str, _: str) -> Iterator[str]:
-    """Yields the arguments of `rs_pivot`: aggregate, its argument, column, then each value and its column's name."""
-    outside = _outermost(masked)
-    middle = re.search(r"\sfor\s", outside)
-    call = _CALL.fullmatch(masked[: middle.start()]) if middle else None
-    rest = _FOR.fullmatch(masked[middle.start() :]) if middle else None
-    if not middle or not call or not rest or _closing(masked, call.start("argument")) != call.end("argument") + 1:
-        raise not_implemented("PIVOT with more than one aggregate, or of this form")
-    if call["name"] not in _AGGREGATES:
-        raise RedshiftError("0A000", f"PIVOT does not support the aggregate function {call['name'].upper()}")
-    argument = sql[slice(*call.span("argument"))].strip()
-    distinct = re.match(r"distinct\b", argument, re.IGNORECASE)
-    suffix = "_" + _unquote(sql[slice(*call.span("alias"))]) if call["alias"] else ""
-    yield quote(call["name"] + (" distinct" if distinct else ""))
-    yield "1" if argument == "*" else argument[distinct.end() if distinct else 0 :]
-    start = middle.start()
-    yield sql[start + rest.start("column") : start + rest.end("column")]
-    values = slice(start + rest.start("values"), start + rest.end("values"))
-    for value, alias in _list(sql[values], masked[values]):
-        yield value
-        yield quote((alias or _default_name(value)) + suffix)
+class _Definition:
+    """What stands in the parentheses of an operator: its code, and the same in lowercase."""
 
+    def __init__(self, statement: Statement, code: str, masked: str) -> None:
+        self._statement, self._code, self._masked = statement, code, masked
 
-def _read_unpivot(sql: str, masked: str, nulls: str) -> Iterator[str]:
-    """Yields the arguments of `rs_unpivot`: the new columns, whether with nulls, then each column and its name."""
-    found = re.fullmatch(rf"\s*(?P<value>{_NAME}){_FOR.pattern}", masked, re.DOTALL)
-    if not found:
-        raise not_implemented("UNPIVOT of this form")
-    yield quote(_unquote(sql[slice(*found.span("column"))]))
-    yield quote(_unquote(sql[slice(*found.span("value"))]))
-    yield quote(nulls)
-    values = slice(*found.span("values"))
-    for column, alias in _list(sql[values], masked[values]):
-        yield column
-        yield quote(alias or _unquote(column))
+    def read_pivot(self) -> Iterator[str]:
+        """Yields the arguments of `rs_pivot`: aggregate, its argument, column, then each value and its name."""
+        masked = self._masked
+        outside = _outermost(masked)
+        middle = re.search(r"\sfor\s", outside)
+        call = _CALL.fullmatch(masked[: middle.start()]) if middle else None
+        rest = _FOR.fullmatch(masked[middle.start() :]) if middle else None
+        if not middle or not call or not rest or _closing(masked, call.start("argument")) != call.end("argument") + 1:
+            raise not_implemented("PIVOT with more than one aggregate, or of this form")
+        if call["name"] not in _AGGREGATES:
+            raise RedshiftError("0A000", f"PIVOT does not support the aggregate function {call['name'].upper()}")
+        argument = self._code[slice(*call.span("argument"))].strip()
+        distinct = re.match(r"distinct\b", argument, re.IGNORECASE)
+        suffix = "_" + self._name(*call.span("alias")) if call["alias"] else ""
+        yield quote(call["name"] + (" distinct" if distinct else ""))
+        yield "1" if argument == "*" else argument[distinct.end() if distinct else 0 :]
+        start = middle.start()
+        yield self._code[start + rest.start("column") : start + rest.end("column")]
+        for value, alias in self._list(start + rest.start("values"), start + rest.end("values")):
+            yield value
+            yield quote((alias or _default_name(self._statement.show(value))) + suffix)
 
+    def read_unpivot(self, nulls: str) -> Iterator[str]:
+        """Yields the arguments of `rs_unpivot`: new columns, whether with nulls, then each column and its name."""
+        found = re.fullmatch(rf"\s*(?P<value>{_NAME}){_FOR.pattern}", self._masked, re.DOTALL)
+        if not found:
+            raise not_implemented("UNPIVOT of this form")
+        yield quote(self._name(*found.span("column")))
+        yield quote(self._name(*found.span("value")))
+        yield quote(nulls)
+        for column, alias in self._list(*found.span("values")):
+            yield column
+            yield quote(alias or unquote_name(self._statement.show(column)))
 
-def _list(sql: str, masked: str) -> Iterator[tuple[str, str]]:
-    """Yields the elements of a list and their aliases, which may be empty."""
-    outside = _outermost(masked)
-    places = [-1, *(found.start() for found in re.finditer(",", outside)), len(sql)]
-    for before, after in pairwise(places):
-        one = slice(before + 1, after)
-        if found := _ALIASED.fullmatch(masked[one]):
-            yield sql[one][: found.end("value")].strip(), _unquote(sql[one][slice(*found.span("alias"))])
-        else:
-            yield sql[one].strip(), ""
+    def _name(self, start: int, end: int) -> str:
+        return unquote_name(self._statement.show(self._code[start:end]))
+
+    def _list(self, start: int, end: int) -> Iterator[tuple[str, str]]:
+        """Yields the elements of a list and their aliases, which may be empty."""
+        masked = self._masked[start:end]
+        places = [-1, *(found.start() for found in re.finditer(",", _outermost(masked))), len(masked)]
+        for before, after in pairwise(places):
+            one = slice(before + 1, after)
+            place = start + before + 1
+            if found := _ALIASED.fullmatch(masked[one]):
+                value = self._code[place : place + found.end("value")]
+                yield value.strip(), self._name(place + found.start("alias"), place + found.end("alias"))
+            else:
+                yield self._code[place : start + after].strip(), ""
 
 
 def _default_name(value: str) -> str:
@@ -144,37 +150,20 @@ def _default_name(value: str) -> str:
     return value.lower() if re.fullmatch(r"[\d.]+|null|true|false", value, re.IGNORECASE) else "?column?"
 
 
-def _unquote(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-
-
-def expand_pivots(script: str, columns: Callable[[str], list[str]]) -> str:
-    """Returns a query string for PostgreSQL in which the marked subqueries are queries.
-
-    `columns` gets a query and returns the names of its columns.
+def expand_pivots(tree: exp.Expr, questions: Questions) -> exp.Expr:
+    """Returns a tree in which the marked subqueries are queries.
 
     Raises:
         RedshiftError: for a statement that cannot be rewritten.
     """
-    if "pivot(" not in script.lower():
-        return script
-    return ";\n".join(_expand_statement(statement, columns) for statement in statements(script))
-
-
-def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> str:
-    statement, mark, comment = statement.partition(ATTRIBUTES_START)
-    try:
-        tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-        for select in list(inner_first(tree)):
-            call = select.expressions[0] if len(select.expressions) == 1 else None
-            if isinstance(call, exp.Anonymous) and call.name.lower() in (_PIVOT, _UNPIVOT):
-                _name_input(select)
-                names = columns(probe(select, "*"))
-                build = _pivot if call.name.lower() == _PIVOT else _unpivot
-                build(select, call.expressions, names)
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except (SqlglotError, RecursionError) as error:
-        raise not_implemented(f"PIVOT in this statement ({error})") from error
+    for select in list(inner_first(tree)):
+        call = select.expressions[0] if len(select.expressions) == 1 else None
+        if isinstance(call, exp.Anonymous) and call.name.lower() in (_PIVOT, _UNPIVOT):
+            _name_input(select)
+            names = questions.columns(probe(select, "*"))
+            build = _pivot if call.name.lower() == _PIVOT else _unpivot
+            build(select, call.expressions, names)
+    return tree
 
 
 def _name_input(select: exp.Select) -> None:
@@ -197,7 +186,7 @@ def _pivot(select: exp.Select, arguments: list[exp.Expr], names: list[str]) -> N
         call = (
             f"{REPLACED.get(function, function)}({distinct} case when {is_value} then {argument.sql('postgres')} end)"
         )
-        projections.append(exp.alias_(exp.Var(this=call), name.name, quoted=True))
+        projections.append(exp.alias_(_parse(call), name.name, quoted=True))
     select.set("expressions", projections)
     if kept:
         select.set("group", exp.Group(expressions=[_column(select, name) for name in kept]))
@@ -213,7 +202,7 @@ def _unpivot(select: exp.Select, arguments: list[exp.Expr], names: list[str]) ->
     )
     new = [exp.to_identifier(column.name, quoted=True) for column in (name_column, value_column)]
     listed = ", ".join(one.sql("postgres") for one in new)
-    values = exp.Var(this=f"lateral (values {rows}) as {_VALUES}({listed})")
+    values = _parse(f"select 1 from lateral (values {rows}) as {_VALUES}({listed})").args["from_"].this
     select.set(
         "expressions",
         [_column(select, name) for name in names if name not in used]
@@ -221,7 +210,11 @@ def _unpivot(select: exp.Select, arguments: list[exp.Expr], names: list[str]) ->
     )
     select.append("joins", exp.Join(this=values, kind="CROSS"))
     if nulls.name == "exclude":
-        select.where(exp.Var(this=f"{_VALUES}.{new[1].sql('postgres')} is not null"), copy=False)
+        select.where(_parse(f"{_VALUES}.{new[1].sql('postgres')} is not null"), copy=False)
+
+
+def _parse(code: str) -> exp.Expr:
+    return sqlglot.parse_one(code, read="postgres")
 
 
 def _column(select: exp.Select, name: str) -> exp.Column:

@@ -7,10 +7,12 @@ alias becomes a lateral alias, which lateral.py expands.
 
 from sqlglot import exp
 
+from redshift_standin.sql.questions import Questions
+
 _INNER, _KEEP, _ORDER = "rs_q", "rs_keep", "rs_order_"
 
 
-def rewrite_qualify(tree: exp.Expr) -> exp.Expr:
+def rewrite_qualify(tree: exp.Expr, _: Questions) -> exp.Expr:
     """Returns a tree without QUALIFY."""
     for select in list(tree.find_all(exp.Select)):
         if select.args.get("qualify"):
@@ -51,8 +53,8 @@ def _projections(select: exp.Select) -> tuple[list[exp.Expr], list[exp.Expr]]:
         if projection.is_star:
             for source in _sources(select, projection):
                 row = f"rs_row_{len(inside)}"
-                inside.append(exp.alias_(exp.Var(this=source), row))
-                outside.append(exp.Var(this=f"({_INNER}.{row}).*"))
+                inside.append(exp.alias_(exp.column(source), row))
+                outside.append(exp.Dot(this=exp.paren(exp.column(row, table=_INNER)), expression=exp.Star()))
         elif name := projection.output_name:
             inside.append(projection.copy())
             outside.append(exp.column(exp.to_identifier(name, quoted=True), table=_INNER))
@@ -86,10 +88,10 @@ def _needs_column_names(select: exp.Select) -> bool:
     )
 
 
-def _sources(select: exp.Select, star: exp.Expr) -> list[str]:
-    """Returns the names, as SQL, of the sources whose columns a star selects."""
+def _sources(select: exp.Select, star: exp.Expr) -> list[exp.Identifier]:
+    """Returns the names of the sources whose columns a star selects."""
     if isinstance(star, exp.Column):
-        return [star.args["table"].sql("postgres")]
+        return [star.args["table"].copy()]
     joins = select.args.get("joins") or []
     clauses = [select.args["from_"], *joins]
-    return [exp.to_identifier(clause.this.alias_or_name, quoted=True).sql("postgres") for clause in clauses]
+    return [exp.to_identifier(clause.this.alias_or_name, quoted=True) for clause in clauses]

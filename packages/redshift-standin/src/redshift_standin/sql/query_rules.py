@@ -4,20 +4,21 @@ They need the structure of a statement, but no syntax tree: one pass over its wo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 from redshift_standin.errors import RedshiftError, not_implemented
 
 _SET_OPERATORS = {"union", "intersect", "except", "minus"}
-_NEEDED = re.compile(r"\b(union|intersect|except|minus|recursive|top|values|update)\b")
+_NEEDED = _SET_OPERATORS | {"recursive", "top", "values", "update"}
 _COMPARED = r"(?<!< )(?<!! )(?<!> )"
-_FORBIDDEN = {
-    r"\b(intersect|except|minus) all\b": "INTERSECT ALL, EXCEPT ALL and MINUS ALL are not supported",
-    r"([<>]|[<>!] =) (any|some) \( (select|with)\b": "only = is supported with ANY and SOME",
-    rf"(< =|> =|{_COMPARED}=|(?<!< )>|<) all \( (select|with)\b": "only <> is supported with ALL",
-    r"^with .*\) merge into\b": "a WITH clause is not supported in MERGE",
-}
+# Words of which a statement must have one, the pattern and the reason.
+_FORBIDDEN: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("all",), r"\b(intersect|except|minus) all\b", "INTERSECT ALL, EXCEPT ALL and MINUS ALL are not supported"),
+    (("any", "some"), r"([<>]|[<>!] =) (any|some) \( (select|with)\b", "only = is supported with ANY and SOME"),
+    (("all",), rf"(< =|> =|{_COMPARED}=|(?<!< )>|<) all \( (select|with)\b", "only <> is supported with ALL"),
+    (("merge",), r"^with .*\) merge into\b", "a WITH clause is not supported in MERGE"),
+)
 _BEFORE_SUBQUERY = {"from", "join", ",", "in", "exists", "any", "all", "=", "<", ">", "and", "or", "not", "select"}
 
 
@@ -32,8 +33,8 @@ class _Group:
     end: int = -1
 
 
-def refuse_forms(text: str) -> None:
-    """Checks a statement's words.
+def refuse_forms(text: str, vocabulary: Set[str]) -> None:
+    """Checks a statement's words, which are in the vocabulary.
 
     Raises:
         RedshiftError: for a form that Redshift refuses, or `stand-in: …` for one that is not implemented here.
@@ -42,10 +43,10 @@ def refuse_forms(text: str) -> None:
         raise not_implemented("CONNECT BY")
     if "collate (" in text:
         raise not_implemented("COLLATE()")
-    for form, why in _FORBIDDEN.items():
-        if re.search(form, text):
+    for needed, form, why in _FORBIDDEN:
+        if not vocabulary.isdisjoint(needed) and re.search(form, text):
             raise RedshiftError("0A000", why)
-    if not _NEEDED.search(text):
+    if vocabulary.isdisjoint(_NEEDED):
         return
     words = text.split()
     whole = _groups(words)

@@ -4,17 +4,13 @@ PostgreSQL's values have a scale and no precision, so that the types are inferre
 database, those of computations as in "Computations with numeric values" of the developer guide.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.ddl import ATTRIBUTES_START
-from redshift_standin.sql.lateral import inner_first, probe
-from redshift_standin.sql.text import code, statements
+from redshift_standin.sql.questions import Questions, inner_first, probe
 
 _MOST = 38  # digits of a decimal
 _FEWEST_DECIMALS = 4  # of a division
@@ -39,42 +35,20 @@ class Decimal:
 _KIND = "decimal"  # the type of a division that was replaced, in its node
 _OTHER = None  # no decimal, or of a type that is not known
 _Type = Decimal | None
-Describe = Callable[[str], list[tuple[int, int]]]
 
 
-def divide_decimals(script: str, describe: Describe) -> str:
-    """Returns a query string for PostgreSQL in which divisions of decimals have Redshift's scale.
-
-    `describe` returns the type id and the type modifier of each column of a query.
+def divide_decimals(tree: exp.Expr, questions: Questions) -> exp.Expr | None:
+    """Returns a tree in which divisions of decimals have Redshift's scale, None if there is none.
 
     Raises:
-        RedshiftError: for a statement with such a division that cannot be rewritten.
+        RedshiftError: for such a division by a parameter.
     """
-    if "/" not in script or "/" not in code(script):
-        return script
-    try:
-        return ";\n".join(_rewrite(statement, describe) for statement in statements(script))
-    except RecursionError as error:
-        raise not_implemented("a division in an expression as long as this one") from error
-
-
-def _rewrite(statement: str, describe: Describe) -> str:
-    text, mark, comment = statement.partition(ATTRIBUTES_START)
-    try:
-        tree = sqlglot.parse_one(text, read="postgres", error_level=ErrorLevel.RAISE)
-    except (SqlglotError, RecursionError):
-        return statement  # PostgreSQL reports the error
     changed = False
     for select in inner_first(tree):
-        changed = _Divisions(select, select, describe).rewrite() or changed
+        changed = _Divisions(select, select, questions).rewrite() or changed
     if isinstance(tree, _CHANGES):
-        changed = _Divisions(tree, _sources(tree), describe).rewrite() or changed
-    if not changed:
-        return statement
-    try:
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except SqlglotError as error:
-        raise not_implemented(f"a division of decimals in this statement ({error})") from error
+        changed = _Divisions(tree, _sources(tree), questions).rewrite() or changed
+    return tree if changed else None
 
 
 def _sources(change: exp.Expression) -> exp.Select:
@@ -91,10 +65,10 @@ def _sources(change: exp.Expression) -> exp.Select:
 class _Divisions:
     """The divisions of a select or of a statement that changes a table, without those of the selects in it."""
 
-    def __init__(self, scope: exp.Expression, sources: exp.Select, describe: Describe) -> None:
+    def __init__(self, scope: exp.Expression, sources: exp.Select, questions: Questions) -> None:
         self._scope = scope
         self._select = sources
-        self._describe = describe
+        self._questions = questions
         self._types: dict[str, _Type] = {}  # of what is no computation, by its text
         self._unknown = False
 
@@ -133,7 +107,7 @@ class _Divisions:
         outer: exp.Expression | None = self._scope
         while outer:
             try:
-                return self._describe(question)
+                return self._questions.types(question)
             except RedshiftError:
                 outer = outer.find_ancestor(exp.Select)
                 if isinstance(outer, exp.Select):  # whose columns it may read

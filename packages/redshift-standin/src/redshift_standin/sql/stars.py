@@ -4,56 +4,41 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_SELECT_list.html, …/r_GROUP_B
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.ddl import ATTRIBUTES_START
-from redshift_standin.sql.lateral import inner_first, probe
-from redshift_standin.sql.text import code, statements
+from redshift_standin.sql.questions import Questions, inner_first, probe
+from redshift_standin.sql.statement import Statement
 
 _NEEDED = re.compile(r"\* ?exclude\b|\bgroup by all\b")
 _AGGREGATES = {"avg", "listagg", "median"}  # of catalog/functions, which sqlglot does not know
 
 
-def expand_stars(script: str, columns: Callable[[str], list[str]]) -> str:
-    """Returns a query string for PostgreSQL without these forms.
+def has_stars(statement: Statement) -> bool:
+    """Returns whether a statement has these forms."""
+    return statement.has("exclude", "all") and bool(_NEEDED.search(statement.text))
 
-    `columns` gets a query and returns the names of its columns.
+
+def expand_stars(tree: exp.Expr, questions: Questions) -> exp.Expr:
+    """Returns a tree without these forms.
 
     Raises:
         RedshiftError: for a missing column, or a form that cannot be expanded.
     """
-    if not _NEEDED.search(code(script)):
-        return script
-    return ";\n".join(_expand_statement(statement, columns) for statement in statements(script))
+    for select in inner_first(tree):
+        select.set(
+            "expressions",
+            [one for given in select.expressions for one in _expand_projection(select, given, questions)],
+        )
+        group = select.args.get("group")
+        if group and group.args.get("all"):
+            select.set("group", _group_by(select))
+    return tree
 
 
-def _expand_statement(statement: str, columns: Callable[[str], list[str]]) -> str:
-    if not _NEEDED.search(code(statement)):
-        return statement
-    statement, mark, comment = statement.partition(ATTRIBUTES_START)
-    try:
-        tree = sqlglot.parse_one(statement, read="postgres", error_level=ErrorLevel.RAISE)
-        for select in inner_first(tree):
-            select.set(
-                "expressions",
-                [one for given in select.expressions for one in _expand_projection(select, given, columns)],
-            )
-            group = select.args.get("group")
-            if group and group.args.get("all"):
-                select.set("group", _group_by(select))
-        return tree.sql("postgres", unsupported_level=ErrorLevel.RAISE, comments=False) + mark + comment
-    except (SqlglotError, RecursionError) as error:
-        raise not_implemented(f"EXCLUDE or GROUP BY ALL in this statement ({error})") from error
-
-
-def _expand_projection(
-    select: exp.Select, given: exp.Expr, columns: Callable[[str], list[str]]
-) -> Iterator[exp.Expr]:
+def _expand_projection(select: exp.Select, given: exp.Expr, questions: Questions) -> Iterator[exp.Expr]:
     """Yields the expressions that replace one expression of a SELECT list."""
     star = given.this if isinstance(given, exp.Column) else given
     excluded = star.args.get("except_") if isinstance(star, exp.Star) else None
@@ -68,7 +53,7 @@ def _expand_projection(
     ]
     unknown = set(left_out)
     for source in [given.table] if isinstance(given, exp.Column) else sources:
-        names = columns(probe(select, f"{exp.to_identifier(source, quoted=True).sql('postgres')}.*"))
+        names = questions.columns(probe(select, f"{exp.to_identifier(source, quoted=True).sql('postgres')}.*"))
         if len(set(names)) < len(names):
             raise not_implemented("a list of columns (EXCLUDE, or QUALIFY over a join with USING) with equal names")
         unknown -= set(names)

@@ -6,13 +6,24 @@
 
 import re
 
+from redshift_standin.sql.refusals import reads_catalogue_only
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import arguments
+
+_FUNCTIONS = ("array", "object", "array_contains", "array_position", "array_positions")
 _CALL = re.compile(
     r"(?<![\w.])(?P<named>(?:into|table|exists|view|as|references|with|update)\s+)?"
-    r"(array|object|array_contains|array_positions?)\s*\(",
+    rf"({'|'.join(_FUNCTIONS)})\s*\(",
     re.IGNORECASE,
 )
-_STEP = re.compile(r"[()\[\],]")
 _LISTS = {"array", "object"}
+
+
+def call_functions(statement: Statement) -> Statement:
+    """Returns a statement with the calls rewritten. In one of the catalogue alone they are PostgreSQL's."""
+    if statement.has(*_FUNCTIONS) and not reads_catalogue_only(statement):
+        return statement.change(rewrite_calls)
+    return statement
 
 
 def rewrite_calls(masked: str) -> str:
@@ -20,26 +31,13 @@ def rewrite_calls(masked: str) -> str:
     done, place = "", 0
     while found := next((call for call in _CALL.finditer(masked, place) if not call["named"]), None):
         name = found[2].lower()
-        arguments, end = _arguments(masked, found.end())
+        given_ones, end = arguments(masked, found.end())
         if end < 0:  # PostgreSQL reports the parenthesis that is missing
             break
         made = "rs.to_object" if name == "object" else "rs.to_array"
-        given = ", ".join(f"{made}({rewrite_calls(argument).strip()})" for argument in arguments)
+        given = ", ".join(f"{made}({rewrite_calls(argument).strip()})" for argument in given_ones)
         if name in _LISTS and given:
             given = f"array[{given}]"
         done += f"{masked[place : found.start()]}rs.{name}({given})"
         place = end
     return done + masked[place:]
-
-
-def _arguments(masked: str, start: int) -> tuple[list[str], int]:
-    """Returns the arguments of a call and the place after it, -1 if it does not end."""
-    arguments, depth, place = [], 1, start
-    for step in _STEP.finditer(masked, start):
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(step[0], 0)
-        if depth == 0 or (depth == 1 and step[0] == ","):
-            arguments.append(masked[place : step.start()])
-            place = step.end()
-        if depth == 0:
-            return ([] if len(arguments) == 1 and not arguments[0].strip() else arguments), step.end()
-    return [], -1

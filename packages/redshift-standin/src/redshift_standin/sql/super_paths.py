@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from redshift_standin.errors import RedshiftError, not_implemented
-from redshift_standin.sql.text import COMMENT, quote
+from redshift_standin.sql.outline import ALIASES, PATHS
+from redshift_standin.sql.refusals import reads_catalogue_only
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import MARK, quote, quote_name
 
 _TOKEN = re.compile(
-    rf"""(?P<hidden>{COMMENT}|--[^\r\n]*+|\s++) | (?P<string>[eE]?'(?:[^'\\]++|''|\\.)*+'|\$(\w*)\$.*?\$\3\$)
-    | (?P<quoted>"(?:[^"]++|"")*+") | (?P<number>\d+(?:\.\d+)?) | (?P<word>[^\W\d][\w$]*) | (?P<sign>::|.)""",
-    re.DOTALL | re.VERBOSE,
+    rf"(?P<blank>\s++)|(?P<mark>{MARK})|(?P<number>\d+(?:\.\d+)?)|(?P<word>[^\W\d][\w$]*)|(?P<sign>::|.)", re.DOTALL
 )
-_DOTTED = re.compile(r"\.(?!\d|\s*\*)|\]|\bunpivot\b|\bunnest\b")
-_QUERY = re.compile(r"\b(?:select|update|delete|merge)\b")
 _JOINS = {"join", "inner", "left", "right", "full", "outer", "cross", "natural"}
 _ENDS = {
     "where", "group", "having", "order", "limit", "offset", "qualify", "window", "fetch", "for", "union", "except",
@@ -32,18 +31,16 @@ _NO_NAME = {
 }  # fmt: skip
 
 
-def has_paths(text: str) -> bool:
-    """Returns whether a statement's code, in lowercase, may have paths."""
-    return bool(_DOTTED.search(text) and _QUERY.search(text))
-
-
-def rewrite_paths(sql: str) -> str:
-    """Returns a statement with every path in PostgreSQL's form.
+def rewrite_paths(statement: Statement) -> Statement:
+    """Returns a statement with every path in PostgreSQL's form; one that reads the catalogue alone has none.
 
     Raises:
         RedshiftError: for a path in MERGE, as on Redshift, or `stand-in: …` for a place in an array without a number.
     """
-    return _Statement(sql).rewrite()
+    if PATHS not in statement.needs or reads_catalogue_only(statement):
+        return statement
+    changed = statement.with_code(_Reader(statement).rewrite())
+    return changed if changed is statement else changed.needing(ALIASES)  # a path in a SELECT list is given a name
 
 
 @dataclass(frozen=True)
@@ -110,16 +107,19 @@ class _Frame:
     is_source: bool = False  # the parenthesis itself is an item of FROM
 
 
-class _Statement:
-    def __init__(self, sql: str) -> None:
-        self._sql = sql
-        self._tokens = list(_tokens(sql))
+class _Reader:
+    """Reads a statement's tokens and changes its paths."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._code = statement.code
+        self._tokens = list(_tokens(statement))
         self._scopes: list[_Scope] = []
         self._chains: list[tuple[_Chain, _Scope, int | None]] = []
         self._edits: list[tuple[int, int, str]] = []
         self._merge = bool(self._tokens) and self._tokens[0].text == "merge"
 
     def rewrite(self) -> str:
+        """Returns the code with calls in place of paths."""
         self._read()
         # Outer queries come first, so that what an inner one unnests is known.
         for scope in self._scopes:
@@ -128,10 +128,10 @@ class _Statement:
                     self._unnest(scope, source, source.chain)
         for chain, scope, item in self._chains:
             self._navigate(chain, scope, item)
-        sql = self._sql
+        code = self._code
         for start, end, text in sorted(self._edits, reverse=True):
-            sql = sql[:start] + text + sql[end:]
-        return sql
+            code = code[:start] + text + code[end:]
+        return code
 
     def _text(self, place: int) -> str:
         token = self._tokens[place] if 0 <= place < len(self._tokens) else None
@@ -317,7 +317,7 @@ class _Statement:
         names = f"{_quote_name(value or chain.name)} ({_quote_name(value or chain.name)}"
         names += f", {_quote_name(index)})" if index else ")"
         function = "elements" if index and source.kind == "unnested" else source.kind
-        path = self._path(chain, scope, source.place) or self._sql[chain.first.start : chain.end]
+        path = self._path(chain, scope, source.place) or self._code[chain.first.start : chain.end]
         self._edits.append((source.place, source.end, f"lateral rs.{function}({path}) as {names}"))
 
     def _navigate(self, chain: _Chain, scope: _Scope, item: int | None) -> None:
@@ -327,7 +327,7 @@ class _Statement:
         if self._merge:
             raise RedshiftError("0A000", "Partial reference of SUPER column is not supported in MERGE statement.")
         if item:
-            path += self._sql[chain.end : item] + f" as {_quote_name(chain.name)}"
+            path += self._code[chain.end : item] + f" as {_quote_name(chain.name)}"
         self._edits.append((chain.first.start, item or chain.end, path))
 
     def _path(self, chain: _Chain, scope: _Scope, before: int | None) -> str | None:
@@ -360,19 +360,21 @@ class _Statement:
         return column
 
 
-def _tokens(sql: str) -> Iterator[_Token]:
-    for found in _TOKEN.finditer(sql):
+def _tokens(statement: Statement) -> Iterator[_Token]:
+    for found in _TOKEN.finditer(statement.code):
         kind, text = str(found.lastgroup), found[0]
-        if kind == "quoted":
-            text = text[1:-1].replace('""', '"')
+        if kind == "mark":
+            text = statement.show(text)
+            kind = "quoted" if text[0] == '"' else "string"
+            text = text[1:-1].replace('""', '"') if kind == "quoted" else text
         elif kind == "word":
             text = text.lower()
-        if kind != "hidden":
+        if kind != "blank":
             yield _Token(kind, text, found.start(), found.end())
 
 
 def _quote_name(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_]\w*", name) and name not in _RESERVED else '"' + name.replace('"', '""') + '"'
+    return name if re.fullmatch(r"[a-z_]\w*", name) and name not in _RESERVED else quote_name(name)
 
 
 _RESERVED = {

@@ -1,7 +1,7 @@
 """SQL as text: code is separated from strings, quoted names and comments."""
 
 import re
-from collections.abc import Callable
+from functools import cache
 
 from redshift_standin.errors import RedshiftError, not_implemented
 
@@ -27,10 +27,11 @@ def _hidden(end: str = "") -> str:
     """
     comment = COMMENT + (r"|/\*.*+" if end else "")
     tag = r"(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*+)?+"
+    # Each alternative begins with a character, so that the search skips code.
     return (
         rf"'(?:[^'\\]++|''|\\.)*+(?:'{end})"
         rf'|"(?:[^"]++|"")*+(?:"{end})'
-        rf"|(?<![{_INSIDE_NAMES}])(?P<open>\${tag}\$).*?(?:(?P=open){end})"
+        rf"|\$(?<![{_INSIDE_NAMES}]\$)(?P<tag>{tag})\$.*?(?:\$(?P=tag)\${end})"
         rf"|{comment}|--[^\r\n]*+"
     )
 
@@ -39,26 +40,14 @@ def _hidden(end: str = "") -> str:
 # closed goes to the end.
 HIDDEN = re.compile(_hidden(r"|\\?\Z"), re.DOTALL)
 _CLOSED = re.compile(_hidden(), re.DOTALL)
-COMMENTS = r"(?:\s|/\*(?:[^*]|\*(?!/))*+\*/)*+"  # a pattern: white space and comments
-MARK = "\0\\d+\0"  # a pattern: what stands for hidden text in masked code
-NAME = f"(?:{MARK}|\\w+)"  # of a name in masked code
-_MARK = re.compile("\0(\\d+)\0")
+MARK = "\0\\d+\0"  # a pattern: what stands for hidden text in the code of a statement
+NAME = f"(?:{MARK}|[\\w$#]+)"  # of a name there
+RELATION = rf"(?:{NAME}\s*\.\s*)*{NAME}"
 
 
-def change_code(sql: str, change: Callable[[str], str]) -> str:
-    r"""Returns `sql` with `change` applied to its code alone.
-
-    `change` gets the code with a mark of the form `\0n\0` for each string, quoted name, dollar quote and comment.
-    Each mark that it leaves is replaced by the original text.
-    """
-    hidden: list[str] = []
-
-    def hide(found: re.Match[str]) -> str:
-        hidden.append(found.group(0))
-        return f"\0{len(hidden) - 1}\0"
-
-    masked = HIDDEN.sub(hide, sql.replace("\0", ""))
-    return _MARK.sub(lambda mark: hidden[int(mark.group(1))], change(masked))
+def is_closed(hidden: str) -> bool:
+    """Returns whether a string, quoted name or comment is closed; only the last one of a text may not be."""
+    return bool(_CLOSED.fullmatch(hidden))
 
 
 def check_closed(hidden: str) -> None:
@@ -67,7 +56,7 @@ def check_closed(hidden: str) -> None:
     Raises:
         RedshiftError: it is not closed, so that PostgreSQL might read the text in another way.
     """
-    if not _CLOSED.fullmatch(hidden):
+    if not is_closed(hidden):
         kind = {"'": "quoted string", '"': "quoted identifier", "/": "/* comment", "$": "dollar-quoted string"}[
             hidden[0]
         ]
@@ -101,58 +90,46 @@ def to_standard(literal: str) -> str:
     return f"E'{value.replace(chr(0), chr(92) * 2)}'" if "\0" in value else f"'{value}'"
 
 
-def without_comments(sql: str) -> str:
-    """Returns SQL with a blank in place of each comment."""
-    return HIDDEN.sub(lambda found: " " if found[0][0] in "/-" else found[0], sql)
+@cache
+def call_of(name: str) -> re.Pattern[str]:
+    """Returns the pattern of a function's name before a parenthesis in lowercase code.
+
+    It begins with the name, so that the search is quick.
+    """
+    return re.compile(rf"({name})(?<!\w{name})\s*\(")
 
 
-def code(sql: str) -> str:
-    """Returns the code alone, in lowercase, with one blank for each string, quoted name, comment and white space."""
-    found = ""
-
-    def keep(masked: str) -> str:
-        nonlocal found
-        found = " ".join(_MARK.sub(" ", masked).lower().split())
-        return masked
-
-    change_code(sql, keep)
-    return found
+_STEP = re.compile(r"[()\[\],]")
 
 
-def plain(sql: str) -> str:
-    """Returns a statement in lowercase and of the same length: comments are blanks, quoted text is `x`."""
-
-    def blank_out(found: re.Match[str]) -> str:
-        quote = found[0][0]
-        if quote in "/-":
-            return " " * len(found[0])
-        quote = '"' if quote == '"' else "'"
-        return quote + "x" * (len(found[0]) - 2) + quote
-
-    emptied_sql = HIDDEN.sub(blank_out, sql)
-    return emptied_sql.lower() if len(emptied_sql.lower()) == len(sql) else emptied_sql
-
-
-def words(sql: str) -> str:
-    """Returns the words of a statement joined by blanks, in lowercase: a string is '' and a quoted name ""."""
-    found = re.findall(r"'x*'|\"x*\"|::|[\w#]+|\S", plain(sql))
-    return " ".join(word[0] * 2 if word[0] in "'\"" else word for word in found)
+def arguments(code: str, start: int) -> tuple[list[str], int]:
+    """Returns the arguments of a call that opens before `start`, and the place after it: -1 if it does not end."""
+    found, depth, place = [], 1, start
+    for step in _STEP.finditer(code, start):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(step[0], 0)
+        if depth == 0 or (depth == 1 and step[0] == ","):
+            found.append(code[place : step.start()])
+            place = step.end()
+        if depth == 0:
+            return ([] if len(found) == 1 and not found[0].strip() else found), step.end()
+    return [], -1
 
 
-def statements(sql: str) -> list[str]:
-    """Returns the statements of a script, without those that consist of white space and comments."""
-    parts: list[str] = []
-    cut = "\0;;"  # no mark, nor the beginning of one before digits
-    outside_parts = change_code(sql, lambda masked: masked.replace(";", cut)).split(cut)
-    parts += [part.strip() for part in outside_parts if code(part)]
-    return parts
+def quote_name(name: str) -> str:
+    """Returns a name in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unquote_name(name: str) -> str:
+    """Returns a name, which may be quoted, as Redshift stores it."""
+    name = name.strip()
+    return (name[1:-1].replace('""', '"') if name.startswith('"') else name).lower()
 
 
 _TAG = re.compile(r"(?:create|alter|drop|refresh) materialized view|(?:create|alter|drop) \w+|\w+")
 
 
-def tag(statement: str) -> str:
-    """Returns the command tag with which a server confirms a statement."""
-    text = re.sub(r"^create or replace\b", "create", code(statement))
-    found = _TAG.match(text)
+def tag(text: str) -> str:
+    """Returns the command tag with which a server confirms a statement; `text` is its code in lowercase."""
+    found = _TAG.match(re.sub(r"^create or replace\b", "create", text))
     return found[0].upper() if found else ""

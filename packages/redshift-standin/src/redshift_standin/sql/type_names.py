@@ -2,25 +2,30 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.absent import TYPES
-from redshift_standin.sql.text import plain
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import MARK, NAME, unquote_name
 
-_NAME = r'(?:"x*"|[\w#]+)'
-_CAST = re.compile(r"\b(?:try_)?cast\s*\(|[()]|\bas\b\s*")
+# Each alternative begins with a character, so that the search is quick.
+_CAST = re.compile(r"cast(?<!\wcast)\s*\(|try_cast(?<!\wtry_cast)\s*\(|\(|\)|as(?<!\was)\b\s*")
+_COLONS = re.compile(r"::\s*")
 _STEP = re.compile(r"[(),]|\bas\b")
 _COLUMNS = re.compile(
-    rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{_NAME}\s*\.\s*)*({_NAME})\s*\("
+    rf"\s*create\s+(?:(?:local\s+)?temp(?:orary)?\s+)?table\s+(?:if\s+not\s+exists\s+)?(?:{NAME}\s*\.\s*)*({NAME})\s*\("
 )
-_COLUMN = re.compile(rf"\s*(?!(?:constraint|primary|unique|foreign|like|check)\b)({_NAME})\s+(?=\w)")
+_COLUMN = re.compile(rf"\s*(?!(?:constraint|primary|unique|foreign|like|check)\b)({NAME})\s+(?=\w)")
 _ALTERED = re.compile(
-    rf"\s*alter\s+table\s+(?:{_NAME}\s*\.\s*)*({_NAME})\s+(?:add\s+(?:column\s+)?(?!constraint\b|primary\b|unique\b|foreign\b)"
-    rf"({_NAME})\s+|alter\s+(?:column\s+)?({_NAME})\s+type\s+)(?=\w)"
+    rf"\s*alter\s+table\s+(?:{NAME}\s*\.\s*)*({NAME})\s+(?:add\s+(?:column\s+)?(?!constraint\b|primary\b|unique\b|foreign\b)"
+    rf"({NAME})\s+|alter\s+(?:column\s+)?({NAME})\s+type\s+)(?=\w)"
 )
 _ARRAY = re.compile(r"[^,)]*\[")
+_VARYING = re.compile(r"\s+varying\b")
 _FIELDS = re.compile(r"\s+(?:year|month|day|hour|minute|second)\b")
-_BEFORE_TEXT = re.compile(r"(?<![\w.\"])(numeric|decimal|dec|uuid|jsonb?|bytea|inet|money|xml)\s+(?=')")
+_TYPED_TEXTS = {"numeric", "decimal", "dec", "uuid", "json", "jsonb", "bytea", "inet", "money", "xml"}
+_BEFORE_TEXT = re.compile(rf"(?<![\w.\0])(?:{'|'.join(sorted(_TYPED_TEXTS))})\s+(?P<text>{MARK})")
 # Types of the catalogue's columns: casts to them run on the leader node.
 _CATALOGUES = {
     "oid", "name", "regclass", "regproc", "regtype", "xid", "cid", "aclitem", "int2vector", "oidvector", "unknown",
@@ -32,14 +37,14 @@ _TYPE = re.compile(
 _NO_PRECISION = {"numeric", "decimal", "dec"}
 
 
-def check_types(sql: str) -> str:
+def check_types(statement: Statement) -> Statement:
     """Returns a statement in which `numeric` has Redshift's default precision, and DATETIME is TIMESTAMP.
 
     Raises:
         RedshiftError: for a type that Redshift does not have.
     """
     changes: dict[tuple[int, int], str] = {}
-    for found, column in find_types(sql):
+    for found, column in find_types(statement):
         name = found["name"]
         if column and (name not in TYPES or _refuses_column(found)):
             raise RedshiftError("0A000", f'Column "{column}" has unsupported type "{_whole_name(found)}".')
@@ -54,54 +59,60 @@ def check_types(sql: str) -> str:
             changes[found.end("name"), found.end("name")] = "(18,0)"
         elif name == "datetime":
             changes[found.span("name")] = "timestamp"
+    code = statement.code
     for (start, end), new in sorted(changes.items(), reverse=True):
-        sql = sql[:start] + new + sql[end:]
-    return sql
+        code = code[:start] + new + code[end:]
+    return statement.with_code(code)
 
 
 def _refuses_column(found: re.Match[str]) -> bool:
     """Returns whether Redshift has a type, but not for columns: an array, and an interval without its fields."""
-    rest = found.string[found.end("name") :]
-    return bool(_ARRAY.match(rest)) or (found["name"] == "interval" and not _FIELDS.match(rest))
+    code, end = found.string, found.end("name")
+    return bool(_ARRAY.match(code, end)) or (found["name"] == "interval" and not _FIELDS.match(code, end))
 
 
 def _whole_name(found: re.Match[str]) -> str:
     """Returns the name of a type as PostgreSQL prints it."""
     name = found["name"]
-    rest = found.string[found.end("name") :]
-    if name == "bit" and re.match(r"\s+varying\b", rest):
+    code, end = found.string, found.end("name")
+    if name == "bit" and _VARYING.match(code, end):
         name = "bit varying"
-    return name + ("[]" if _ARRAY.match(rest) else "")
+    return name + ("[]" if _ARRAY.match(code, end) else "")
 
 
-def find_types(sql: str) -> Iterator[tuple[re.Match[str], str]]:
+def find_types(statement: Statement) -> Iterator[tuple[re.Match[str], str]]:
     """Yields each type that a statement names without quotes, and the column of which it is the type, if any.
 
     The groups of the match are `schema`, `name` (the first word of the type) and `length`.
     """
-    text = plain(sql)
-    for place, column in _find_places(sql, text):
-        if found := _TYPE.match(text, place):
+    for place, column in _find_places(statement):
+        if found := _TYPE.match(statement.lower, place):
             yield found, column
 
 
-def _find_places(sql: str, text: str) -> Iterator[tuple[int, str]]:
+def _find_places(statement: Statement) -> Iterator[tuple[int, str]]:
     """Yields the start of each type, and the column of which it is the type, if any."""
-    yield from ((found.end(), "") for found in re.finditer(r"::\s*", text))
-    yield from ((found.start(), "") for found in _BEFORE_TEXT.finditer(text))
-    if "cast" in text:
-        yield from ((place, "") for place in _find_casts(text))
-    if added := _ALTERED.match(text):
-        yield added.end(), f"{_name(sql, added, 1)}.{_name(sql, added, 2 if added[2] else 3)}"
-    elif begun := _COLUMNS.match(text):
-        starts = [begun.end(), *(step.end() for step in _top_level(text, begun.end()) if step[0] == ",")]
-        for column in filter(None, (_COLUMN.match(text, start) for start in starts)):
-            yield column.end(), f"{_name(sql, begun, 1)}.{_name(sql, column, 1)}"
+    code = statement.lower
+    if statement.has("::"):
+        yield from ((found.end(), "") for found in _COLONS.finditer(code))
+    if any(word in _TYPED_TEXTS and after[0] == "\0" for word, after in pairwise(statement.tokens)):
+        for found in _BEFORE_TEXT.finditer(code):
+            if not statement.is_name(found["text"]):
+                yield found.start(), ""
+    if statement.has("cast", "try_cast"):
+        yield from ((place, "") for place in _find_casts(code))
+    if not statement.text.startswith(("create ", "alter ")):
+        return
+    if added := _ALTERED.match(code):
+        yield added.end(), f"{_name(statement, added, 1)}.{_name(statement, added, 2 if added[2] else 3)}"
+    elif begun := _COLUMNS.match(code):
+        starts = [begun.end(), *(step.end() for step in _top_level(code, begun.end()) if step[0] == ",")]
+        for column in filter(None, (_COLUMN.match(code, start) for start in starts)):
+            yield column.end(), f"{_name(statement, begun, 1)}.{_name(statement, column, 1)}"
 
 
-def _name(sql: str, found: re.Match[str], group: int) -> str:
-    """Returns a name as Redshift stores it."""
-    return sql[slice(*found.span(group))].strip('"').lower()
+def _name(statement: Statement, found: re.Match[str], group: int) -> str:
+    return unquote_name(statement.show(found[group]))
 
 
 def _find_casts(text: str) -> Iterator[int]:

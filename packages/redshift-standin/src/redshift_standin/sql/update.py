@@ -6,38 +6,38 @@ PostgreSQL always joins. https://docs.aws.amazon.com/redshift/latest/dg/c_Exampl
 
 import re
 
-from redshift_standin.sql.text import plain
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import NAME, RELATION, unquote_name
 
-_NAME = r'(?:"(?:x|"")*"|[\w$#]+)'
-_RELATION = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
-_TARGET = re.compile(rf"\s*update\s+(?P<target>{_RELATION})\s+set\b")
+_TARGET = re.compile(rf"\s*update\s+(?P<target>{RELATION})\s+set\b")
 _SOURCE = re.compile(
-    rf"(?:\bfrom|\bjoin|,)\s+(?P<source>{_RELATION})\s+(?:as\s+)?(?!(?:on|join|where|using)\b)(?P<alias>{_NAME})"
+    rf"(?:\bfrom|\bjoin|,)\s+(?P<source>{RELATION})\s+(?:as\s+)?(?!(?:on|join|where|using)\b)(?P<alias>{NAME})"
 )
 _CLAUSE = re.compile(r"[()]|\b(?:from|where)\b")
 
 
-def join_target(sql: str) -> str:
-    """Returns an UPDATE with the condition that such an alias is the target's row."""
-    text = plain(sql)
-    if not (found := _TARGET.match(text)):
-        return sql
-    start, where = _clauses(text, found.end())
+def join_target(statement: Statement) -> Statement:
+    """Returns an UPDATE with the condition that such an alias is the target's row, other statements unchanged."""
+    if not statement.text.startswith("update ") or not (found := _TARGET.match(statement.lower)):
+        return statement
+    code, show = statement.code, statement.show
+    start, where = _clauses(statement.lower, found.end())
     if start < 0:
-        return sql
-    target = _names(sql[slice(*found.span("target"))])
-    sources = _SOURCE.finditer(text, start, where if where >= 0 else len(text))
-    aliases = [source.span("alias") for source in sources if _names(sql[slice(*source.span("source"))]) == target]
-    if not aliases or re.search(rf'(?<![\w."])"?{re.escape(target[-1])}"?\s*\.', sql[start:], re.IGNORECASE):
-        return sql
-    same = f"{sql[slice(*found.span('target'))]}.ctid = {sql[slice(*aliases[0])]}.ctid"
+        return statement
+    target = _names(show(found["target"]))
+    sources = _SOURCE.finditer(statement.lower, start, where if where >= 0 else len(code))
+    aliases = [source["alias"] for source in sources if _names(show(source["source"])) == target]
+    named_itself = rf'(?<![\w."])"?{re.escape(target[-1])}"?\s*\.'
+    if not aliases or re.search(named_itself, show(code[start:]), re.IGNORECASE):
+        return statement
+    same = f"{found['target']}.ctid = {aliases[0]}.ctid"
     if where < 0:
-        return f"{sql}\nwhere {same}"
-    return f"{sql[:where]} where {same} and ({sql[where + len('where') :]}\n)"
+        return statement.with_code(f"{code}\nwhere {same}")
+    return statement.with_code(f"{code[:where]} where {same} and ({code[where + len('where') :]}\n)")
 
 
 def _names(relation: str) -> list[str]:
-    return [name.strip().strip('"').lower() for name in relation.split(".")]
+    return [unquote_name(name) for name in relation.split(".")]
 
 
 def _clauses(text: str, place: int) -> tuple[int, int]:

@@ -8,6 +8,8 @@ https://docs.aws.amazon.com/redshift/latest/dg/c_Window_functions.html
 import re
 
 from redshift_standin.errors import RedshiftError
+from redshift_standin.sql.statement import Statement
+from redshift_standin.sql.text import call_of
 
 _SORTING = {"listagg", "median", "percentile_cont", "percentile_disc"}
 _VALUES = {"first_value", "last_value", "nth_value", "lag", "lead"}
@@ -16,8 +18,8 @@ _FRAMED = {
 }  # fmt: skip
 _RANKS = {"rank", "dense_rank", "ntile", "row_number", "percent_rank", "cume_dist"}
 _NAMES = _SORTING | _VALUES | _FRAMED | _RANKS | {"ratio_to_report"}
-_WORDS = ("over", "approximate", "listagg", "median", "percentile_")  # without one of them there is nothing to do
-_CALL = re.compile(r"\b(\w+)\s*\(")
+# Without one of them there is nothing to do.
+_WORDS = ("over", "approximate", "listagg", "median", "percentile_cont", "percentile_disc")
 _WITHIN = re.compile(r"\s*within\s+group\s*\(\s*order\s+by\b", re.IGNORECASE)
 _OVER = re.compile(r"\s*over\s*\(", re.IGNORECASE)
 _NULLS = re.compile(r"\s*\b(ignore|respect)\s+nulls\b\s*", re.IGNORECASE)
@@ -34,22 +36,30 @@ _BEFORE = "rows between unbounded preceding and 1 preceding"
 _TYPES = {"rank": "integer", "dense_rank": "integer", "ntile": "bigint"}
 
 
+def write_windows(statement: Statement) -> Statement:
+    """Returns a statement in which each such call has PostgreSQL's form.
+
+    Raises:
+        RedshiftError: as for `rewrite_windows`.
+    """
+    return statement.change(rewrite_windows) if statement.has(*_WORDS) else statement
+
+
 def rewrite_windows(masked: str) -> str:
     """Returns masked code in which each such call has PostgreSQL's form.
 
     Raises:
         RedshiftError: for a form that Redshift refuses, such as an ordered aggregate window without a frame.
     """
-    lower = masked.lower()
-    if not any(word in lower for word in _WORDS):
-        return masked
     if masked.count("(") != masked.count(")"):
         return masked  # PostgreSQL reports the syntax error
     masked = _APPROXIMATE.sub("", masked)
     orders: dict[int, str] = {}
-    for found in reversed(list(_CALL.finditer(masked))):  # a call in the arguments of another one comes first
-        name = found[1].lower()
-        if name not in _NAMES or masked.startswith(".", found.start() - 1):
+    lower = Statement(masked).lower
+    calls = [found for name in _NAMES if name in lower for found in call_of(name).finditer(lower)]
+    for found in sorted(calls, key=re.Match.start, reverse=True):  # a call in another one's arguments comes first
+        name = found[1]
+        if masked.startswith(".", found.start() - 1):
             continue
         end = _closing(masked, found.end())
         if end is None:
