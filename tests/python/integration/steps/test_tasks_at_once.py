@@ -62,7 +62,7 @@ def test_a_first_run_is_recorded_while_another_creates_the_same_tables(tmp_path:
             cursor = watching.cursor()
             waits = False
             while run.poll() is None and not waits:
-                cursor.execute("select exists (select 1 from pg_stat_activity where wait_event_type = 'Lock')")
+                cursor.execute("select exists (select 1 from pg_locks where not granted)")
                 ((waits,),) = cursor.fetchall()
             other.commit()
             _, errors = run.communicate(timeout=PATIENCE)
