@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extract.visible import visible
+from extract.visible import visible, visible_lines
 
 POLL_SECONDS = 5.0
 MAX_CAUSE = 300  # characters
@@ -49,7 +49,7 @@ class Step:
     event: str
 
     def __str__(self) -> str:
-        return visible(f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}")
+        return visible_lines(f"{self.time.astimezone():%H:%M:%S}  {self.state}: {self.event}")
 
 
 def start(client: Any, state_machine_arn: str, given: Mapping[str, Any], prefix: str = "manual") -> str:

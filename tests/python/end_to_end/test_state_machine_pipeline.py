@@ -294,7 +294,7 @@ def test_the_second_attempt_of_a_build_is_a_dbt_retry(recovered: Ran) -> None:
     lines = [
         json.loads(line) for text in recovered.cluster.logs_of(BUILD) for line in text.splitlines() if line[0] == "{"
     ]
-    whole, again = (line for line in lines if line["message"] == "dbt build")
+    whole, again = (line for line in lines if line.get("message") == "dbt build")
     assert [text.split(":")[0] for text in whole["messages"]] == ["fail last_extract_matches_raw"]
     assert sum(again["counts"].values()) < 10 < sum(whole["counts"].values())
     assert again["ok"]

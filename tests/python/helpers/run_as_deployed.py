@@ -58,8 +58,13 @@ def admin() -> extensions.connection:
 
 
 def set_up_database(statements: str) -> None:
-    """Sets up the database."""
-    with closing(admin()) as connection, connection.cursor() as cursor:
+    """Sets up the database, in PostgreSQL itself: the stand-in has no stored procedures."""
+    connection = psycopg2.connect(
+        host=os.environ["SOURCE_POSTGRES_HOST"], port=os.environ["SOURCE_POSTGRES_PORT"],
+        dbname=os.environ["REDSHIFT_DATABASE"], user=os.environ["SOURCE_POSTGRES_USER"],
+        password=os.environ["SOURCE_POSTGRES_PASSWORD"],
+    )  # fmt: skip
+    with closing(connection), connection, connection.cursor() as cursor:
         cursor.execute(statements)
 
 

@@ -48,11 +48,11 @@ def test_the_pipeline_runs_every_morning_in_the_time_zone_of_the_company(infra: 
     ]
 
 
-def test_a_snapshot_is_created_every_sunday(infra: Infra) -> None:
+def test_a_snapshot_is_created_every_day(infra: Infra) -> None:
     snapshots = next_runs(
         infra.resources["aws_scheduler_schedule.snapshot"], datetime(2026, 12, 30, tzinfo=ZoneInfo("UTC")), 2
     )
-    assert [(time.strftime("%a"), time.hour) for time in snapshots] == [("Sun", 12), ("Sun", 12)]
+    assert [(time.strftime("%a"), time.hour) for time in snapshots] == [("Wed", 12), ("Thu", 12)]
     assert snapshots[1] - snapshots[0] == timedelta(days=7)
 
 
