@@ -176,6 +176,27 @@ def test_a_created_user_may_do_what_is_granted(stand_in: StandIn, sign_in: SignI
     stand_in.execute("drop view tardia; drop table a; revoke usage on schema t from leitor; drop user leitor")
 
 
+def test_a_created_user_has_views_of_its_own(stand_in: StandIn, sign_in: SignIn) -> None:
+    stand_in.execute(
+        "drop user if exists dono; create user dono password 'Segredo1'; create schema do_dono authorization dono"
+    )
+    with closing(sign_in(user="dono", password="Segredo1")) as connection, connection.cursor() as cursor:  # noqa: S106
+        connection.autocommit = True
+        cursor.execute("create table do_dono.a as select 1 as x")
+        cursor.execute("create view do_dono.tardia as select * from do_dono.a with no schema binding")
+        cursor.execute("drop table do_dono.a; create table do_dono.a as select 2 as x, 3 as y")
+        cursor.execute("select * from do_dono.tardia")
+        assert cursor.fetchall() == [(2, 3)]
+        cursor.execute("create materialized view do_dono.mv as select count(*) as n from do_dono.a")
+        cursor.execute("insert into do_dono.a values (4, 5)")
+        for stale, rows in (("t", 1), ("f", 2)):
+            cursor.execute("select n, (select is_stale from svv_mv_info where name = 'mv') from do_dono.mv")
+            assert cursor.fetchall() == [(rows, stale)]
+            cursor.execute("refresh materialized view do_dono.mv")
+    assert stand_in.execute("select viewowner from pg_views where schemaname = 'do_dono'") == [("dono",)] * 2
+    stand_in.execute("drop schema do_dono cascade; drop user dono")
+
+
 def test_everyone_may_create_in_the_schema_public(stand_in: StandIn, sign_in: SignIn) -> None:
     stand_in.execute("drop user if exists hospede; create user hospede password 'Segredo1'")
     assert stand_in.execute("select has_schema_privilege('hospede', 'public', 'create')") == [(True,)]

@@ -21,6 +21,7 @@ import boto3
 import psycopg2
 from psycopg2 import extensions
 
+from redshift_standin.postgres import SUPERUSER, PostgresServer
 from redshift_standin.server import redshift_serverless
 from redshift_standin.signatures import AccessKey
 
@@ -59,10 +60,10 @@ def admin() -> extensions.connection:
 
 def set_up_database(statements: str) -> None:
     """Sets up the database, in PostgreSQL itself: the stand-in has no stored procedures."""
+    password = PostgresServer(Path(os.environ["SANDBOX_DIR"]) / "postgres")._home / "password"
     connection = psycopg2.connect(
         host=os.environ["SOURCE_POSTGRES_HOST"], port=os.environ["SOURCE_POSTGRES_PORT"],
-        dbname=os.environ["REDSHIFT_DATABASE"], user=os.environ["SOURCE_POSTGRES_USER"],
-        password=os.environ["SOURCE_POSTGRES_PASSWORD"],
+        dbname=os.environ["REDSHIFT_DATABASE"], user=SUPERUSER, password=password.read_text(),
     )  # fmt: skip
     with closing(connection), connection, connection.cursor() as cursor:
         cursor.execute(statements)

@@ -151,7 +151,8 @@ def test_an_unknown_subnet_is_named(client: Client) -> None:
     (problem,) = problems(
         planned(existing_network={"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2", "subnet-3"]}), client
     )
-    assert "existing_network.subnet_ids" in problem and "subnet-" in problem and "set subnets of this account and region" in problem
+    assert problem.startswith("existing_network.subnet_ids: ")
+    assert "subnet-" in problem and "set subnets of this account and region" in problem
 
 
 def test_a_peering_connection_must_be_accepted(client: Client) -> None:

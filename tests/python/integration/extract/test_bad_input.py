@@ -230,8 +230,8 @@ def test_a_table_the_user_may_not_read(world: World, monkeypatch: pytest.MonkeyP
             "column data_venda was date as loaded before and is text at the source. ",
         ),
         (
-            "alter table public.venda alter id_venda type bigint",
-            "column id_venda was integer as loaded before and is bigint at the source. ",
+            "alter table public.venda alter id_venda type numeric(12, 0)",
+            "column id_venda was integer as loaded before and is numeric(12,0) at the source. ",
         ),
     ],
 )

@@ -62,7 +62,8 @@ begin
     return pg_catalog.set_config(name, value, local);
 end $$;
 
--- Who writes late-binding views: their text is a client's. It has the rights of the admin, and may note what it wrote.
+-- Who writes late-binding views: their text is a client's. It has the rights of the
+-- views' owners, and may note what it wrote.
 do $do$
 begin
     create role rs_keeper nologin;

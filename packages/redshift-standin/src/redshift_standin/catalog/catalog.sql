@@ -148,6 +148,19 @@ begin
         end loop;
     end loop;
 end $$;
+-- Lets access.sql's rs_keeper act for the owner of a view, which may be any user.
+create function rs.enlist_owner(view oid) returns void language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+    owner name := (
+        select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
+        where c.oid = view and c.relkind in ('v', 'm') and not r.rolsuper
+    );
+begin
+    if not pg_has_role('rs_keeper', owner, 'usage') then
+        execute format('grant %I to rs_keeper', owner);
+    end if;
+end $$;
 -- Replaces a relation's attributes. Its owner alone may do so.
 create function rs.keep_props(relation oid, noted jsonb) returns void language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $$

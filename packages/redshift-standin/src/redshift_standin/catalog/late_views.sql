@@ -52,6 +52,7 @@ declare
     restore text[];
     again text;
 begin
+    perform rs.enlist_owner(view.oid);
     delete from rs.bound where late = view.oid;
     begin
         execute 'create or replace' || definition;

@@ -24,6 +24,7 @@ set search_path = pg_catalog, pg_temp as $$
 declare
     refresh rs.refreshed := row (view, pg_current_snapshot(), pg_current_xact_id(), '{}');
 begin
+    perform rs.enlist_owner(view);
     refresh.counted := (
         select coalesce(jsonb_object_agg(s, (rs.count_changes(s::regclass, refresh)).counted), '{}') from rs.sources(view) s
     );
@@ -32,6 +33,7 @@ begin
 end $$;
 create function rs.is_stale_now(viewed oid) returns bool language sql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
+    select rs.enlist_owner(viewed);
     select coalesce(bool_or(c.later > 0 or c.counted <> (r.counted ->> s::text)::bigint), false)
     from rs.refreshed r, rs.sources(viewed) s, rs.count_changes(s::regclass, r) c
     where r.view = viewed

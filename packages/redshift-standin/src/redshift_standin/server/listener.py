@@ -180,8 +180,6 @@ class RedshiftServer:
             _create_role(cursor, self.user)
             admin = sql.Identifier(self.user)
             cursor.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(self.database), admin))
-            # Clients without a superuser write late-binding views with the admin's rights.
-            cursor.execute(sql.SQL("grant {} to rs_keeper").format(admin))
 
     def _create_database(self) -> None:
         with closing(self._postgres.connect("postgres")) as outside, outside.cursor() as cursor:
