@@ -157,7 +157,7 @@ def test_a_load_that_lost_rows_is_ignored_and_the_next_run_loads_them(
     world.execute("update public.venda set venda = 11 where id_venda = 1")
 
     def one_more(*given: Any) -> Any:
-        given[2].rows += 1  # as if the warehouse had one row less than was landed
+        given[3].rows += 1  # as if the warehouse had one row less than was landed
         return dlt_source(*given)
 
     with monkeypatch.context() as patch:
