@@ -53,7 +53,7 @@ def test_a_snapshot_is_created_every_day(infra: Infra) -> None:
         infra.resources["aws_scheduler_schedule.snapshot"], datetime(2026, 12, 30, tzinfo=ZoneInfo("UTC")), 2
     )
     assert [(time.strftime("%a"), time.hour) for time in snapshots] == [("Wed", 12), ("Thu", 12)]
-    assert snapshots[1] - snapshots[0] == timedelta(days=7)
+    assert snapshots[1] - snapshots[0] == timedelta(days=1)
 
 
 def test_the_alarm_for_missing_runs_waits_for_the_next_run(infra: Infra) -> None:
