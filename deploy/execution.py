@@ -158,7 +158,7 @@ def describe_event(event: dict[str, Any]) -> str | None:
         message = json.loads(details["parameters"]).get("Message")
         return "\n    " + str(message).replace("\n", "\n    ") if message else None
     if kind in FAILURES:
-        return f"failed: {details.get('error', kind)}: {describe_cause(details.get('cause', ''))}"
+        return visible(f"failed: {details.get('error', kind)}: {describe_cause(details.get('cause', ''))}")
     return None
 
 

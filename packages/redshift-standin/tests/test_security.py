@@ -194,6 +194,8 @@ def test_a_created_user_has_views_of_its_own(stand_in: StandIn, sign_in: SignIn)
             assert cursor.fetchall() == [(rows, stale)]
             cursor.execute("refresh materialized view do_dono.mv")
     assert stand_in.execute("select viewowner from pg_views where schemaname = 'do_dono'") == [("dono",)] * 2
+    owner = "select pg_get_userbyid(nspowner), has_schema_privilege('dono', 'do_dono', 'create') from pg_namespace"
+    assert stand_in.execute(f"{owner} where nspname = 'do_dono'") == [("dono", True)]
     stand_in.execute("drop schema do_dono cascade; drop user dono")
 
 

@@ -142,7 +142,8 @@ def test_in_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 def test_in_the_steps_and_the_end_of_an_execution() -> None:
     time = datetime(2026, 1, 1, tzinfo=UTC)
     assert str(Step(time, HOSTILE, HOSTILE)).endswith(f"  {SHOWN}: {SHOWN}")
-    assert End("FAILED", HOSTILE, HOSTILE).summary(timedelta(seconds=1)) == f"failed after 0:00:01: {SHOWN}: {SHOWN}"
+    end = End("FAILED", HOSTILE, HOSTILE, timedelta(seconds=1))
+    assert end.summary == f"failed after 0:00:01: {SHOWN}: {SHOWN}"
 
 
 def test_in_the_record_of_a_run() -> None:

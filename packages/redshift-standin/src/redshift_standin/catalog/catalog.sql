@@ -123,6 +123,7 @@ begin
     ) o on o.tableoid = d.classid and o.oid = d.objid
     join pg_roles r on r.rolname = session_user
     where d.object_type in ('table', 'view', 'materialized view', 'schema') and owner <> r.oid
+        and owner = (select datdba from pg_database where datname = current_database())  -- not CREATE SCHEMA AUTHORIZATION
     on conflict on constraint creators_pkey do update set creator = excluded.creator, owner = excluded.owner;
     for made in
         select c.oid, c.relname from pg_event_trigger_ddl_commands() d join pg_class c on c.oid = d.objid
