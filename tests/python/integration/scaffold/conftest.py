@@ -51,7 +51,7 @@ class Team:
         """Checks the models with sqlfluff."""
         done = subprocess.run(
             [Path(sys.executable).with_name("sqlfluff"), "lint", "--disable-progress-bar", "models"],
-            cwd=self.project, env=os.environ | self.environment,
+            cwd=self.project, env=os.environ | self.environment | {"WAREHOUSE_PATH": ":memory:"},
             capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
