@@ -2,11 +2,21 @@
 # knows no tables. tests/python/integration/infra/test_dashboard.py compares the names.
 
 locals {
-  by_table  = { for metric in ["RowsLoaded", "LoadSeconds", "LoadFailed", "DeadLetters", "RowsRejected", "RowsAtSource", "RowsInSilver"] : metric => "{\"${var.name}\",Table} MetricName=\"${metric}\"" }
-  by_source = { for metric in ["HoursSinceLoad", "SourceLoaded"] : metric => "{\"${var.name}\",Source} MetricName=\"${metric}\"" }
-  redshift  = ["AWS/Redshift-Serverless", "ComputeSeconds", "Workgroup", aws_redshiftserverless_workgroup.this.workgroup_name]
+  redshift = ["AWS/Redshift-Serverless", "ComputeSeconds", "Workgroup", aws_redshiftserverless_workgroup.this.workgroup_name]
 
-  widgets = [
+  # The title, statistic, dimension and metrics of each widget that searches.
+  searches = [
+    ["Hours since the last load, by source", "Maximum", "Source", ["HoursSinceLoad"]],
+    ["Complete loads, by source", "Sum", "Source", ["SourceLoaded"]],
+    ["Rows loaded, by table", "Sum", "Table", ["RowsLoaded"]],
+    ["Seconds of a load, by table", "Maximum", "Table", ["LoadSeconds"]],
+    ["Failed loads, by table", "Sum", "Table", ["LoadFailed"]],
+    ["Dead letters of a load, by table", "Sum", "Table", ["DeadLetters"]],
+    ["Rejected rows in silver, by table", "Maximum", "Table", ["RowsRejected"]],
+    ["Rows at the source and in silver, by table", "Maximum", "Table", ["RowsAtSource", "RowsInSilver"]],
+  ]
+
+  widgets_of_runs = [
     {
       title   = "Runs by their end", stat = "Sum", period = 3600
       metrics = [for metric in ["ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] : ["AWS/States", metric, "StateMachineArn", aws_sfn_state_machine.this.arn]]
@@ -15,41 +25,17 @@ locals {
       title   = "Duration of runs, in milliseconds", stat = "Maximum", period = 3600
       metrics = [["AWS/States", "ExecutionTime", "StateMachineArn", aws_sfn_state_machine.this.arn]]
     },
-    {
-      title   = "Hours since the last load, by source", stat = "Maximum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_source["HoursSinceLoad"]}', 'Maximum', 3600)" }]]
-    },
-    {
-      title   = "Complete loads, by source", stat = "Sum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_source["SourceLoaded"]}', 'Sum', 3600)" }]]
-    },
-    {
-      title   = "Rows loaded, by table", stat = "Sum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_table["RowsLoaded"]}', 'Sum', 3600)" }]]
-    },
-    {
-      title   = "Seconds of a load, by table", stat = "Maximum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_table["LoadSeconds"]}', 'Maximum', 3600)" }]]
-    },
-    {
-      title   = "Failed loads, by table", stat = "Sum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_table["LoadFailed"]}', 'Sum', 3600)" }]]
-    },
-    {
-      title   = "Dead letters of a load, by table", stat = "Sum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_table["DeadLetters"]}', 'Sum', 3600)" }]]
-    },
-    {
-      title   = "Rejected rows in silver, by table", stat = "Maximum", period = 3600
-      metrics = [[{ expression = "SEARCH('${local.by_table["RowsRejected"]}', 'Maximum', 3600)" }]]
-    },
-    {
-      title = "Rows at the source and in silver, by table", stat = "Maximum", period = 3600
+  ]
+  widgets_of_loads = [
+    for search in local.searches : {
+      title = search[0], stat = search[1], period = 3600
       metrics = [
-        [{ expression = "SEARCH('${local.by_table["RowsAtSource"]}', 'Maximum', 3600)" }],
-        [{ expression = "SEARCH('${local.by_table["RowsInSilver"]}', 'Maximum', 3600)" }],
+        for metric in search[3] :
+        [{ expression = "SEARCH('{\"${var.name}\",${search[2]}} MetricName=\"${metric}\"', '${search[1]}', 3600)" }]
       ]
-    },
+    }
+  ]
+  widgets_of_builds = [
     {
       title   = "The build: seconds, and nodes that failed or warned", stat = "Maximum", period = 3600
       metrics = [for metric in ["BuildSeconds", "NodesFailed", "NodesWarned"] : [var.name, metric]]
@@ -68,7 +54,7 @@ resource "aws_cloudwatch_dashboard" "this" {
   dashboard_name = var.name
   dashboard_body = jsonencode({
     widgets = [
-      for number, widget in local.widgets : {
+      for number, widget in concat(local.widgets_of_runs, local.widgets_of_loads, local.widgets_of_builds) : {
         type   = "metric"
         x      = number % 2 * 12
         y      = floor(number / 2) * 6
