@@ -17,7 +17,7 @@ from redshift_standin.errors import RedshiftError, not_implemented
 from redshift_standin.sql.functions import REPLACED
 from redshift_standin.sql.questions import Questions, inner_first, probe
 from redshift_standin.sql.statement import Statement
-from redshift_standin.sql.text import MARK, quote, unquote_name
+from redshift_standin.sql.text import MARK, closing, quote, unquote_name
 
 _NAME = rf"(?:{MARK}|[^\W\d][\w$]*)"
 _OPERATOR = re.compile(r"\b(?P<un>un)?pivot\s*(?:(?P<nulls>include|exclude)\s+nulls\s*)?\(")
@@ -41,16 +41,18 @@ def mark_pivots(statement: Statement) -> Statement:
         return statement
     while found := list(_OPERATOR.finditer(masked := statement.lower)):
         operator, code = found[-1], statement.code
-        start, end = _source_start(masked, operator.start()), _closing(masked, operator.end())
+        start, end = _source_start(masked, operator.start()), closing(masked, operator.end())
+        if end is None:
+            raise _syntax_error()
         source = code[start : operator.start()]
         if re.search(r"\b(on|using)\b", _outermost(masked[start : operator.start()])):
             raise RedshiftError("0A000", "PIVOT and UNPIVOT of a JOIN are not supported")
-        definition = _Definition(statement, code[operator.end() : end - 1], masked[operator.end() : end - 1])
+        definition = _Definition(statement, code[operator.end() : end], masked[operator.end() : end])
         if operator["un"]:
             call = f"{_UNPIVOT}({', '.join(definition.read_unpivot(operator['nulls'] or 'exclude'))})"
         else:
             call = f"{_PIVOT}({', '.join(definition.read_pivot())})"
-        code = f"{code[:start]} (select {call} from {source.strip()}) {code[end:]}"
+        code = f"{code[:start]} (select {call} from {source.strip()}) {code[end + 1 :]}"
         statement = statement.with_code(code).needing(PIVOTS)
     return statement
 
@@ -64,17 +66,11 @@ def _source_start(masked: str, end: int) -> int:
             break
         if depth == 0 and masked[place] in ", mn" and (after := _SOURCE_START.search(masked[: place + 1])):
             return after.end()
-    raise RedshiftError("42601", 'syntax error at or near "PIVOT"')
+    raise _syntax_error()
 
 
-def _closing(masked: str, start: int) -> int:
-    """Returns the place after the parenthesis that closes the one before `start`."""
-    depth = 1
-    for place in range(start, len(masked)):
-        depth += {"(": 1, ")": -1}.get(masked[place], 0)
-        if depth == 0:
-            return place + 1
-    raise RedshiftError("42601", 'syntax error at or near "PIVOT"')
+def _syntax_error() -> RedshiftError:
+    return RedshiftError("42601", 'syntax error at or near "PIVOT"')
 
 
 def _outermost(masked: str) -> str:
@@ -99,7 +95,7 @@ class _Definition:
         middle = re.search(r"\sfor\s", outside)
         call = _CALL.fullmatch(masked[: middle.start()]) if middle else None
         rest = _FOR.fullmatch(masked[middle.start() :]) if middle else None
-        if not middle or not call or not rest or _closing(masked, call.start("argument")) != call.end("argument") + 1:
+        if not middle or not call or not rest or closing(masked, call.start("argument")) != call.end("argument"):
             raise not_implemented("PIVOT with more than one aggregate, or of this form")
         if call["name"] not in _AGGREGATES:
             raise RedshiftError("0A000", f"PIVOT does not support the aggregate function {call['name'].upper()}")

@@ -6,21 +6,14 @@ https://docs.aws.amazon.com/redshift/latest/dg/cm_chap_ConfigurationRef.html
 import re
 
 from redshift_standin.errors import RedshiftError, not_implemented
+from redshift_standin.sql.parameters import PARAMETERS
 
 # That a client may give when it connects.
 STARTED_WITH = {
     "application_name", "datestyle", "extra_float_digits", "search_path", "statement_timeout", "timezone",
 }  # fmt: skip
-_KNOWN = STARTED_WITH | {
-    "analyze_threshold_percent", "cast_super_null_on_error", "client_min_messages",
-    "default_geometry_encoding", "describe_field_name_in_uppercase", "downcase_delimited_identifier",
-    "enable_case_sensitive_identifier", "enable_case_sensitive_super_attribute", "enable_numeric_rounding",
-    "enable_result_cache_for_session", "enable_vacuum_boost", "error_on_nondeterministic_update",
-    "interval_forbid_composite_literals", "json_serialization_enable", "json_serialization_parse_nested_strings",
-    "max_concurrency_scaling_clusters", "max_cursor_result_set_size", "mv_enable_aqmv_for_session",
-    "navigate_super_null_on_error", "parse_super_null_on_error", "pg_federation_repeatable_read", "query_group",
-    "seed", "spectrum_enable_pseudo_columns", "spectrum_query_maxerror", "stored_proc_log_min_messages",
-    "use_fips_ssl", "wlm_query_slot_count",
+_KNOWN = STARTED_WITH | PARAMETERS | {
+    "client_min_messages", "interval_forbid_composite_literals", "seed",
     # What drivers set in every session.
     "client_encoding", "default_transaction_isolation", "default_transaction_read_only", "names",
     "standard_conforming_strings",

@@ -99,6 +99,19 @@ def call_of(name: str) -> re.Pattern[str]:
     return re.compile(rf"({name})(?<!\w{name})\s*\(")
 
 
+_PARENTHESIS = re.compile(r"[()]")
+
+
+def closing(code: str, start: int) -> int | None:
+    """Returns the place of the parenthesis that closes the one before `start`, None if none does."""
+    depth = 1
+    for found in _PARENTHESIS.finditer(code, start):
+        depth += 1 if found[0] == "(" else -1
+        if depth == 0:
+            return found.start()
+    return None
+
+
 _STEP = re.compile(r"[()\[\],]")
 
 

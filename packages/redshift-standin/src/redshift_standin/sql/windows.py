@@ -9,7 +9,7 @@ import re
 
 from redshift_standin.errors import RedshiftError
 from redshift_standin.sql.statement import Statement
-from redshift_standin.sql.text import call_of
+from redshift_standin.sql.text import call_of, closing
 
 _SORTING = {"listagg", "median", "percentile_cont", "percentile_disc"}
 _VALUES = {"first_value", "last_value", "nth_value", "lag", "lead"}
@@ -28,7 +28,6 @@ _ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _FRAME = re.compile(r"\brows\b", re.IGNORECASE)
 _DIRECTION = re.compile(r"\s+(asc|desc)\b(?=\s*(?:nulls\s+\w+\s*)?$)", re.IGNORECASE)
 _NULLS_PLACE = re.compile(r"\s+nulls\s+(first|last)\s*$", re.IGNORECASE)
-_PARENTHESIS = re.compile(r"[()]")
 _COMMA = re.compile(r"[(),]")
 _SELECT = re.compile(r"[()]|\bselect\b", re.IGNORECASE)
 _WHOLE = "rows between unbounded preceding and unbounded following"
@@ -61,7 +60,7 @@ def rewrite_windows(masked: str) -> str:
         name = found[1]
         if masked.startswith(".", found.start() - 1):
             continue
-        end = _closing(masked, found.end())
+        end = closing(masked, found.end())
         if end is None:
             continue
         arguments = masked[found.end() : end]
@@ -76,11 +75,11 @@ def rewrite_windows(masked: str) -> str:
 def _read_clauses(masked: str, place: int) -> tuple[str | None, str | None, str | None, int]:
     """Returns the order within the group, the window, IGNORE or RESPECT, and where the clauses end."""
     order = over = nulls = None
-    if (within := _WITHIN.match(masked, place)) and (end := _closing(masked, within.end())) is not None:
+    if (within := _WITHIN.match(masked, place)) and (end := closing(masked, within.end())) is not None:
         order, place = masked[within.end() : end].strip(), end + 1
     if found := _NULLS.match(masked, place):
         nulls, place = found[1].lower(), found.end()
-    if (found := _OVER.match(masked, place)) and (end := _closing(masked, found.end())) is not None:
+    if (found := _OVER.match(masked, place)) and (end := closing(masked, found.end())) is not None:
         over, place = masked[found.end() : end].strip(), end + 1
     return order, over, nulls, place
 
@@ -205,16 +204,6 @@ def _refuse_frame(name: str, over: str, *, order_too: bool = False) -> None:
     if _top(_FRAME, over) or (order_too and _top(_ORDER_BY, over)):
         what = "a frame clause or ORDER BY" if order_too else "a frame clause"
         raise RedshiftError("42601", f"window function {name} does not take {what}")
-
-
-def _closing(text: str, place: int) -> int | None:
-    """Returns where the parenthesis that was opened before `place` is closed, None if it is not."""
-    depth = 1
-    for found in _PARENTHESIS.finditer(text, place):
-        depth += 1 if found[0] == "(" else -1
-        if depth == 0:
-            return found.start()
-    return None
 
 
 def _split(text: str) -> list[str]:
