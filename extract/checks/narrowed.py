@@ -16,6 +16,7 @@ with the same digits, so a double is looked at only if the column has that type 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from extract.load.widening import BITS
 from extract.sql import literal, quote
 from extract.warehouse.targets import Warehouse
 
@@ -25,7 +26,6 @@ KINDS = {
     "integer": "integer", "bigint": "integer", "date": "date", "timestamp": "timestamp",
     "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamp",
 }  # fmt: skip
-BITS = {"smallint": 16, "integer": 32, "bigint": 64}
 
 # The least and the greatest positive real with all of its digits, and infinity.
 REALS = ("1.17549435e-38", "3.4028234663852886e38", "Infinity")

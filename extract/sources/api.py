@@ -121,7 +121,7 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
     from dlt.sources.helpers import requests
 
     from extract.sources.certificate import CertificateError
-    from extract.sources.deadline import TooLongError
+    from extract.sources.deadline import TooLongError, is_busy
 
     url = urljoin(api.url, table.path)
     asked = f"{table.full_name}: id {employee} ({url}?id={employee})"
@@ -144,9 +144,9 @@ def ask(client: "requests.Client", table: ApiTable, api: ApiSettings, employee: 
             f"({type(error).__name__}); check that the API is up. {kept}"
         ) from error
     if response.status_code != 200:
-        is_busy = response.status_code in (429, *range(500, 600))
-        attempts = f" after {api.attempts} attempts" if is_busy else ""
-        raise (UnansweredError if is_busy else ExtractError)(
+        busy = is_busy(response)
+        attempts = f" after {api.attempts} attempts" if busy else ""
+        raise (UnansweredError if busy else ExtractError)(
             f"{asked}: expected HTTP 200 with a name, got HTTP {response.status_code}{attempts}. {kept}"
         )
     try:

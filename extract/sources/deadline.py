@@ -16,6 +16,7 @@ from threading import Timer, local
 from typing import Any
 
 from dlt.sources.helpers.requests import Client, ReadTimeout, RequestException, Response
+from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_STATUS
 from requests.adapters import HTTPAdapter  # noqa: TID251  dlt's client brings none that ends
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -162,3 +163,8 @@ def make_client(adapter: DeadlineAdapter, attempts: int, longest_wait: int) -> C
         request_max_retry_delay=longest_wait,
         session_attrs={"get_adapter": lambda url: adapter},  # noqa: ARG005  requests names it
     )
+
+
+def is_busy(response: Response) -> bool:
+    """Returns whether an answer is one after which such a client asks again: of the last attempt, then."""
+    return response.status_code in DEFAULT_RETRY_STATUS

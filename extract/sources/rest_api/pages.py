@@ -37,7 +37,7 @@ from extract.names import listed
 from extract.rest_endpoint import START, auth_type, credentials, make_paginator
 from extract.settings import RestSettings
 from extract.sources.certificate import CertificateError
-from extract.sources.deadline import DeadlineAdapter, TooLongError, make_client
+from extract.sources.deadline import DeadlineAdapter, TooLongError, is_busy, make_client
 from extract.sources.rest_api.values import TooManyValuesError, from_json, shorten
 
 log = logging.getLogger("extract")
@@ -139,7 +139,7 @@ class JSONClient(RESTClient):
             case _ if 300 <= status < 400:
                 target = without_query(response.headers.get("Location", ""))
                 return f"{got}, a redirection to {target}; the sign-in is not sent there; check {prefix}_URL"
-            case _ if status == 429 or status >= 500:
+            case _ if is_busy(response):
                 return f"{got} in {self.attempts} attempts; check that the API is up, or raise {prefix}_ATTEMPTS"
             case _:
                 return f"{got}: {response.content[:200].decode(errors='replace')}; check the endpoint's params"
@@ -147,7 +147,7 @@ class JSONClient(RESTClient):
     def fault(self, response: requests.Response, text: str) -> ExtractError:
         """Returns the error of an answer, without the query of its URL, which may contain a key."""
         request = f"{response.request.method} {without_query(response.url)}"
-        kind = UnansweredError if response.status_code == 429 or response.status_code >= 500 else ExtractError
+        kind = UnansweredError if is_busy(response) else ExtractError
         return kind(redact(f"{self.what} ({request}): {text}. Nothing was loaded", self.settings.secrets))
 
 
