@@ -56,6 +56,13 @@ def copy(folder: Path) -> Path:
     return folder
 
 
+def replace_in(file: Path, right: str, wrong: str, count: int = -1) -> None:
+    """Puts a mistake into a file of a copy, in so many places, or in all; fails if the file has no such text."""
+    text = file.read_text()
+    assert right in text, f"{file.name} has changed: {right!r} is not in it"
+    file.write_text(text.replace(right, wrong, count))
+
+
 @dataclass(frozen=True)
 class Infra:
     """What an apply creates: the values of every resource by its address, and the outputs."""

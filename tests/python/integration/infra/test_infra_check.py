@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.python.helpers import ROOT, missing
-from tests.python.helpers.rendered_infra import TERRAFORM, copy
+from tests.python.helpers.rendered_infra import TERRAFORM, copy, replace_in
 
 CHECKOV = ROOT / ".venv-infra" / "bin" / "checkov"
 NOTHING = "true"  # replaces a program that the test is not about
@@ -95,10 +95,7 @@ MISTAKES = (
 
 def seed(folder: Path, mistake: Mistake) -> None:
     """Puts a mistake into a copy of infra/."""
-    file = folder / mistake.file
-    text = file.read_text()
-    assert mistake.right in text, f"{mistake.file} has changed: {mistake.right!r} is not in it"
-    file.write_text(text.replace(mistake.right, mistake.wrong, 1))
+    replace_in(folder / mistake.file, mistake.right, mistake.wrong, 1)
 
 
 def merge_runs(tests: Path) -> None:

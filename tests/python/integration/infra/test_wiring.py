@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.python.helpers import ROOT
-from tests.python.helpers.rendered_infra import copy
+from tests.python.helpers.rendered_infra import copy, replace_in
 from tests.python.helpers.wiring import FILE, connections, read_dependencies, read_states, read_wiring
 
 # A reference to an attribute of a resource: one, one of several, or all of them
@@ -104,10 +104,7 @@ def test_each_missing_dependency_is_found() -> None:
 def seed_others(folder: Path) -> None:
     """Makes the mistakes that are no references."""
     for other in OTHERS:
-        file = folder / other.file
-        text = file.read_text()
-        assert other.right in text, f"{other.file} has changed: {other.right!r} is not in it"
-        file.write_text(text.replace(other.right, other.wrong))
+        replace_in(folder / other.file, other.right, other.wrong)
 
 
 def seed(folder: Path) -> list[Mistake]:
