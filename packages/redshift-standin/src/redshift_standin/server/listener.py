@@ -21,9 +21,10 @@ from psycopg2 import extensions, sql
 from redshift_standin.certificates import certificate
 from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, StandInError
-from redshift_standin.postgres import SUPERUSER, PostgresServer
+from redshift_standin.postgres import PostgresServer
 from redshift_standin.server.history import History
 from redshift_standin.server.session import Backend, Session
+from redshift_standin.server.start_up import is_reserved
 from redshift_standin.signatures import AccessKey
 from redshift_standin.sql.late_views import LateViews
 from redshift_standin.sql.names import Names
@@ -271,7 +272,7 @@ def _create_role(cursor: extensions.cursor, user: str) -> None:
     Raises:
         StandInError: the name is one of PostgreSQL's own, or of the stand-in's.
     """
-    if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+    if is_reserved(user):
         raise StandInError(f"the user {user} is one of the PostgreSQL server itself: choose another name")
     cursor.execute("select 1 from pg_roles where rolname = %s", [user])
     if cursor.fetchone() is None:

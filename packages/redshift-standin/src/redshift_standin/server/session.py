@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from redshift_standin.copy.options import mask_keys, transfers
 from redshift_standin.copy.s3 import S3
 from redshift_standin.errors import RedshiftError, internal_error, not_implemented
-from redshift_standin.postgres import SUPERUSER
 from redshift_standin.server.history import Connected, Executed, History
 from redshift_standin.server.incoming import Incoming
 from redshift_standin.server.protocol import (
@@ -51,7 +50,7 @@ from redshift_standin.server.results import (
     with_formats,
     write_columns,
 )
-from redshift_standin.server.start_up import Cancel, read_start_up, upstream_options
+from redshift_standin.server.start_up import Cancel, is_reserved, read_start_up, upstream_options
 from redshift_standin.server.transfers import Transfers
 from redshift_standin.server.upstream import SignInError, Upstream
 from redshift_standin.sql.isolation import CONFLICT, violation, written_table
@@ -228,7 +227,7 @@ class Session:
         if kind != b"p" or isinstance(body, RedshiftError):
             raise ProtocolError(f"expected password response, got message type {kind[0]}")
         user = options["user"]
-        if user == SUPERUSER or user.startswith(("pg_", "rs_")):
+        if is_reserved(user):
             self._record_connection("authentication failure")
             raise RedshiftError("28P01", f'password authentication failed for user "{user}"')
         try:

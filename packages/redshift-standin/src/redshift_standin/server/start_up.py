@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from redshift_standin.errors import RedshiftError, not_implemented
+from redshift_standin.postgres import SUPERUSER
 from redshift_standin.server.protocol import GSS_REQUEST, PROTOCOL, PROTOCOL_VIOLATION, SSL_REQUEST
 from redshift_standin.sql.settings import STARTED_WITH
 
@@ -26,6 +27,11 @@ class Cancel:
     """A CancelRequest, which PostgreSQL takes as it is: its key is PostgreSQL's own."""
 
     packet: bytes
+
+
+def is_reserved(user: str) -> bool:
+    """Returns whether a name is that of a role of PostgreSQL or of the stand-in, as which no client signs in."""
+    return user == SUPERUSER or user.startswith(("pg_", "rs_"))
 
 
 async def read_start_up(
