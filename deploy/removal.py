@@ -14,7 +14,7 @@ SNAPSHOT_DAYS = 30  # the waiting period of the KMS key, without which no snapsh
 
 def describe_losses(s3: Any, buckets: Sequence[str], namespace: str | None, database: str | None) -> list[str]:
     """Returns a line for each place with data: the buckets with their number of objects, and the warehouse."""
-    warehouse = f"Redshift namespace {namespace} with database {database}: raw, bronze, silver and ops"
+    warehouse = f"Redshift namespace {namespace} with database {database}: raw, bronze, silver, gold and ops"
     return [
         *([warehouse] if namespace else []),
         *(f"bucket {bucket}: {count_objects(s3, bucket)}, with all versions" for bucket in buckets),

@@ -108,7 +108,7 @@ class RedshiftSettings:
     copy_role: str  # ARN of the role that COPY reads the landing with
     landing: str  # s3://bucket/prefix
     ca_bundle: Path  # the trusted certificates
-    granted_roles: tuple[str, str]  # the database roles that dbt grants select on bronze and silver
+    granted_roles: tuple[str, str]  # the database roles that dbt grants select on bronze, and on silver and gold
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     {%- set region = ['[a-z]{2}(-[a-z]+)+-[0-9]{1,2}', 'an AWS region, such as sa-east-1'] -%}
     {%- set expected = {
         'DBT_SCHEMA': [
-            'pr_[0-9]{1,10}|(?!(pr|raw|misconfigured)_|(bronze|silver|ops)$)[a-z][a-z0-9_]{0,40}',
+            'pr_[0-9]{1,10}|(?!(pr|raw|misconfigured)_|(bronze|silver|gold|ops)$)[a-z][a-z0-9_]{0,40}',
             'the prefix of your schemas on dev, such as ana or pr_123 (lowercase letters, digits, _), not a name that prod uses'
         ],
         'REDSHIFT_DATABASE': ['[a-z_][a-z0-9_]{0,63}', 'the name of the database'],

@@ -34,6 +34,25 @@
             'tipo': ['varchar(40)', none],
         },
         'silver.venda_avaliada': dict(loaded_sale, valor=['numeric(18, 2)', 10], motivo=['varchar(40)', none]),
+        'silver.venda_dia_alterado': {'alteracao': ['bigint', 1], 'data_venda': ['date', '2025-01-01']},
+        'silver.calendario': {
+            'data': ['date', none],
+            'dia_semana': ['integer', 1],
+            'nome_dia_semana': ['varchar(40)', 'segunda-feira'],
+            'tipo_feriado': ['varchar(40)', none],
+            'dia_util': ['boolean', true],
+        },
+        'silver.categoria': {'id': ['bigint', 1], 'nome_categoria': ['varchar(400)', 'Livros']},
+        'silver.funcionario': {'id': ['bigint', 1], 'nome': ['varchar(400)', 'Ana']},
+        'gold.vendas_diarias': {
+            'data_venda': ['date', '2025-01-01'],
+            'id_categoria': ['integer', 1],
+            'id_funcionario': ['integer', 1],
+            'quantidade': ['bigint', 1],
+            'valor': ['numeric(38, 2)', 10],
+            'alteracao': ['bigint', 1],
+        },
+        'gold.rejeicoes': {'data_venda': ['date', '2025-01-01'], 'alteracao': ['bigint', 1]},
     } -%}
     {%- for row in rows -%}
         {%- for name in row if name not in tables[table] -%}

@@ -282,7 +282,7 @@ def grants(target: "Warehouse", settings: Settings, declarations: Declarations, 
     assert settings.redshift  # noqa: S101  asked for by the target
     prefix = f"{os.environ.get('DBT_SCHEMA', '')}_" if settings.target == "dev" else ""
     raw = [*(source.dataset for source in declarations.sources), "ops"]
-    layers = [f"{prefix}{layer}" for layer in ("bronze", "silver")]
+    layers = [f"{prefix}{layer}" for layer in ("bronze", "silver", "gold")]
     database = settings.redshift.database
     ((may_create,),) = target.query(f"select has_database_privilege(current_user, '{database}', 'create')")
     existing = {name for (name,) in target.query("select nspname from pg_namespace")}

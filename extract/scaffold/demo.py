@@ -10,7 +10,9 @@ TABLES = ("api.funcionario", "parquet.categoria", "postgres.venda")
 
 MODELS = (
     "bronze_categoria", "bronze_funcionario", "bronze_venda", "silver_calendario", "silver_categoria",
-    "silver_funcionario", "silver_venda", "silver_venda_avaliada", "silver_venda_rejeitada",
+    "silver_funcionario", "silver_venda", "silver_venda_avaliada", "silver_venda_dia_alterado",
+    "silver_venda_rejeitada", "gold_calendario_efeito", "gold_funcionario_mensal", "gold_rejeicoes",
+    "gold_vendas_diarias", "gold_vendas_mensais",
 )  # fmt: skip
 
 # Entries of YAML files beside the models: exposures, snapshots, seeds.
@@ -22,8 +24,9 @@ ENTRIES = {
 
 # Files that are the demo's alone: its rules, their unit tests and docs, and the tests of its models.
 FILES = (
-    "macros/round_to_cents.sql", "macros/sale_rules.sql", "macros/unit_test_rows.sql",
-    "models/silver/_silver__docs.md", "seeds/feriado.csv",
+    "macros/changed_days.sql", "macros/months.sql", "macros/ratio.sql", "macros/round_to_cents.sql",
+    "macros/sale_rules.sql", "macros/tests/sums_agree.sql", "macros/unit_test_rows.sql",
+    "models/gold/_gold__docs.md", "models/silver/_silver__docs.md", "seeds/feriado.csv",
     "tests/data/calendar_knows_its_days.sql", "tests/data/every_sale_is_in_silver_or_rejected.sql",
     "tests/data/no_sale_is_valid_and_rejected.sql",
     "tests/python/end_to_end/test_source_changes.py", "tests/python/end_to_end/test_state_machine_pipeline.py",
@@ -35,9 +38,13 @@ FILES = (
     "tests/python/integration/infra/test_permissions.py", "tests/python/unit/test_feriado.py",
 )  # fmt: skip
 
-MACROS = ("round_to_cents", "sale_rules", "unit_test_rows")
+MACROS = (
+    "changed_days", "first_of_month", "get_incremental_replace_days_sql", "get_incremental_replace_sales_sql",
+    "growth", "is_changed_day", "months_before", "newest_change", "quotient", "ratio", "round_to_cents", "sale_rules",
+    "test_sums_agree", "unit_test_rows",
+)  # fmt: skip
 DOCS = ("id_venda", "id_funcionario_fk", "id_categoria_fk", "data_venda", "venda", "nome_pii", "nome_categoria")
-VARIABLES = ("primeiro_dia",)
+VARIABLES = ("primeiro_dia", "nome_do_funcionario")
 
 OVERVIEW = """\
 {% docs __overview__ %}

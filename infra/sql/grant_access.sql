@@ -37,6 +37,7 @@ begin
 %{ endfor ~}
     create schema if not exists bronze authorization "${transformer_user}";
     create schema if not exists silver authorization "${transformer_user}";
+    create schema if not exists gold authorization "${transformer_user}";
 
     -- dlt creates a staging schema for each raw schema, for tables that are replaced as a whole.
     grant create on database ${database} to role loader;
@@ -48,9 +49,11 @@ begin
     alter default privileges for user "${loader_user}" in schema ${schema} grant select on tables to role transformer;
 %{ endfor ~}
 
-    -- Readers read only silver, where every column has a contract.
-    grant usage on schema silver to role reader;
-    grant select on all tables in schema silver to role reader;
-    alter default privileges for user "${transformer_user}" in schema silver grant select on tables to role reader;
+    -- Readers read only silver and gold, where every column has a contract.
+%{ for schema in ["silver", "gold"] ~}
+    grant usage on schema ${schema} to role reader;
+    grant select on all tables in schema ${schema} to role reader;
+    alter default privileges for user "${transformer_user}" in schema ${schema} grant select on tables to role reader;
+%{ endfor ~}
 end;
 $$ language plpgsql

@@ -1,15 +1,14 @@
 -- Every sale of bronze with its `motivo`: the first of the sale_rules that it breaks, or null.
 -- An incremental build evaluates the sales of newer loads, and the sales that the new date can change: those that were
--- in the future at the last build, or are at this one. The hook deletes the rows without a key, because nothing can
--- replace them by key.
+-- in the future at the last build, or are at this one. The strategy replaces them, and all sales without a key, and
+-- writes the days that change to silver_venda_dia_alterado.
+-- depends_on: {{ ref('silver_venda_dia_alterado') }}
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='id_venda',
+    incremental_strategy='replace_sales',
     dist='id_venda',
     sort=['data_venda'],
-    on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where id_venda is null{% endif %}"
+    on_schema_change='fail'
 ) }}
 
 {% set columns_of_bronze -%}
@@ -47,7 +46,8 @@ sales as (
         select {{ columns_of_bronze }}
         from {{ this }}
         where
-            (motivo = 'data_futura' or data_venda > {{ today() }})
+            id_venda is not null
+            and (motivo = 'data_futura' or data_venda > {{ today() }})
             and id_venda not in (select arrived.id_venda from arrived where arrived.id_venda is not null)
     {% endif %}
 

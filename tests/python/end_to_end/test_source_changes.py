@@ -20,7 +20,9 @@ from tests.python.helpers.duckdb_warehouse import DuckDBWarehouse
 from tests.python.helpers.killed_runs import COLUMNS, LOADED
 from tests.python.helpers.world import World
 
-MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
+MODELS = (
+    "bronze_venda", "silver_venda_dia_alterado", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda",
+)  # fmt: skip
 BUILT = Models(
     "(select * from bronze.venda where excluida_em is null) as present",
     "silver.venda",

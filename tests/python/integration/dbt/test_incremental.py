@@ -1,5 +1,7 @@
 """Building a history of loads step by step gives the same silver as a full refresh, and as the rules require.
 
+Gold then has the sums of silver.
+
 Each example is many histories in one: twenty sales that change, become invalid, are corrected, are deleted and come
 back independently, over builds that may be interrupted, with a date that changes. The expected result is computed
 here, from the rules.
@@ -10,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -20,7 +23,10 @@ from tests.python.helpers.raw_layer import Sale, load_id_of
 
 pytestmark = pytest.mark.slow
 
-MODELS = ("bronze_venda", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda")
+MODELS = (
+    "bronze_venda", "silver_venda_dia_alterado", "silver_venda_avaliada", "silver_venda_rejeitada", "silver_venda",
+    "gold_vendas_diarias", "gold_rejeicoes",
+)  # fmt: skip
 FIRST_DAY, TODAY, TOMORROW = date(2017, 1, 1), date(2025, 6, 15), date(2025, 6, 16)
 VERSION = st.tuples(
     st.sampled_from((FIRST_DAY, TODAY, TODAY, TOMORROW, date(2016, 12, 31), None)),
@@ -53,7 +59,7 @@ STEP = st.builds(
     keyless=st.lists(VERSION, max_size=2),
     completed=st.sampled_from((True, True, True, False)),
     today=st.sampled_from((TODAY, TOMORROW)),
-    models_built=st.sampled_from((4, 4, 2, 1)),
+    models_built=st.sampled_from((7, 7, 6, 5, 3, 1)),
 )
 
 
@@ -104,13 +110,35 @@ def silver(project: Project) -> Rows:
     return Counter((key, day, repr(amount), motivo, load) for key, day, amount, motivo, load in rows)
 
 
+def gold(project: Project) -> Counter[tuple[object, ...]]:
+    """Returns the sums of gold: the day, the reason of rejected sales, the number of sales and their sum."""
+    return Counter(
+        project.raw.query("""
+            select data_venda, null as motivo, sum(quantidade), sum(valor) from gold.vendas_diarias group by 1
+            union all
+            select data_venda, motivo, quantidade, null from gold.rejeicoes
+        """)
+    )
+
+
+def sums_of_silver(project: Project) -> Counter[tuple[object, ...]]:
+    """Returns the same sums, of the sales in silver."""
+    return Counter(
+        project.raw.query("""
+            select data_venda, null as motivo, count(*), sum(valor) from silver.venda group by 1
+            union all
+            select data_venda, motivo, count(*), null from silver.venda_rejeitada group by data_venda, motivo
+        """)
+    )
+
+
 @settings(max_examples=3, derandomize=True, phases=[Phase.generate])
 @given(steps=st.lists(STEP, min_size=2, max_size=3), last=STEP)
 def test_incremental_builds_equal_a_full_refresh(
     new_project: Callable[[], Project], steps: list[Step], last: Step
 ) -> None:
     project = new_project()
-    history = [*steps, replace(last, models_built=4)]
+    history = [*steps, replace(last, models_built=len(MODELS))]
 
     for load, step in enumerate(history):
         project.raw.sales(load, step.sales, deleted=step.deleted, completed=step.completed)
@@ -118,9 +146,11 @@ def test_incremental_builds_equal_a_full_refresh(
         assert project.dbt("run", "--select", *models, today=str(step.today)).success
         if models == MODELS:
             assert silver(project) == expected(history[: load + 1])
+            assert gold(project) == sums_of_silver(project)
 
     assert project.dbt("run", "--full-refresh", "--select", *MODELS, today=str(last.today)).success
     assert silver(project) == expected(history)
+    assert gold(project) == sums_of_silver(project)
 
 
 def test_changed_rules_require_a_full_refresh(new_project: Callable[[], Project]) -> None:
@@ -132,5 +162,21 @@ def test_changed_rules_require_a_full_refresh(new_project: Callable[[], Project]
 
     assert project.dbt("run", "--select", *MODELS, *later).success
     assert silver(project) == before
-    assert project.dbt("run", "--full-refresh", "--select", "silver_venda_avaliada+", *later).success
+    assert project.dbt("run", "--full-refresh", "--select", *MODELS[2:], *later).success
     assert {(key, motivo) for key, _, _, motivo, _ in silver(project)} == {(1, "data_antes_da_empresa"), (2, None)}
+    assert gold(project) == sums_of_silver(project)
+
+
+def test_a_moved_sale_changes_its_old_and_its_new_day(new_project: Callable[[], Project]) -> None:
+    project = new_project()
+    first, second, third = date(2018, 1, 1), date(2020, 5, 5), date(2023, 3, 3)
+    project.raw.sales(0, [Sale(1, first, 10.0), Sale(2, first, 5.0), Sale(3, third, 7.0)])
+    assert project.dbt("run", "--select", *MODELS).success
+
+    # The build of gold fails after the first move, so the next one has both to follow.
+    project.raw.sales(1, [Sale(1, second, 10.0)])
+    assert project.dbt("run", "--select", *MODELS[:5]).success
+    project.raw.sales(2, [Sale(1, third, 10.0)], deleted=[2])
+    assert project.dbt("run", "--select", *MODELS).success
+
+    assert gold(project) == Counter([(third, None, 2, Decimal("17.00"))])

@@ -42,7 +42,8 @@ def built(new_project: Callable[[], Project]) -> Project:
         "insert into raw_postgres.venda select number, 1, 1, date '2018-01-01' + (number % 2500)::integer, 10, null,"
         f" '{load_id_of(0)}' from range(2, {HISTORY + 1}) as numbers(number)"
     )
-    assert project.dbt("run", "--select", "bronze_venda", "silver_venda_avaliada").success
+    models = ("bronze_venda", "silver_venda_dia_alterado", "silver_venda_avaliada")
+    assert project.dbt("run", "--select", *models).success
     project.raw.sales(100_000, [Sale(7), Sale(HISTORY + 1)])
     return project
 

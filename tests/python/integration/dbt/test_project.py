@@ -90,6 +90,7 @@ def test_personal_data_is_tagged(project: Project) -> None:
         "bronze_funcionario": ["pii"],
         "silver_funcionario": ["pii"],
         "silver_funcionario_historico": ["pii"],
+        "gold_funcionario_mensal": ["pii"],
     }
 
 
