@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from extract.declarations import Source
-from extract.load.runner import OPS_DATASET, OPS_TABLE
+from extract.load.records import OPS
+from extract.load.runner import RUNS
 from extract.settings import Settings
 from extract.sql import literal, quote
 from extract.warehouse.targets import Warehouse
@@ -43,18 +44,19 @@ def redate(sources: Iterable[Source], settings: Settings, warehouse: Warehouse) 
     """Gives all loads of these sources that are in the future a time of now; returns them."""
     found: list[Redated] = []
     for source in sources:
-        found += redate_schema(source.dataset, source.name, settings, warehouse)
-    redate_schema(OPS_DATASET, None, settings, warehouse)
+        found += redate_source(source, settings, warehouse)
+    redate_records(warehouse)
     if not settings.redshift:
         os.utime(settings.warehouse)  # its time is what the next run compares the clock with
     return found
 
 
-def redate_schema(schema: str, source: str | None, settings: Settings, warehouse: Warehouse) -> list[Redated]:
-    """Gives the loads of one schema that are in the future a time of now, in one transaction; returns them.
+def redate_source(source: Source, settings: Settings, warehouse: Warehouse) -> list[Redated]:
+    """Gives the loads of one source that are in the future a time of now, in one transaction; returns them.
 
     The landing is written first: files under an id that no load has are never read.
     """
+    schema = source.dataset
     existing = warehouse.tables()
     if (schema, "_dlt_loads") not in existing:
         return []
@@ -76,24 +78,34 @@ def redate_schema(schema: str, source: str | None, settings: Settings, warehouse
     after = settle([*(load_id for load_id, _ in loads), *(time for found in times.values() for time in found)], now)
     ids = {load_id: f"{after[load_id].timestamp():.6f}" for load_id, _ in loads}
     statements = [update(relation, column, ids) for relation, column in columns_of_ids(schema, warehouse) if ids]
-    if ids and source and (OPS_DATASET, OPS_TABLE) in existing:
-        statements.append(f"{update(f'{OPS_DATASET}.{OPS_TABLE}', 'load_id', ids)} and source = {literal(source)}")
+    if ids and (OPS, RUNS) in existing:
+        statements.append(f"{update(f'{OPS}.{RUNS}', 'load_id', ids)} and source = {literal(source.name)}")
     statements += [
         f"update {schema}.{table} set {column} = {timestamp(after[time])} where {column} = {timestamp(time)}"
         for (table, column), found in times.items()
         for time in found
     ]
-    if schema == OPS_DATASET and (OPS_DATASET, OPS_TABLE) in existing:
-        statements += [
-            f"update {OPS_DATASET}.{OPS_TABLE} set {column} = {timestamp(now)} where {column} > {timestamp(now)}"
-            for column in ("started_at", "finished_at")
-        ]
     if settings.redshift:
         for before, new in ids.items():
             copy_files(f"{settings.redshift.landing}/{schema}", before, new)
     if statements:
         warehouse.execute(*statements)
     return [Redated(f"{schema}.{table}", load_id, ids[load_id]) for load_id, table in loads]
+
+
+def redate_records(warehouse: Warehouse) -> None:
+    """Gives what is recorded in the future a time of now."""
+    now = timestamp(datetime.now(UTC))
+    columns = warehouse.query(
+        "select table_name, column_name from information_schema.columns"
+        f" where table_schema = {literal(OPS)} and lower(data_type) = 'timestamp with time zone'"
+    )
+    updates = [
+        f"update {OPS}.{quote(table)} set {quote(column)} = {now} where {quote(column)} > {now}"
+        for table, column in columns
+    ]
+    if updates:
+        warehouse.execute(*updates)
 
 
 def settle(times: Iterable[Any], now: datetime) -> dict[Any, datetime]:

@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -24,21 +24,19 @@ from extract.load.clock import check_order
 from extract.load.contract import Agreement, agree_columns, arrived_columns, check_share, text_hint
 from extract.load.fan_out import close_plan, hold_load
 from extract.load.reconcile import Reconciliation, SourceKeys
+from extract.load.records import OPS, append_records
 from extract.load.widening import Column, as_fitted, fitted, widen
 from extract.reading import DEAD_LETTER_TEXTS, OwnRead, Read, Reading, State, letter_key
 from extract.retry import may_pass, passes, retried
 from extract.settings import Settings
 from extract.sql import literal, quote
-from extract.types import BYTES_PER_CHARACTER, LONGEST_TEXT
-from extract.visible import visible
+from extract.types import LONGEST_TEXT
 from extract.warehouse.raw_tables import read_raw_table
 from extract.warehouse.targets import Warehouse
 
 log = logging.getLogger("extract")
 
-OPS_DATASET, OPS_TABLE = "ops", "extract_runs"
-
-LONGEST_ERROR = LONGEST_TEXT // BYTES_PER_CHARACTER  # characters
+RUNS = "extract_runs"
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def recorded(settings: Settings, warehouse: Warehouse) -> Iterator[list[TableRun
         try:
             record(runs, settings.run_id, warehouse)
         except Exception as error:
-            what = f"{OPS_DATASET}.{OPS_TABLE}"
+            what = f"{OPS}.{RUNS}"
             said = (
                 f"{what}: not written, for the same reason"
                 if is_said(error, runs)
@@ -482,54 +480,28 @@ def column_hints(table: Table, schema: pa.Schema, columns: Mapping[str, Column])
     return hints
 
 
-RUNS_SCHEMA = pa.schema(
-    [
-        ("run_id", pa.string()),
-        ("source", pa.string()),
-        ("table_name", pa.string()),
-        ("mode", pa.string()),
-        ("status", pa.string()),
-        ("started_at", pa.timestamp("us", "UTC")),
-        ("finished_at", pa.timestamp("us", "UTC")),
-        ("rows_source", pa.int64()),
-        ("rows_landed", pa.int64()),
-        ("rows_loaded", pa.int64()),
-        ("set_aside", pa.int64()),
-        ("rows_deleted", pa.int64()),
-        ("rows_dead_letter", pa.int64()),
-        ("watermark", pa.string()),
-        ("load_id", pa.string()),
-        ("error", pa.string()),
-    ]
-)
-
-RUNS_LENGTHS = {  # in bytes; `error` is as long as a text can be
-    "run_id": 80, "source": 40, "table_name": 127, "mode": 40, "status": 40, "watermark": 255, "load_id": 64,
-}  # fmt: skip
-
-
-def as_recorded(value: Any) -> Any:
-    """Returns a field as it is recorded: a text has no NUL and no half of a surrogate pair, and is not too long."""
-    return visible(value)[:LONGEST_ERROR] if isinstance(value, str) else value
+# `error` is as long as a text can be.
+RUNS_COLUMNS = {
+    "run_id": "varchar(80)",
+    "source": "varchar(40)",
+    "table_name": "varchar(127)",
+    "mode": "varchar(40)",
+    "status": "varchar(40)",
+    "started_at": "timestamp with time zone",
+    "finished_at": "timestamp with time zone",
+    "rows_source": "bigint",
+    "rows_repeated": "bigint",
+    "rows_landed": "bigint",
+    "rows_loaded": "bigint",
+    "set_aside": "bigint",
+    "rows_deleted": "bigint",
+    "rows_dead_letter": "bigint",
+    "watermark": "varchar(255)",
+    "load_id": "varchar(64)",
+    "error": f"varchar({LONGEST_TEXT})",
+}
 
 
 def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
     """Appends the runs to `ops.extract_runs`."""
-    if not runs:
-        return
-    import dlt
-
-    rows = [{name: as_recorded(getattr(run, name, run_id)) for name in RUNS_SCHEMA.names} for run in runs]
-    table = pa.Table.from_pylist(rows, schema=RUNS_SCHEMA)
-    lengths: dict[str, Any] = {
-        name: {"data_type": "text", "precision": length} for name, length in RUNS_LENGTHS.items()
-    }
-    resource = dlt.resource([table], name=OPS_TABLE, write_disposition="append", columns=lengths)
-    pipeline = warehouse.pipeline(OPS_DATASET, OPS_TABLE)
-    try:
-        pipeline.run(resource, loader_file_format="parquet")
-    except Exception as error:
-        if not any("already exists" in str(cause) for cause in causes(error)):
-            raise
-        # The first runs of two sources made the tables at the same moment; they exist now, the rows do not.
-        pipeline.run()
+    append_records(warehouse, RUNS, RUNS_COLUMNS, [asdict(run) | {"run_id": run_id} for run in runs])

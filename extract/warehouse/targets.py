@@ -182,8 +182,8 @@ class Warehouse:
         retry_seconds: float = 0,
     ) -> None:
         self.limits = limits or Limits()
+        self.retry_seconds = retry_seconds
         self._query_memory = query_memory
-        self._retry_seconds = retry_seconds
         self._session: Any = None
         self._destination = destination
         self._staging = staging
@@ -230,7 +230,7 @@ class Warehouse:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query; it is retried after a lost connection."""
-        return retried("the warehouse", self._retry_seconds, lambda: self._answer(sql))
+        return retried("the warehouse", self.retry_seconds, lambda: self._answer(sql))
 
     def answers(self) -> bool:
         """Returns whether the warehouse answers a query at all, at the first attempt."""
@@ -257,6 +257,10 @@ class Warehouse:
     def tables(self) -> set[tuple[str, str]]:
         """Returns schema and name of every table and view."""
         return set(self.query("select table_schema, table_name from information_schema.tables"))
+
+    def literal(self, value: Any) -> str:
+        """Returns a value as a literal of this warehouse's SQL; on Redshift a backslash in a text is escaped."""
+        return str(self._client().capabilities.escape_literal(value))
 
     def execute(self, *statements: str) -> None:
         """Runs statements that return no rows, in one transaction."""

@@ -6,11 +6,8 @@ import logging
 import re
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +18,6 @@ from extract import __main__, logs, report
 from extract.checks.audit import Comparison
 from extract.checks.check import Check
 from extract.errors import ExtractError, join_notes
-from extract.load import runner
 from extract.load.runner import TableRun
 from extract.logs import VisibleConsole, configure_logging
 from extract.scaffold import add, listing
@@ -144,24 +140,6 @@ def test_in_the_steps_and_the_end_of_an_execution() -> None:
     assert str(Step(time, HOSTILE, HOSTILE)).endswith(f"  {SHOWN}: {SHOWN}")
     end = End("FAILED", HOSTILE, HOSTILE, timedelta(seconds=1))
     assert end.summary == f"failed after 0:00:01: {SHOWN}: {SHOWN}"
-
-
-def test_in_the_record_of_a_run() -> None:
-    recorded: list[pa.Table] = []
-
-    class Pipeline:
-        def run(self, resource: Any, **_words: Any) -> None:
-            recorded.extend(resource)
-
-    class Warehouse:
-        def pipeline(self, *_names: str) -> Pipeline:
-            return Pipeline()
-
-    runs = [replace(FAILED, error=f"{HOSTILE}\0", watermark="\x1b"), replace(FAILED, error="€\0" * 65_535)]
-    runner.record(runs, "run", Warehouse())  # type: ignore[arg-type]
-    errors = recorded[0]["error"].to_pylist()
-    assert (errors[0], recorded[0]["watermark"].to_pylist()[0]) == (f"{SHOWN}\\x00", "\\x1b")
-    assert 20_000 < len(errors[1].encode()) <= 65_535  # a Redshift text's most bytes
 
 
 def test_a_great_many_notes_are_counted() -> None:
