@@ -225,6 +225,8 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
         console.print(f"dbt        {counts}", style=None if built.ok else "red")
         for message in built.messages:
             console.print(f"           {redact.clean(message)}", style="yellow" if built.ok else "red", markup=False)
+        for message in built.unusual:
+            console.print(f"           {visible(message)}", style="yellow", markup=False)
         if built.docs:
             console.print(f"docs       {built.docs}", markup=False)
         if built.published:
@@ -238,6 +240,8 @@ def log_build(built: BuildResult) -> None:
         log.warning("%s", message)
     for message in built.errors:
         log.error("%s", message, extra={"data": {"stale": built.stale, "may_pass": True}})
+    for message in built.unusual:
+        log.warning("%s", message)
     level = logging.INFO if built.ok else logging.ERROR
     log.log(level, "dbt build", extra={"data": built.as_log(), "is_summary": True})
     for name, layer in built.layers.items():

@@ -40,7 +40,7 @@ FILES = (
 
 MACROS = (
     "changed_days", "first_of_month", "get_incremental_replace_days_sql", "get_incremental_replace_sales_sql",
-    "growth", "is_changed_day", "months_before", "newest_change", "quotient", "ratio", "round_to_cents", "sale_rules",
+    "growth", "is_changed_day", "months_before", "newest_change", "ratio", "round_to_cents", "sale_rules",
     "test_sums_agree", "unit_test_rows",
 )  # fmt: skip
 DOCS = ("id_venda", "id_funcionario_fk", "id_categoria_fk", "data_venda", "venda", "nome_pii", "nome_categoria")
