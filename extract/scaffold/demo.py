@@ -50,12 +50,13 @@ OVERVIEW = """\
 {% docs __overview__ %}
 # Data platform
 
-Sources are loaded as they are into raw schemas, one per source. This project builds two layers on them.
+Sources are loaded as they are into raw schemas, one per source. This project builds layers on them.
 
 | layer | contents |
 | --- | --- |
 | `bronze` | one table per raw table: typed, one row per key, completed loads only |
 | `silver` | tested tables and views with enforced contracts |
+| `gold` | views of the history of runs, builds and audits; and what you add |
 
 A model is named after its layer, its relation is not: `silver_cliente` is `silver.cliente`.
 {% enddocs %}
@@ -120,6 +121,8 @@ def drop_variables(project: Project) -> None:
     for line in lines:
         if re.match(r"\S", line):
             inside, dropping = line.startswith("vars:"), False
+        if inside and line.startswith("  #"):
+            dropping = False  # a comment is of the variable below it
         if inside and (found := re.match(r"  (\w+):", line)):
             dropping = found[1] in VARIABLES
             while dropping and kept and kept[-1].lstrip().startswith("#"):
