@@ -122,7 +122,7 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
-BEHIND = "raw has newer loads; run make build, after extract redate with FULL_REFRESH=1"
+BEHIND = "raw has newer loads; run make build (after extract redate: make build FULL_REFRESH=1)"
 
 
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
@@ -188,15 +188,15 @@ def print_loads(found: Sequence[Load]) -> None:
             )  # fmt: skip
         return
     table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for heading in ("table", "load", "run", "mode"):
+    for heading in ("table", "load", "mode"):  # the id of the run is in ops.extract_runs
         table.add_column(heading, overflow="fold")
     for heading in ("landed", "loaded"):
         table.add_column(heading, justify="right", no_wrap=True)
     for load in found:
         counts = (format_count(load.landed), format_count(load.loaded))
-        run = (escape(load.run_id), load.mode) if load.run_id else ("not recorded", "-")
+        mode = load.mode if load.recorded else "not recorded"
         style = "red" if not load.ok else None if load.recorded else "yellow"
-        table.add_row(load.table, load.load_id, *run, *counts, style=style)
+        table.add_row(load.table, load.load_id, mode, *counts, style=style)
     if found:
         console.print(table)
         console.print()
