@@ -10,7 +10,8 @@ from functools import partial
 
 from extract import interrupt, logs, report
 from extract.checks import doctor
-from extract.checks.audit import audit, last_loads
+from extract.checks.audit import audit, last_loads, record_audit
+from extract.checks.baseline import find_unusual
 from extract.checks.freshness import hours_since_load
 from extract.declarations import PostgresTable, RestTable, Source, Table, read_declarations
 from extract.disk import explain_full_disk
@@ -18,6 +19,7 @@ from extract.errors import ExtractError, reason
 from extract.load.backfill import find_dead_letters, plan_backfill
 from extract.load.clock import check_clock, in_words
 from extract.load.fan_out import PlanRead, find_due_range
+from extract.load.history import create_tables
 from extract.load.redate import redate
 from extract.load.replay import NEXT_STEP, replay
 from extract.load.runner import Progress, TableRun, extract, is_said, read_state, reconcile
@@ -33,6 +35,7 @@ from extract.task_log import is_deployed, write_metrics
 from extract.transform.artifacts import failed_attempt, publish
 from extract.transform.build import BuildResult, build, parse_models
 from extract.transform.docs_page import target_folder
+from extract.transform.history import record_build
 from extract.warehouse import landing
 from extract.warehouse.lock import hold_locks
 from extract.warehouse.raw_tables import read_raw_table
@@ -70,6 +73,7 @@ def run_pipeline(options: argparse.Namespace) -> int:
         report.print_summary(runs, built, describe_place(settings))
         try:
             comparisons = audit(declared.tables, built.models if built else {}, warehouse)
+            record_audit(comparisons, settings, warehouse)
         except Exception as error:
             interrupt.check(error)
             if is_said(error, runs):
@@ -89,6 +93,7 @@ def build_models(options: argparse.Namespace) -> int:
         if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
             return 1
         comparisons = audit(tables, built.models, warehouse)
+        record_audit(comparisons, settings, warehouse)
     report.print_comparisons(comparisons, every=False)
     return 0 if built.ok and all(comparison.ok for comparison in comparisons) else 1
 
@@ -365,17 +370,21 @@ def are_loaded(tables: Collection[str], runs: Sequence[TableRun]) -> bool:
 def build_and_publish(
     settings: Settings, warehouse: Warehouse, tables: Sequence[Table], *, full_refresh: bool
 ) -> BuildResult:
-    """Runs dbt and publishes its results.
+    """Runs dbt, records its results in `ops` and publishes them.
 
     If an earlier attempt of this run failed in the build, dbt continues with the nodes that failed.
     """
     interrupt.check()
+    create_tables(warehouse)
     warehouse.release()
     failed = None
     if settings.artifacts:
         failed = failed_attempt(settings.artifacts, settings.run_id, settings.work / "failed" / settings.run_id)
     with dbt_environment(settings), report.show_steps("dbt retry" if failed else "dbt build") as show_step:
         built = build(warehouse, tables, show_step, full_refresh=full_refresh, failed=failed)
+    record_build(built, tables, settings, warehouse)
+    if not built.broke:
+        built = replace(built, unusual=tuple(find_unusual(settings, warehouse)))
     if is_deployed() and not built.broke:
         for source, hours in hours_since_load(tables, warehouse).items():
             write_metrics("Source", source, {"HoursSinceLoad": hours})

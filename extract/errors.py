@@ -89,7 +89,7 @@ class UnansweredError(ExtractError):
 
 
 class NotRecordedError(ExtractError):
-    """Runs of tables that could not be recorded in `ops.extract_runs`."""
+    """Runs, builds or audits that could not be recorded in `ops`."""
 
 
 class SettingsError(ExtractError):

@@ -122,7 +122,7 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
-BEHIND = "raw has newer loads; run make build, after extract redate with FULL_REFRESH=1"
+BEHIND = "raw has newer loads; run make build (after extract redate: make build FULL_REFRESH=1)"
 
 
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:
@@ -188,15 +188,15 @@ def print_loads(found: Sequence[Load]) -> None:
             )  # fmt: skip
         return
     table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for heading in ("table", "load", "run", "mode"):
+    for heading in ("table", "load", "mode"):  # the id of the run is in ops.extract_runs
         table.add_column(heading, overflow="fold")
     for heading in ("landed", "loaded"):
         table.add_column(heading, justify="right", no_wrap=True)
     for load in found:
         counts = (format_count(load.landed), format_count(load.loaded))
-        run = (escape(load.run_id), load.mode) if load.run_id else ("not recorded", "-")
+        mode = load.mode if load.recorded else "not recorded"
         style = "red" if not load.ok else None if load.recorded else "yellow"
-        table.add_row(load.table, load.load_id, *run, *counts, style=style)
+        table.add_row(load.table, load.load_id, mode, *counts, style=style)
     if found:
         console.print(table)
         console.print()
@@ -225,6 +225,8 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
         console.print(f"dbt        {counts}", style=None if built.ok else "red")
         for message in built.messages:
             console.print(f"           {redact.clean(message)}", style="yellow" if built.ok else "red", markup=False)
+        for message in built.unusual:
+            console.print(f"           {visible(message)}", style="yellow", markup=False)
         if built.docs:
             console.print(f"docs       {built.docs}", markup=False)
         if built.published:
@@ -238,6 +240,8 @@ def log_build(built: BuildResult) -> None:
         log.warning("%s", message)
     for message in built.errors:
         log.error("%s", message, extra={"data": {"stale": built.stale, "may_pass": True}})
+    for message in built.unusual:
+        log.warning("%s", message)
     level = logging.INFO if built.ok else logging.ERROR
     log.log(level, "dbt build", extra={"data": built.as_log(), "is_summary": True})
     for name, layer in built.layers.items():

@@ -13,10 +13,13 @@ out. Dead letters count with raw. A table that existed and is gone does not agre
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from extract.checks.narrowed import Types, is_real_of_a_double, read_types, select_narrowed
 from extract.declarations import DELETED, Table
+from extract.load.history import AUDIT_RESULTS, append_history
 from extract.load.widening import DOUBLE
+from extract.settings import Settings
 from extract.sql import literal, quote
 from extract.transform.lineage import Models
 from extract.warehouse.fingerprint import fingerprint
@@ -129,6 +132,27 @@ def audit(tables: Sequence[Table], models: Mapping[str, Models], warehouse: Ware
         else:
             comparisons.append(missing_relation(table.full_name, table.dataset, table.name))
     return comparisons
+
+
+def record_audit(comparisons: Sequence[Comparison], settings: Settings, warehouse: Warehouse) -> None:
+    """Appends the comparisons to `ops.audit_results`.
+
+    Raises:
+        NotRecordedError: if they could not be appended.
+    """
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "audited_at": now,
+            "table_name": one.table,
+            "what": one.what,
+            "expected": one.expected,
+            "found": one.found,
+            "agrees": one.ok,
+        }
+        for one in comparisons
+    ]
+    append_history(warehouse, AUDIT_RESULTS, settings, rows)
 
 
 def read_last_runs(warehouse: Warehouse) -> dict[str, LastRun]:

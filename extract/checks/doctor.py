@@ -21,7 +21,7 @@ from extract.errors import ExtractError, SettingsError, join_notes, reason
 from extract.load.clock import check_clock
 from extract.reading import Limits
 from extract.settings import ApiSettings, DropSettings, PostgresSettings, RestSettings, Settings, read_settings
-from extract.warehouse.targets import aws_environment, check_blocks, check_file
+from extract.warehouse.targets import aws_environment, check_blocks, check_file, layer_schema
 
 if TYPE_CHECKING:
     from extract.warehouse.targets import Warehouse
@@ -280,9 +280,8 @@ def roles(target: "Warehouse", expected: Sequence[str], user: str) -> Check:
 def grants(target: "Warehouse", settings: Settings, declarations: Declarations, user: str) -> Check:
     """Checks that the user may load (write the raw schemas), build (read them, write dbt's schemas), or both."""
     assert settings.redshift  # noqa: S101  asked for by the target
-    prefix = f"{os.environ.get('DBT_SCHEMA', '')}_" if settings.target == "dev" else ""
     raw = [*(source.dataset for source in declarations.sources), "ops"]
-    layers = [f"{prefix}{layer}" for layer in ("bronze", "silver", "gold")]
+    layers = [layer_schema(settings, layer) for layer in ("bronze", "silver", "gold")]
     database = settings.redshift.database
     ((may_create,),) = target.query(f"select has_database_privilege(current_user, '{database}', 'create')")
     existing = {name for (name,) in target.query("select nspname from pg_namespace")}

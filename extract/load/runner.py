@@ -23,6 +23,7 @@ from extract.errors import ExtractError, NotRecordedError, causes, join_notes, r
 from extract.load.clock import check_order
 from extract.load.contract import Agreement, agree_columns, arrived_columns, check_share, text_hint
 from extract.load.fan_out import close_plan, hold_load
+from extract.load.history import create_tables
 from extract.load.reconcile import Reconciliation, SourceKeys
 from extract.load.records import OPS, append_records
 from extract.load.widening import Column, as_fitted, fitted, widen
@@ -503,5 +504,6 @@ RUNS_COLUMNS = {
 
 
 def record(runs: Sequence[TableRun], run_id: str, warehouse: Warehouse) -> None:
-    """Appends the runs to `ops.extract_runs`."""
+    """Appends the runs to `ops.extract_runs`, and creates the other tables of `ops`, which builds and audits fill."""
     append_records(warehouse, RUNS, RUNS_COLUMNS, [asdict(run) | {"run_id": run_id} for run in runs])
+    create_tables(warehouse)

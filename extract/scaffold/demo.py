@@ -24,23 +24,25 @@ ENTRIES = {
 
 # Files that are the demo's alone: its rules, their unit tests and docs, and the tests of its models.
 FILES = (
-    "macros/changed_days.sql", "macros/months.sql", "macros/ratio.sql", "macros/round_to_cents.sql",
-    "macros/sale_rules.sql", "macros/tests/sums_agree.sql", "macros/unit_test_rows.sql",
-    "models/gold/_gold__docs.md", "models/silver/_silver__docs.md", "seeds/feriado.csv",
-    "tests/data/calendar_knows_its_days.sql", "tests/data/every_sale_is_in_silver_or_rejected.sql",
-    "tests/data/no_sale_is_valid_and_rejected.sql",
-    "tests/python/end_to_end/test_source_changes.py", "tests/python/end_to_end/test_state_machine_pipeline.py",
-    "tests/python/end_to_end/test_whole_pipeline.py",
-    "tests/python/integration/dbt/test_build.py", "tests/python/integration/dbt/test_build_command.py",
-    "tests/python/integration/dbt/test_data_tests.py", "tests/python/integration/dbt/test_incremental.py",
-    "tests/python/integration/dbt/test_new_loads_only.py", "tests/python/integration/dbt/test_project.py",
-    "tests/python/integration/dbt/test_sale_rules.py", "tests/python/integration/dbt/test_schema_names.py",
-    "tests/python/integration/infra/test_permissions.py", "tests/python/unit/test_feriado.py",
+    "macros/average_in_cents.sql", "macros/changed_days.sql", "macros/months.sql", "macros/ratio.sql",
+    "macros/round_to_cents.sql", "macros/sale_rules.sql", "macros/tests/sums_agree.sql",
+    "macros/unit_test_rows.sql", "models/gold/_gold__docs.md", "models/silver/_silver__docs.md",
+    "seeds/feriado.csv", "tests/data/calendar_knows_its_days.sql",
+    "tests/data/every_sale_is_in_silver_or_rejected.sql", "tests/data/no_sale_is_valid_and_rejected.sql",
+    "tests/python/end_to_end/test_source_changes.py",
+    "tests/python/end_to_end/test_state_machine_pipeline.py",
+    "tests/python/end_to_end/test_whole_pipeline.py", "tests/python/integration/dbt/test_build.py",
+    "tests/python/integration/dbt/test_build_command.py", "tests/python/integration/dbt/test_data_tests.py",
+    "tests/python/integration/dbt/test_incremental.py", "tests/python/integration/dbt/test_new_loads_only.py",
+    "tests/python/integration/dbt/test_project.py", "tests/python/integration/dbt/test_sale_rules.py",
+    "tests/python/integration/dbt/test_schema_names.py", "tests/python/integration/infra/test_permissions.py",
+    "tests/python/unit/test_feriado.py",
 )  # fmt: skip
 
 MACROS = (
-    "changed_days", "first_of_month", "get_incremental_replace_days_sql", "get_incremental_replace_sales_sql",
-    "growth", "is_changed_day", "months_before", "newest_change", "quotient", "ratio", "round_to_cents", "sale_rules",
+    "average_in_cents", "changed_days", "divide_whole", "duckdb__divide_whole", "first_of_month",
+    "get_incremental_replace_days_sql", "get_incremental_replace_sales_sql", "growth", "is_changed_day",
+    "months_before", "newest_change", "ratio", "redshift__divide_whole", "round_to_cents", "sale_rules",
     "test_sums_agree", "unit_test_rows",
 )  # fmt: skip
 DOCS = ("id_venda", "id_funcionario_fk", "id_categoria_fk", "data_venda", "venda", "nome_pii", "nome_categoria")
@@ -50,12 +52,13 @@ OVERVIEW = """\
 {% docs __overview__ %}
 # Data platform
 
-Sources are loaded as they are into raw schemas, one per source. This project builds two layers on them.
+Sources are loaded as they are into raw schemas, one per source. This project builds layers on them.
 
 | layer | contents |
 | --- | --- |
 | `bronze` | one table per raw table: typed, one row per key, completed loads only |
 | `silver` | tested tables and views with enforced contracts |
+| `gold` | views of the history of runs, builds and audits; and what you add |
 
 A model is named after its layer, its relation is not: `silver_cliente` is `silver.cliente`.
 {% enddocs %}
@@ -120,6 +123,8 @@ def drop_variables(project: Project) -> None:
     for line in lines:
         if re.match(r"\S", line):
             inside, dropping = line.startswith("vars:"), False
+        if inside and line.startswith("  #"):
+            dropping = False  # a comment is of the variable below it
         if inside and (found := re.match(r"  (\w+):", line)):
             dropping = found[1] in VARIABLES
             while dropping and kept and kept[-1].lstrip().startswith("#"):

@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -16,6 +17,7 @@ from typing import Any
 from extract import interrupt
 from extract.declarations import Table
 from extract.errors import ExtractError, advice, causes
+from extract.logs import redact
 from extract.transform.docs_page import PAGE, target_folder, write_page
 from extract.transform.lineage import Layers, Models, count_layers, find_models
 from extract.warehouse.targets import Warehouse
@@ -23,6 +25,22 @@ from extract.warehouse.targets import Warehouse
 
 class DbtError(ExtractError):
     """A dbt command that could not do its work at all."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one node of dbt's project in a build: a row of `ops.dbt_results`."""
+
+    invocation_id: str
+    node: str
+    kind: str
+    name: str
+    status: str
+    started_at: datetime | None = None  # None if it was skipped
+    seconds: float = 0
+    rows_affected: int | None = None  # None if the warehouse does not say
+    failures: int | None = None  # the rows that a test found
+    message: str | None = None  # why it is not a success
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,8 @@ class BuildResult:
     broke: bool = False  # dbt did not finish, so what the layers have is unknown
     stale: tuple[str, ...] = ()  # models that failed or were skipped, and have their rows of before
     seconds: float = 0
+    nodes: tuple[NodeResult, ...] = ()
+    unusual: tuple[str, ...] = ()  # values of the run that are far from those of earlier runs
 
     @property
     def ok(self) -> bool:
@@ -56,7 +76,9 @@ class BuildResult:
 
     def as_log(self) -> dict[str, Any]:
         """Returns the outcome as fields of a log line."""
-        return {name: value for name, value in asdict(self).items() if name != "models"} | {"ok": self.ok}
+        return {name: value for name, value in asdict(self).items() if name not in ("models", "nodes")} | {
+            "ok": self.ok
+        }
 
 
 def build(
@@ -89,7 +111,12 @@ def build(
         counts = Counter(str(result.status) for result in results)
         built = find_models(manifest, tables, warehouse)
         outcome = BuildResult(
-            dict(counts), tuple(messages(results)), built, count_layers(built, warehouse), stale=tuple(stale(results))
+            dict(counts),
+            tuple(messages(results)),
+            built,
+            count_layers(built, warehouse),
+            stale=tuple(stale(results)),
+            nodes=tuple(node_results(results)),
         )
         if outcome.ok:
             outcome = replace(outcome, docs=write_docs(runner))
@@ -164,6 +191,30 @@ def messages(results: Iterable[Any]) -> Iterable[str]:
             source = getattr(result.node, "source_name", "")
             text = " ".join(str(result.message or "").split())
             yield f"{result.status} {f'{source}.' if source else ''}{name}: {text}"
+
+
+def node_results(results: Iterable[Any]) -> Iterable[NodeResult]:
+    """Yields what is recorded of each node."""
+    from dbt_common.invocation import get_invocation_id
+
+    for result in results:
+        executed = next((one for one in result.timing if one.name == "execute"), None)
+        rows = (result.adapter_response or {}).get("rows_affected")
+        status = str(result.status)
+        yield NodeResult(
+            get_invocation_id(),
+            result.node.unique_id,
+            str(result.node.resource_type),
+            result.node.name,
+            status,
+            started_at=executed.started_at.replace(tzinfo=UTC) if executed and executed.started_at else None,
+            seconds=round(result.execution_time, 3),
+            rows_affected=rows if isinstance(rows, int) and rows >= 0 else None,
+            failures=result.failures,
+            message=None
+            if status in ("success", "pass", "no-op") or not result.message
+            else redact.clean(result.message),
+        )
 
 
 def stale(results: Iterable[Any]) -> Iterable[str]:

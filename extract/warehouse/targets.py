@@ -122,6 +122,11 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def layer_schema(settings: Settings, layer: str) -> str:
+    """Returns the schema of a layer of dbt's models, which on dev has a prefix: macros/generate_schema_name.sql."""
+    return f"{os.environ.get('DBT_SCHEMA', '')}_{layer}" if settings.target == "dev" else layer
+
+
 def describe_place(settings: Settings) -> str:
     """Returns where the warehouse is, for people."""
     if settings.redshift:

@@ -49,6 +49,10 @@ begin
     alter default privileges for user "${loader_user}" in schema ${schema} grant select on tables to role transformer;
 %{ endfor ~}
 
+    -- It appends the record of its builds and audits to tables of ops, which the loader creates.
+    grant insert on all tables in schema ops to role transformer;
+    alter default privileges for user "${loader_user}" in schema ops grant insert on tables to role transformer;
+
     -- Readers read only silver and gold, where every column has a contract.
 %{ for schema in ["silver", "gold"] ~}
     grant usage on schema ${schema} to role reader;

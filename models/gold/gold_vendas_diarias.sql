@@ -27,7 +27,7 @@ select
     cast(id_funcionario as integer) as id_funcionario,
     cast(count(*) as bigint) as quantidade,
     cast(sum(valor) as numeric(38, 2)) as valor,
-    {{ round_to_cents(quotient('sum(valor)', 'count(*)')) }} as valor_medio,
+    {{ average_in_cents('sum(valor)', 'count(*)') }} as valor_medio,
     cast({{ newest_change() }} as bigint) as alteracao
 from sales
 group by data_venda, id_categoria, id_funcionario

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Run:
     lines: list[dict[str, Any]]
     source: dict[str, Any]
     warehouse: dict[str, Any]
-    rows: dict[str, list[tuple[Any, ...]]]
+    rows: dict[str, list[tuple[Any, ...]]]  # of TABLES and HISTORY
     types: list[tuple[Any, ...]]
 
     @property
@@ -99,7 +100,17 @@ TABLES = {
     " crescimento_ano",
     "gold.calendario_efeito": "ordem, grupo, tipo, dias, valor_medio_por_dia, valor_esperado_por_dia, efeito",
 }
-EMPTY_AT_FIRST = {"silver.venda_dia_alterado"}
+# What is recorded of each run, without its times and ids.
+HISTORY = {
+    "ops.dbt_results": "kind, name, status, failures, message, started_at is null",
+    "ops.table_builds": "source, table_name, bronze, silver, rejected",
+    "gold.table_state": "source, table_name, mode, status, rows_source, rows_loaded, rows_deleted, rows_dead_letter,"
+    " bronze, silver, rejected, freshness, error",
+    "gold.run_baseline": "source, table_name, measure, runs, is_unusual",
+    "gold.failing_tests": "name, status, failures",
+    "gold.rows_left_out": "source, table_name, dead_letters, rejected",
+}
+EMPTY_AT_FIRST = {"silver.venda_dia_alterado", "gold.failing_tests"}
 
 TYPES = (
     "select table_name, column_name, data_type, numeric_precision, numeric_scale from information_schema.columns"
@@ -124,7 +135,7 @@ def run(folder: Path, today: str) -> Run:
     source = ask_source(folder)
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         answers = {name: fetch(connection.execute(sql).fetchall) for name, sql in WAREHOUSE.items()}
-        rows = {table: connection.execute(in_order(table)).fetchall() for table in TABLES}
+        rows = {table: connection.execute(in_order(table)).fetchall() for table in (*TABLES, *HISTORY)}
         return Run(code, lines, source, answers, rows, connection.execute(TYPES).fetchall())
 
 
@@ -190,6 +201,11 @@ def test_a_later_day_has_new_and_corrected_sales_a_new_name_and_a_new_category(p
 
 def rows_loaded(run: Run) -> dict[str, int]:
     return {line["table"]: line["rows_loaded"] for line in run.lines if "rows_loaded" in line}
+
+
+def test_every_node_of_a_build_is_recorded(pipeline: Pipeline) -> None:
+    recorded = Counter(status for _, _, status, *_ in pipeline.first.rows["ops.dbt_results"])
+    assert recorded == pipeline.first.dbt["counts"]
 
 
 def test_a_later_run_reads_only_what_is_new(pipeline: Pipeline) -> None:
@@ -345,18 +361,18 @@ def read_rows(cursor: extensions.cursor) -> dict[str, list[tuple[Any, ...]]]:
     """Returns the rows of silver and gold, read from the PostgreSQL server below the stand-in."""
     cursor.execute("select rs.freshen(array(select relname from rs.late_views))")
     rows = {}
-    for table in TABLES:
+    for table in (*TABLES, *HISTORY):
         cursor.execute(in_order(table))
         rows[table] = cursor.fetchall()
     return rows
 
 
 def in_order(table: str) -> str:
-    columns = TABLES[table].split(", ")
-    return f"select {TABLES[table]} from {table} order by {', '.join(columns[:3])}"
+    columns = (TABLES | HISTORY)[table].split(", ")
+    return f"select {', '.join(columns)} from {table} order by {', '.join(columns[:3])}"
 
 
-@pytest.mark.parametrize("table", list(TABLES))
+@pytest.mark.parametrize("table", [*TABLES, *HISTORY])
 def test_rows_are_the_same_on_both_engines(both: BothTargets, table: str) -> None:
     expected = both.local.rows[table]
     assert as_text(both.redshift[table]) == as_text(expected)
@@ -405,7 +421,8 @@ def test_no_statement_holds_a_credential(both: BothTargets) -> None:
 
 
 def test_no_text_is_unbounded_where_its_length_is_known(both: BothTargets) -> None:
-    created = re.findall(r'CREATE TABLE (?:IF NOT EXISTS )?"(\w+)"\."(\w+)" \(([^;]*)', ";".join(both.statements))
+    create = re.compile(r'create table (?:if not exists )?"?(\w+)"?\."(\w+)" \(([^;]*)', re.IGNORECASE)
+    created = create.findall(";".join(both.statements))
     columns = {
         (f"{schema}.{table}", name): kind
         for schema, table, body in created
@@ -415,7 +432,8 @@ def test_no_text_is_unbounded_where_its_length_is_known(both: BothTargets) -> No
     assert columns["raw_api.funcionario", "nome"] == "varchar(400)"
     assert columns["raw_parquet.categoria", "_file_path"] == "varchar(4096)"
     assert columns["ops.extract_runs", "run_id"] == "varchar(80)"
-    assert [place for place, kind in columns.items() if kind == "varchar(max)"] == [("ops.extract_runs", "error")]
+    assert columns["ops.extract_runs", "error"] == "varchar(65535)"  # the longest there is
+    assert "varchar(max)" not in columns.values()
     assert not [s for s in both.statements if '"app": "dbt"' in s and "varchar(max)" in s]
 
 

@@ -1,5 +1,6 @@
 """`extract add` on tables of every kind: what it writes loads, builds and passes, and every value is the source's."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -221,3 +222,22 @@ def test_the_mode_cursor_finds_its_column_or_lists_what_it_could_be(team: Team) 
     team.extract("run", "--source", "postgres")
     for table in ("pedido", "visita", "fila"):
         assert team.loaded(f"select count(*) from raw_postgres.{table}") == [(1,)]
+
+
+def test_nothing_of_the_demo_remains_without_it(team: Team) -> None:
+    settings = (team.project / "dbt_project.yml").read_text(encoding="utf-8")
+    assert "primeiro_dia" not in settings
+    assert "# When a value of a run is unusual" in settings  # the comment of a variable that stays
+    files = [path.read_text(encoding="utf-8") for path in (team.project / "macros").rglob("*.sql")]
+    defined = {
+        ("test_" if kind == "test" else "") + name
+        for text in files
+        for kind, name in re.findall(r"{%-? *(macro|test) (\w+)", text)
+    }
+    described = re.findall(
+        r"(?m)^  - name: (\w+)", (team.project / "macros" / "_macros.yml").read_text(encoding="utf-8")
+    )
+    assert sorted(described) == sorted(defined)
+    assert sorted(path.stem for path in (team.project / "models").rglob("*.sql")) == [
+        "gold_failing_tests", "gold_rows_left_out", "gold_run_baseline", "gold_table_state",
+    ]  # fmt: skip
