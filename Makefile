@@ -35,7 +35,7 @@ help:  ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 	@echo "make ends with 0 or 2; its last line has the exit code of the command itself (Error 1, 2 or 130)."
 
-run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary; with the demo sources unless yours are set
+run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary, report; with the demo sources unless yours are set
 	@$(RUN) $(BIN)/python -m extract run --build
 
 run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT= or CMD= as run-aws
@@ -77,6 +77,9 @@ build: $(READY)  ## Build bronze and silver with tests, docs and audit; FULL_REF
 
 audit: $(READY)  ## Check that every row is accounted for: source, raw, bronze, silver
 	@$(RUN) $(BIN)/python -m extract audit
+
+report: $(READY)  ## Write target/report.html: sales, and the runs of the pipeline
+	@$(RUN) $(BIN)/python -m extract report
 
 reconcile: $(READY)  ## Compare the keys of the sources with those loaded, and load what differs
 	@$(RUN) $(BIN)/python -m extract reconcile

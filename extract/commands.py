@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from extract import interrupt, logs, report
 from extract.checks import doctor
@@ -74,12 +75,14 @@ def run_pipeline(options: argparse.Namespace) -> int:
         try:
             comparisons = audit(declared.tables, built.models if built else {}, warehouse)
             record_audit(comparisons, settings, warehouse)
+            written = show_as_report(settings, warehouse) if options.build else None
         except Exception as error:
             interrupt.check(error)
             if is_said(error, runs):
                 return 1
             raise
     report.print_comparisons(comparisons, every=False)
+    report.print_written(written)
     succeeded = all(run.status == "ok" for run in runs) and all(comparison.ok for comparison in comparisons)
     return 0 if succeeded and (built is None or built.ok) else 1
 
@@ -94,7 +97,9 @@ def build_models(options: argparse.Namespace) -> int:
             return 1
         comparisons = audit(tables, built.models, warehouse)
         record_audit(comparisons, settings, warehouse)
+        written = show_as_report(settings, warehouse)
     report.print_comparisons(comparisons, every=False)
+    report.print_written(written)
     return 0 if built.ok and all(comparison.ok for comparison in comparisons) else 1
 
 
@@ -107,6 +112,14 @@ def audit_layers(options: argparse.Namespace) -> int:
     report.print_loads(loads)
     report.print_comparisons(comparisons, every=True)
     return 0 if all(comparison.ok for comparison in comparisons) else 1
+
+
+def write_report(options: argparse.Namespace) -> int:
+    """Writes the report of what the warehouse has."""
+    with prepare(options, (), is_loaded=True, read_only=True) as (settings, warehouse):
+        written = show_as_report(settings, warehouse)
+    report.print_written(written)
+    return 0 if written else 1
 
 
 def reconcile_tables(options: argparse.Namespace) -> int:
@@ -225,6 +238,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run_pipeline,
     "build": build_models,
     "audit": audit_layers,
+    "report": write_report,
     "reconcile": reconcile_tables,
     "backfill": backfill_table,
     "plan": plan_ranges,
@@ -238,9 +252,16 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 
 @contextmanager
 def prepare(
-    options: argparse.Namespace, sources: Collection[Source], writes: Sequence[str] = (), *, is_loaded: bool = False
+    options: argparse.Namespace,
+    sources: Collection[Source],
+    writes: Sequence[str] = (),
+    *,
+    is_loaded: bool = False,
+    read_only: bool = False,
 ) -> Iterator[tuple[Settings, Warehouse]]:
     """Yields the settings and the open warehouse; locks the parts of it that are written to.
+
+    With `read_only` a DuckDB file is opened like that: others may read it at the same time.
 
     Raises:
         ExtractError: if the warehouse does not answer, another run has locked it, or it has no load although it is
@@ -255,7 +276,10 @@ def prepare(
             landing.claim(settings)
         if sources:
             check_clock(settings)
-        with hold_locks(settings, writes) if writes else nullcontext(), open_warehouse(settings) as warehouse:
+        with (
+            hold_locks(settings, writes) if writes else nullcontext(),
+            open_warehouse(settings, read_only=read_only) as warehouse,
+        ):
             try:  # once, and not by each table
                 if not settings.redshift:
                     check_file(settings.warehouse)
@@ -391,3 +415,17 @@ def build_and_publish(
     if settings.artifacts:
         built = replace(built, published=publish(settings.artifacts, settings.run_id, built, target_folder()))
     return built
+
+
+def show_as_report(settings: Settings, warehouse: Warehouse) -> Path | None:
+    """Writes the report; returns its file. A fault is logged, and None returned: the data of the run is right."""
+    from extract.reporting.write import write_report  # Altair takes half a second
+
+    interrupt.check()
+    try:
+        return write_report(settings, warehouse)
+    except Exception as error:  # noqa: BLE001  whatever it is, what was loaded and built stays
+        interrupt.check(error)
+        logs.log.debug("traceback", exc_info=True)
+        logs.log.error("%s; the report is that of before", reason("report", error, settings.secrets))
+        return None

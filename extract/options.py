@@ -58,7 +58,7 @@ def parser() -> Parser:
 
     commands.add_parser("list", help="list the declared tables and their models")
 
-    run = commands.add_parser("run", help="load the sources; with --build, also dbt build and the docs")
+    run = commands.add_parser("run", help="load the sources; with --build, also dbt build, docs and report")
     run.add_argument(
         "--source", action="append", metavar="SOURCE", help="only this source; may be repeated (default: all)"
     )
@@ -73,7 +73,7 @@ def parser() -> Parser:
     run.add_argument("--full-refresh", action="store_true", help="with --build: rebuild incremental models")
 
     build = commands.add_parser(
-        "build", help="dbt freshness, build and docs in one process; published to ARTIFACTS_URL"
+        "build", help="dbt freshness, build, docs and report in one process; published to ARTIFACTS_URL"
     )
     build.add_argument("--full-refresh", action="store_true", help="rebuild incremental models")
 
@@ -86,6 +86,7 @@ def parser() -> Parser:
     one_range.add_argument("--number", required=True, type=int, metavar="K", help="from 1 to the plan's ranges")
 
     commands.add_parser("audit", help="compare sources, raw, bronze and silver; show what differs")
+    commands.add_parser("report", help="write target/report.html: sales, and the runs of the pipeline")
     commands.add_parser("reconcile", help="compare the sources' keys with those loaded; load what differs")
 
     backfill = commands.add_parser("backfill", help="read a range of a table again, by its key or its date")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
@@ -232,6 +233,14 @@ def print_summary(runs: Sequence[TableRun], built: BuildResult | None, warehouse
         if built.published:
             console.print(f"published  {built.published}", markup=False)
     console.print(f"warehouse  {warehouse}", markup=False)
+
+
+def print_written(report: Path | None) -> None:
+    """Prints where the report is; without one, its fault is logged."""
+    if report and console.is_terminal:
+        console.print(f"report     {report}", markup=False)
+    elif report:
+        log.info("report: %s", report, extra={"data": {"report": str(report)}})
 
 
 def log_build(built: BuildResult) -> None:

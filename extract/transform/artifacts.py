@@ -2,7 +2,8 @@
 
     <artifacts>/runs/<run id>/   manifest.json, run_results.json, sources.json, summary.json and dbt.log of one run;
                                  and, if the build succeeded, catalog.json, from which the docs are made
-    <artifacts>/docs/index.html  the docs of the last build that succeeded
+    <artifacts>/docs/index.html  the docs of the last build that succeeded; beside it is report.html, which the
+                                 package `extract.reporting` writes
 
 A container's disk is gone when it ends. So the next attempt of the same run finds the failed nodes here, and
 `dbt retry` builds them.

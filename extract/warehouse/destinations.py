@@ -124,13 +124,13 @@ class RedshiftWorkgroup(Redshift):
     spec = WorkgroupConfiguration  # type: ignore[assignment]  # narrower, as dlt resolves it
 
 
-def duckdb(file: Path) -> Any:
+def duckdb(file: Path, *, read_only: bool = False) -> Any:
     """Returns dlt's DuckDB destination.
 
     Keeping the order in which rows arrive, which no table has, would make it write with one core only.
     https://duckdb.org/docs/stable/guides/performance/how_to_tune_workloads
     """
-    credentials = DuckDbCredentials(str(file))
+    credentials = DuckDbCredentials(str(file), read_only=read_only)
     credentials.global_config = {"preserve_insertion_order": False}
     return DuckDb(credentials)
 

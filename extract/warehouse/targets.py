@@ -27,12 +27,12 @@ AWS_RETRIES = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "3"}  # some se
 
 
 @contextmanager
-def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
+def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator["Warehouse"]:
     """Opens the target's warehouse with a work folder of its own, which is removed when it is closed.
 
     dlt's working folder is new for each run: what a run must remember is in the warehouse, with the rows it belongs
     to. So a run that was killed, or a container that lost its disk, leaves nothing that a later run could use by
-    mistake.
+    mistake. With `read_only` a DuckDB file, which must exist, is opened like that.
 
     Raises:
         ExtractError: if the work folder cannot be written to.
@@ -60,7 +60,8 @@ def open_warehouse(settings: Settings) -> Iterator["Warehouse"]:
             )
         else:
             settings.warehouse.parent.mkdir(parents=True, exist_ok=True)
-            opened = Warehouse(destinations.duckdb(settings.warehouse), work, query_memory=DUCKDB_QUERY_MEMORY)
+            destination = destinations.duckdb(settings.warehouse, read_only=read_only)
+            opened = Warehouse(destination, work, query_memory=DUCKDB_QUERY_MEMORY)
         try:
             yield opened
         finally:

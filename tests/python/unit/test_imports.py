@@ -33,6 +33,7 @@ ROOMS = (
     {"extract.load"},
     {"extract.transform"},
     {"extract.checks"},
+    {"extract.reporting"},
     {"extract.scaffold"},
     {"extract.report", "extract.commands", "extract.__main__"},
 )
