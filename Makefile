@@ -106,6 +106,13 @@ docs: $(READY)  ## Build the docs site as one HTML file
 docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
 	@$(SETTINGS) $(SCRIPT)/dbt docs serve --host 127.0.0.1 --port 8080
 
+screenshot: $(READY)  ## Take docs/report.png, the picture of the report in the README; needs Chromium and make run
+	@chromium="$$(command -v chromium || command -v chromium-browser || command -v google-chrome)" || \
+	  { echo "make screenshot needs Chromium: install the package chromium" >&2; exit 2; }; \
+	$(SETTINGS) "$$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1080 \
+	  --blink-settings=preferredColorScheme=1 --virtual-time-budget=20000 --user-data-dir="$$PWD/.local/chromium" \
+	  --screenshot=docs/report.png "file://$$PWD/$${DBT_TARGET_PATH:-target}/report.html" 2> /dev/null
+
 lint: $(READY)  ## Check style, types, SQL, spelling and vocabulary
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

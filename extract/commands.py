@@ -427,5 +427,7 @@ def show_as_report(settings: Settings, warehouse: Warehouse) -> Path | None:
     except Exception as error:  # noqa: BLE001  whatever it is, what was loaded and built stays
         interrupt.check(error)
         logs.log.debug("traceback", exc_info=True)
-        logs.log.error("%s; the report is that of before", reason("report", error, settings.secrets))
+        logs.log.error(
+            "%s; the report is that of before; write it again: make report", reason("report", error, settings.secrets)
+        )
         return None

@@ -14,6 +14,7 @@ CARDS = 9  # tables with charts
 RUNS = 30  # of a table or of dbt's tests
 DAYS = 90
 SLOWEST = 5
+ENOUGH_RUNS = 5  # for a median to be called usual; unusual is what the model says, with more runs
 
 REGULAR = "mode in ('snapshot', 'full', 'cursor', 'xmin', 'files')"  # the others are commands
 
@@ -60,6 +61,11 @@ class Baseline(NamedTuple):
     def name(self) -> str:
         """The full name of the table."""
         return f"{self.source}.{self.table}"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are enough earlier runs to say what is usual."""
+        return self.median is not None and self.runs >= ENOUGH_RUNS
 
     @property
     def part_of_usual(self) -> float | None:
@@ -159,9 +165,11 @@ class Operations:
     differing_count: int
     audited_at: datetime | None
 
-    def baseline(self, name: str, measure: str) -> Baseline | None:
-        """Returns what is usual of a measure of a table."""
-        return next((one for one in self.baselines if (one.name, one.measure) == (name, measure)), None)
+    def usual(self, name: str, measure: str) -> Baseline | None:
+        """Returns what is usual of a measure of a table, if that is known."""
+        return next(
+            (one for one in self.baselines if one.is_known and (one.name, one.measure) == (name, measure)), None
+        )
 
 
 def read_operations(layers: Layers) -> Operations:

@@ -1,6 +1,6 @@
 """The charts of the operations page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import altair as alt
 
@@ -17,6 +17,7 @@ from extract.reporting.theme import (
     day_axis,
     finish,
     name_axis,
+    padded,
     rows,
 )  # fmt: skip
 
@@ -50,7 +51,7 @@ def draw_runs(name: str, title: str, runs: Sequence[tuple[Run, float | None]], u
         .encode(y=alt.YDatum(0, axis=None))
     )
     chart = bars + failed
-    if usual and usual.median is not None:
+    if usual:
         median = alt.Chart(rows([{"value": usual.median}])).mark_rule(color=INK, strokeDash=[4, 3])
         chart += median.encode(y=y)
     return Chart(f"{name}: {title}", finish(chart, ENGLISH, 44, f"{name}: {title}"), title=title)
@@ -81,14 +82,19 @@ def draw_usual(baselines: Sequence[Baseline]) -> Chart:
     usual = alt.Chart(rows([{"x": 1}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.X("x:Q", axis=None))
     name = "Rows at the source as a part of what is usual"
     return Chart(
-        name, finish(bars + usual + texts, ENGLISH, BAR * len(data), name), (("usual", BLUE), ("unusual", RED))
+        name,
+        finish(bars + usual + texts, ENGLISH, BAR * len(data), name),
+        (("usual", BLUE), ("unusual", RED)) if any(one.is_unusual for one in baselines) else (),
     )
 
 
 def draw_freshness(ages: Sequence[tuple[str, float, str]]) -> Chart:
     """Draws the hours since each table was loaded, coloured by dbt's verdict."""
     colours = {"fresh": BLUE, "late": ORANGE, "too late": RED, "not checked": GREY}
-    data = [{"table": table, "hours": hours, "verdict": verdict} for table, hours, verdict in ages]
+    data = [
+        {"table": table, "hours": hours, "verdict": verdict, "label": age_text(hours)}
+        for table, hours, verdict in ages
+    ]
     most = max([hours for _, hours, _ in ages] + [1.0]) * 1.25
     present = [name for name in colours if name in {verdict for _, _, verdict in ages}]
     base = alt.Chart(rows(data)).encode(
@@ -103,29 +109,32 @@ def draw_freshness(ages: Sequence[tuple[str, float, str]]) -> Chart:
     colour = alt.Color(
         "verdict:N", legend=None, scale=alt.Scale(domain=present, range=[colours[name] for name in present])
     )
-    texts = (
-        base.transform_calculate(label="format(datum.hours, ',.1f') + ' h'")
-        .mark_text(align="left", dx=6)
-        .encode(text="label:N")
-    )
+    texts = base.mark_text(align="left", dx=6).encode(text="label:N")
     chart = base.mark_bar(height=16, cornerRadiusEnd=2).encode(color=colour) + texts
     name = "Hours since each table was loaded"
     return Chart(name, finish(chart, ENGLISH, BAR * len(data), name), tuple((one, colours[one]) for one in present))
 
 
+def age_text(hours: float) -> str:
+    """Returns an age in few letters: 5 min, 3.2 h, 4.1 d."""
+    if hours < 1:
+        return f"{60 * hours:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
+
+
 def draw_tests(builds: Sequence[Build]) -> Chart:
-    """Draws the tests that did not pass in each build; a build without any has a dot."""
+    """Draws the tests that did not pass in each build."""
+    names = [f"{build.ran_at:%Y-%m-%d %H:%M:%S}" for build in builds]
     data = [
         {
-            "build": position, "at": f"{moment_text(build.ran_at)} UTC", "result": result, "tests": number,
-            "passed": build.passed,
+            "at": name, "result": result, "tests": number, "passed": build.passed,
         }
-        for position, build in enumerate(builds)
+        for name, build in zip(names, builds, strict=True)
         for result, number in (("failed", build.failed), ("warned", build.warned), ("skipped", build.skipped))
     ]  # fmt: skip
     most = max([build.failed + build.warned + build.skipped for build in builds] + [4])
     tooltip = [
-        alt.Tooltip("at:N", title="build"), alt.Tooltip("result:N"), alt.Tooltip("tests:Q"),
+        alt.Tooltip("at:N", title="build (UTC)"), alt.Tooltip("result:N"), alt.Tooltip("tests:Q"),
         alt.Tooltip("passed:Q", title="passed"),
     ]  # fmt: skip
     chart = (
@@ -134,8 +143,8 @@ def draw_tests(builds: Sequence[Build]) -> Chart:
         .encode(
             x=alt.X(
                 "at:O",
-                sort=None,
                 axis=day_axis(),
+                scale=alt.Scale(domain=padded(names)),
             ),
             y=alt.Y("tests:Q", axis=amount_axis(ENGLISH, tickMinStep=1), scale=alt.Scale(domain=[0, most])),
             color=alt.Color(
@@ -147,31 +156,33 @@ def draw_tests(builds: Sequence[Build]) -> Chart:
         )
     )  # fmt: skip
     name = "Tests that did not pass, by build"
-    return Chart(name, finish(chart, ENGLISH, 160, name), tuple(TEST_COLOURS.items()))
+    found = {row["result"] for row in data if row["tests"]}
+    legend = tuple((result, colour) for result, colour in TEST_COLOURS.items() if result in found)
+    return Chart(name, finish(chart, ENGLISH, 160, name), legend)
 
 
-def draw_left_out(days: Sequence[LeftOut]) -> tuple[Chart, Chart]:
-    """Draws the new dead letters of each day, and the rejected rows at its end."""
-    data = [
-        {"day": f"{one.day:%Y-%m-%d}", "dead letters": one.dead_letters, "rejected": one.rejected} for one in days
-    ]
-    charts = []
-    for field, title, colour in (
-        ("dead letters", "new dead letters", RED), ("rejected", "rejected rows at the end of the day", ORANGE),
-    ):  # fmt: skip
-        most = max([row[field] or 0 for row in data if isinstance(row[field], int)] + [4])
+def draw_left_out(days: Sequence[LeftOut]) -> Iterator[Chart]:
+    """Draws the new dead letters of each day, and the rejected rows at its end; nothing where there were none."""
+    names = [f"{one.day:%Y-%m-%d}" for one in days]
+    for title, colour, values in (
+        ("new dead letters", RED, [one.dead_letters for one in days]),
+        ("rejected rows at the end of the day", ORANGE, [one.rejected for one in days]),
+    ):
+        most = max((value or 0 for value in values), default=0)
+        if not most:
+            continue
+        data = [{"day": day, "rows": value} for day, value in zip(names, values, strict=True)]
         chart = (
             alt.Chart(rows(data))
             .mark_bar(color=colour)
             .encode(
-                x=alt.X("day:O", sort=None, axis=day_axis()),
+                x=alt.X("day:O", axis=day_axis(), scale=alt.Scale(domain=padded(names))),
                 y=alt.Y(
-                    f"{field}:Q",
+                    "rows:Q",
                     axis=amount_axis(ENGLISH, tickMinStep=1),
-                    scale=alt.Scale(domain=[0, most]),
+                    scale=alt.Scale(domain=[0, max(most, 4)]),
                 ),
-                tooltip=[alt.Tooltip("day:N"), alt.Tooltip(f"{field}:Q", title=title, format=",")],
+                tooltip=[alt.Tooltip("day:N"), alt.Tooltip("rows:Q", title=title, format=",")],
             )
         )
-        charts.append(Chart(title.capitalize(), finish(chart, ENGLISH, 110, title), title=title))
-    return charts[0], charts[1]
+        yield Chart(title.capitalize(), finish(chart, ENGLISH, 110, title), title=title)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from extract.reporting import operations_charts
 from extract.reporting.content import Card, Cell, Chart, Figure, Numbers, Section, Tile
 from extract.reporting.numbers import DASH, ago, count, moment_text, plural, seconds
-from extract.reporting.operations import CARDS, DAYS, Baseline, Operations, State
+from extract.reporting.operations import CARDS, DAYS, ENOUGH_RUNS, Baseline, Operations, State
 
 WORDS = {"numbers": "Numbers", "written": "Written at"}
 
@@ -67,7 +67,8 @@ def write_notices(operations: Operations, now: datetime) -> Iterator[Cell]:
         if state.status == "failed":
             yield Cell(f"{state.name} failed; its earlier rows are unchanged.", "bad", state.error or "")
     if operations.differing_count:
-        yield Cell(f"The audit: {plural(operations.differing_count, 'count')} do not agree. See below.", "bad")
+        differing = plural(operations.differing_count, "count does", "counts do")
+        yield Cell(f"The audit: {differing} not agree. See below.", "bad")
     failed = [test for test in operations.failing if test.status != "warn"]
     if failed:
         yield Cell(f"{plural(len(failed), 'test')} failed, such as {failed[0].name}.", "bad", failed[0].message or "")
@@ -219,12 +220,12 @@ def write_charts(operations: Operations, state: State) -> Iterator[Chart]:
     """Yields the charts of a table: its size, what was loaded, and how long that took."""
     runs = [run for run in operations.runs if run.name == state.name]
     for measure in ("rows_source", "rows_loaded", "seconds"):
-        usual = operations.baseline(state.name, measure)
+        usual = operations.usual(state.name, measure)
         title = MEASURES[measure]
         now = {"rows_source": state.rows_source, "rows_loaded": state.rows_loaded, "seconds": state.seconds}[measure]
         chart = operations_charts.draw_runs(state.name, title, [(run, getattr(run, measure)) for run in runs], usual)
         label = f"{title}: {write_value(measure, None if now is None else float(now))}"
-        if usual and usual.median is not None:
+        if usual:
             label += f" (usual {write_value(measure, usual.median)})"
         yield Chart(chart.name, chart.spec, title=label)
 
@@ -232,11 +233,10 @@ def write_charts(operations: Operations, state: State) -> Iterator[Chart]:
 def write_usual(operations: Operations) -> Figure:
     """Returns what differs from earlier runs."""
     title = "Unusual values"
-    known = [one for one in operations.baselines if one.median is not None]
+    known = [one for one in operations.baselines if one.is_known]
     if not known:
-        return Figure(
-            title, NO_BUILD if not operations.is_built else "Earlier runs to compare with: from the second run."
-        )
+        few = f"Shown when a table has {ENOUGH_RUNS} earlier runs to compare with."
+        return Figure(title, few if operations.is_built else NO_BUILD)
     unusual = [one for group in group_unusual(operations).values() for one in group]
     sizes = [one for one in known if one.measure == "rows_source" and one.part_of_usual is not None][:CHARTED]
     if unusual:
@@ -244,8 +244,6 @@ def write_usual(operations: Operations) -> Figure:
         answer += f"{unusual[0].name} has {measured(unusual[0])}."
     else:
         answer = "No value of the last run is far from the median of earlier runs."
-        if max(one.runs for one in known) < 10:
-            answer += " Warnings begin when there are enough runs to compare with."
     listed = [*unusual, *(one for one in known if not one.is_unusual)][: 2 * CHARTED]
     left_out = len(known) - len(listed)
     return Figure(
@@ -322,7 +320,7 @@ def write_left_out(operations: Operations) -> Figure:
         title,
         f"{plural(recent, 'new dead letter')} in the last {DAYS} days with runs. Most rows: {most.name}, with"
         f" {count(most.rejected or 0)} rejected and {plural(most.dead_letters, 'dead letter')}.",
-        operations_charts.draw_left_out(operations.left_out) if operations.left_out else (),
+        tuple(operations_charts.draw_left_out(operations.left_out)),
         numbers=Numbers(
             ("table", "dead letters ever", "rejected now"),
             tuple((one.name, count(one.dead_letters), count(one.rejected)) for one in operations.left_out_tables),

@@ -4,6 +4,7 @@ A colour is the name of a CSS variable. So a chart that is drawn as SVG follows 
 change and in print. The palette is that of Okabe and Ito, which colour-blind people can distinguish.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -17,6 +18,8 @@ ENGLISH = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", "
 LOCALES = {"pt-BR": BRAZILIAN, "en": ENGLISH}
 
 WORDS = {"pt-BR": ("mil", "mi", "bi"), "en": ("k", "M", "G")}
+
+FEWEST = 10  # places on an axis of moments
 
 LABELS = 150  # pixels of a name beside a bar
 
@@ -74,10 +77,15 @@ def time_axis() -> alt.Axis:
     return alt.Axis(title=None, labelAngle=0, labelOverlap="parity", labelSeparation=10, ticks=False)
 
 
+def padded(names: Sequence[str]) -> list[str]:
+    """Returns the places of an axis: with few names, blank ones too, so that a bar is never as wide as the chart."""
+    return [*names, *(" " * number for number in range(1, FEWEST + 1 - len(names)))]
+
+
 def day_axis() -> alt.Axis:
     """Returns the axis of moments or days that begin with a year, which is not shown."""
     axis = time_axis()
-    axis["labelExpr"] = "substring(datum.label, 5, 10)"
+    axis["labelExpr"] = "substring(datum.label, 5, 16)"
     return axis
 
 

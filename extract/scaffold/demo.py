@@ -61,6 +61,8 @@ Sources are loaded as they are into raw schemas, one per source. This project bu
 | `gold` | views of the history of runs, builds and audits; and what you add |
 
 A model is named after its layer, its relation is not: `silver_cliente` is `silver.cliente`.
+
+[Open the report](report.html): the runs of the pipeline.
 {% enddocs %}
 """
 

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -22,9 +21,11 @@ import duckdb
 import pytest
 from psycopg2 import extensions
 
+from extract.reporting.numbers import month_name, reais
 from redshift_standin.postgres import PostgresServer
 from sandbox.sources.venda import DATABASE
-from tests.python.helpers import PATIENCE, ROOT
+from tests.python.helpers import ROOT
+from tests.python.helpers.chromium import open_page
 from tests.python.helpers.pipeline_process import pipeline_environment, run_pipeline
 
 FIRST, LATER = "2026-01-10", "2026-01-13"
@@ -74,6 +75,8 @@ WAREHOUSE = {
     "employees": "select id, nome from silver.funcionario order by id",
     "left": "select nome from silver.funcionario_historico where dbt_valid_to is not null",
     "categories": "select count(*) from silver.categoria",
+    "last month": "select mes, sum(valor) from gold.vendas_mensais where mes_completo group by mes"
+    " order by mes desc limit 1",
     "types": "select column_name, data_type from information_schema.columns"
     " where table_schema = 'silver' and table_name = 'venda' order by ordinal_position",
 }
@@ -224,25 +227,25 @@ def test_a_run_without_news_changes_nothing(pipeline: Pipeline, again: Run) -> N
 
 
 def test_the_docs_are_one_file_that_opens_with_its_lineage_graph(pipeline: Pipeline) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("no Chromium: install the package chromium")
-    page = pipeline.folder / "target" / "static_index.html"
-    flags = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=20000",
-    ]  # fmt: skip
-    dom = subprocess.run(
-        [
-            chromium, *flags, f"--user-data-dir={pipeline.folder / 'chromium'}", "--dump-dom",
-            f"file://{page}#!/model/model.plataforma_vendas.silver_venda?g_v=1",
-        ],
-        capture_output=True, text=True, check=True, timeout=PATIENCE,
-    ).stdout  # fmt: skip
+    page = f"file://{pipeline.folder / 'target' / 'static_index.html'}#!"
+    dom = open_page(f"{page}/model/model.plataforma_vendas.silver_venda?g_v=1", pipeline.folder).dom
 
     # The canvas on which the graph's nodes are drawn; it has no size while the graph is not shown.
     assert re.search(r'data-id="layer2-node" width="[1-9]\d\d+" height="[1-9]\d\d+"', dom)
     assert "silver_venda_rejeitada" in dom
+    assert 'href="report.html"' in open_page(f"{page}/overview", pipeline.folder).dom
+
+
+def test_the_report_shows_the_run_that_has_just_ended(pipeline: Pipeline) -> None:
+    shown = open_page(f"file://{pipeline.folder / 'target' / 'report.html'}", pipeline.folder)
+
+    assert shown.console == []
+    assert 'href="static_index.html"' in shown.dom
+    assert "3 of 3" in shown.dom
+    # All sales of the last complete month, as gold has them.
+    ((month, amount),) = pipeline.later.warehouse["last month"]
+    assert f"Vendas de {month_name(month)}" in shown.dom
+    assert reais(amount) in shown.dom
 
 
 # On the path to Redshift, compared with DuckDB
