@@ -109,7 +109,7 @@ docs-serve: docs  ## Build the docs site and serve it on http://127.0.0.1:8080
 screenshot: $(READY)  ## Take docs/report.png, the picture of the report in the README; needs Chromium and make run
 	@chromium="$$(command -v chromium || command -v chromium-browser || command -v google-chrome)" || \
 	  { echo "make screenshot needs Chromium: install the package chromium" >&2; exit 2; }; \
-	$(SETTINGS) "$$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1080 \
+	$(SETTINGS) "$$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,825 \
 	  --blink-settings=preferredColorScheme=1 --virtual-time-budget=20000 --user-data-dir="$$PWD/.local/chromium" \
 	  --screenshot=docs/report.png "file://$$PWD/$${DBT_TARGET_PATH:-target}/report.html" 2> /dev/null
 
