@@ -14,6 +14,7 @@ from extract.reporting.theme import (
     ORANGE,
     RED,
     amount_axis,
+    as_given,
     day_axis,
     finish,
     name_axis,
@@ -29,14 +30,14 @@ TEST_COLOURS = {"failed": RED, "warned": ORANGE, "skipped": GREY}
 
 def draw_runs(name: str, title: str, runs: Sequence[tuple[Run, float | None]], usual: Baseline | None) -> Chart:
     """Draws a measure of the last runs of a table, the last one darkest; a cross is a run that failed."""
+    last = RED if usual and usual.is_unusual else BLUE
     data = [
         {
             "run": position, "at": f"{moment_text(run.started_at)} UTC", "status": run.status,
-            "value": None if value is None else float(value), "is_last": position == len(runs) - 1,
+            "value": None if value is None else float(value), "colour": last if position == len(runs) - 1 else GREY,
         }
         for position, (run, value) in enumerate(runs)
     ]  # fmt: skip
-    last = alt.value(RED if usual and usual.is_unusual else BLUE)
     tooltip = [
         alt.Tooltip("at:N", title="run"), alt.Tooltip("value:Q", title=title, format=",.10~g"),
         alt.Tooltip("status:N"),
@@ -44,7 +45,7 @@ def draw_runs(name: str, title: str, runs: Sequence[tuple[Run, float | None]], u
     x = alt.X("run:O", axis=None, scale=alt.Scale(domain=list(range(max(len(runs), 10)))))
     base = alt.Chart(rows(data)).encode(x=x, tooltip=tooltip)
     y = alt.Y("value:Q", axis=None)
-    bars = base.mark_bar(cornerRadiusEnd=1).encode(y=y, color=alt.condition("datum.is_last", last, alt.value(GREY)))
+    bars = base.mark_bar(cornerRadiusEnd=1).encode(y=y, color=as_given("colour"))
     failed = (
         base.transform_filter("datum.status == 'failed'")
         .mark_point(shape="cross", angle=45, size=60, color=RED, filled=True, yOffset=-6)
@@ -62,7 +63,7 @@ def draw_usual(baselines: Sequence[Baseline]) -> Chart:
     data = [
         {
             "table": one.name, "part": one.part_of_usual, "shown": min(one.part_of_usual or 0, 2), "value": one.value,
-            "median": one.median, "unusual": one.is_unusual,
+            "median": one.median, "colour": RED if one.is_unusual else BLUE,
         }
         for one in baselines
     ]  # fmt: skip
@@ -76,8 +77,7 @@ def draw_usual(baselines: Sequence[Baseline]) -> Chart:
             alt.Tooltip("median:Q", title="usual", format=",.0f"),
         ],
     )  # fmt: skip
-    colour = alt.condition("datum.unusual", alt.value(RED), alt.value(BLUE))
-    bars = base.mark_bar(height=16, cornerRadiusEnd=2).encode(color=colour)
+    bars = base.mark_bar(height=16, cornerRadiusEnd=2).encode(color=as_given("colour"))
     texts = base.mark_text(align="left", dx=6).encode(text=alt.Text("part:Q", format=".0%"))
     usual = alt.Chart(rows([{"x": 1}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.X("x:Q", axis=None))
     name = "Rows at the source as a part of what is usual"

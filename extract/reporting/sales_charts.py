@@ -21,6 +21,7 @@ from extract.reporting.theme import (
     RED,
     SKY,
     amount_axis,
+    as_given,
     finish,
     name_axis,
     rows,
@@ -38,8 +39,8 @@ def draw_months(months: Sequence[Month], averages: dict[date, Decimal]) -> Chart
     data = [
         {
             "mes": short_month(one.month), "valor": float(one.amount), "quantidade": one.number,
-            "media": float(averages[one.month]) if one.month in averages else None, "completo": one.is_complete,
-            "dias": one.working_days,
+            "media": float(averages[one.month]) if one.month in averages else None,
+            "opacidade": 1 if one.is_complete else 0.45, "dias": one.working_days,
         }
         for one in months
     ]  # fmt: skip
@@ -53,7 +54,7 @@ def draw_months(months: Sequence[Month], averages: dict[date, Decimal]) -> Chart
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
         x=x,
         y=alt.Y("valor:Q", axis=amount_axis(PORTUGUESE)),
-        opacity=alt.condition("datum.completo", alt.value(1), alt.value(0.45)),
+        opacity=alt.Opacity("opacidade:Q", scale=None),
         tooltip=tooltip,
     )
     line = base.mark_line(color=ORANGE).encode(x=x, y="media:Q", tooltip=tooltip)
@@ -119,7 +120,13 @@ def draw_employees(employees: Sequence[Employee], names: Sequence[str]) -> Chart
 def draw_days(kinds: Sequence[KindOfDay]) -> Chart:
     """Draws how far each kind of day is above or below what is expected."""
     data = [
-        {"tipo": one.kind, "efeito": float(one.effect), "valor": float(one.amount or 0), "dias": one.days}
+        {
+            "tipo": one.kind,
+            "efeito": float(one.effect),
+            "valor": float(one.amount or 0),
+            "dias": one.days,
+            "cor": ORANGE if one.effect < 0 else BLUE,
+        }
         for one in kinds
         if one.effect is not None
     ]
@@ -132,9 +139,7 @@ def draw_days(kinds: Sequence[KindOfDay]) -> Chart:
             alt.Tooltip("valor:Q", title="vendas por dia", format=MONEY), alt.Tooltip("dias:Q", format=","),
         ],
     )  # fmt: skip
-    bars = base.mark_bar(height=16).encode(
-        color=alt.condition("datum.efeito < 0", alt.value(ORANGE), alt.value(BLUE))
-    )
+    bars = base.mark_bar(height=16).encode(color=as_given("cor"))
     above = base.transform_filter("datum.efeito >= 0").mark_text(align="left", dx=5)
     below = base.transform_filter("datum.efeito < 0").mark_text(align="right", dx=-5)
     text = alt.Text("efeito:Q", format="+.0%")

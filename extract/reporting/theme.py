@@ -33,7 +33,7 @@ def finish(chart: Any, language: str, height: int, name: str) -> dict[str, Any]:
         width="container", height=height, background="transparent", description=name,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )  # fmt: skip
-    spec: dict[str, Any] = sized.to_dict()
+    spec: dict[str, Any] = sized.to_dict(validate=False)  # which takes longer than all the rest; the tests draw them
     spec["config"] = {
         "locale": {"number": LOCALES[language]},
         "font": FONT,
@@ -75,6 +75,11 @@ def amount_axis(language: str, **options: Any) -> alt.Axis:
 def time_axis() -> alt.Axis:
     """Returns the axis of months or runs: each label that has room."""
     return alt.Axis(title=None, labelAngle=0, labelOverlap="parity", labelSeparation=10, ticks=False)
+
+
+def as_given(field: str) -> alt.Color:
+    """Returns the colour that a row itself has."""
+    return alt.Color(f"{field}:N", scale=None)
 
 
 def padded(names: Sequence[str]) -> list[str]:
