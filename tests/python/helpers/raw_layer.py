@@ -8,6 +8,9 @@ from typing import Any
 
 import duckdb
 
+from extract.load import history
+from extract.load.records import APPEND_ID, APPEND_ID_TYPE
+
 RAW_TABLES = """
 create schema raw_api;
 create schema raw_postgres;
@@ -37,6 +40,12 @@ create table ops.extract_runs (
     watermark varchar, load_id varchar, error varchar
 );
 """
+
+HISTORY = "".join(
+    f"create table ops.{table.name} ({', '.join(f'{name} {kind}' for name, kind in table.columns.items())},"
+    f" {APPEND_ID} {APPEND_ID_TYPE});\n"
+    for table in history.TABLES
+)
 
 MODES = {"api": "snapshot", "postgres": "cursor", "parquet": "files"}
 TABLES = {"api": "funcionario", "postgres": "venda", "parquet": "categoria"}
@@ -68,7 +77,7 @@ class RawLayer:
         raw = cls(path)
         for (schema,) in raw.query("select schema_name from duckdb_schemas() where not internal"):
             raw.query(f"drop schema {schema} cascade")
-        raw.query(RAW_TABLES)
+        raw.query(RAW_TABLES + HISTORY)
         return raw
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
