@@ -68,6 +68,10 @@ ADVICE = (
         "check LANDING_URL",
     ),
     (
+        r"Out of Memory Error",
+        "DuckDB needs about five times the texts of 2,048 rows: exclude long columns, or use more memory",
+    ),
+    (
         r"InsufficientStorage|StorageFull|No space left|File too large|Disk quota exceeded",
         "the disk or the landing is full: free some space, then run again",
     ),
