@@ -428,11 +428,15 @@ def read_settings(sources: Collection[Source] = (), environment: Mapping[str, st
     if env.problems:
         prefixes = tuple(f"{source.settings}_" for source in sources)
         own = any(name.startswith(prefixes) and value for name, value in environment.items())
-        heading = (
-            f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix "
-            "(see .env.example; `make sandbox` prints those of the demo sources):"
-        )
-        if len(sources) > 1 and not own:
+        places = "see .env.example; `make sandbox` prints those of the demo sources"
+        deployed = environment.get("DEPLOYMENT")
+        if deployed:
+            places = (
+                "in AWS, Terraform sets them: a source's are in `connections` of infra/terraform.tfvars, its secrets "
+                "in Secrets Manager; then make deploy, docs/guide/aws.md"
+            )
+        heading = f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix ({places}):"
+        if len(sources) > 1 and not own and not deployed:
             heading = "no sources set (see .env.example; the demo's are for DBT_TARGET local and sandbox alone):"
         raise SettingsError("\n  ".join([heading, *env.problems]))
     return settings

@@ -115,7 +115,7 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
     command += [sys.executable, "-m", "tests.python.helpers.run_as_deployed"]
     done = subprocess.run(
         [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
-        cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
+        cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=1000,
     )  # fmt: skip
     # The users are those that the setup of the database created, with its grants only.
     expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
