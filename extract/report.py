@@ -123,8 +123,8 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
 
 
 BEHIND = (
-    "raw has newer loads; run make build, in AWS make run-aws (after extract redate: with FULL_REFRESH=1, in AWS with "
-    "INPUT='{\"full_refresh\": true}')"
+    "raw has newer loads; run make build, in AWS make run-aws (after extract redate: with FULL_REFRESH=1, in AWS "
+    "with INPUT='{\"full_refresh\": true}')"
 )
 
 
