@@ -1,12 +1,12 @@
 # The loaders and the dbt project in one image. The command selects what runs: `run --source api`, `build`, `doctor`.
 # It runs as an unprivileged user on a read-only root file system and writes only to /scratch.
-FROM python:3.11.14-slim-bookworm AS packages
+FROM python:3.13.14-slim-trixie AS packages
 COPY requirements/container.txt /
 RUN python -m venv --without-pip /venv \
  && python -m pip --python /venv/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
     -r /container.txt
 
-FROM python:3.11.14-slim-bookworm
+FROM python:3.13.14-slim-trixie
 RUN useradd --uid 10001 --home-dir /scratch --shell /usr/sbin/nologin pipeline \
  && install --directory --owner pipeline --group pipeline /scratch
 COPY --from=packages /venv /venv

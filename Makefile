@@ -1,7 +1,7 @@
 # People and CI use the same targets. `make` alone prints the list.
 .DEFAULT_GOAL := help
 .PHONY: help run run-stepfunctions test test-all test-standin test-slow conformance soak add remove list extract build audit reconcile backfill replay drop doctor docs docs-serve lint \
-  format sandbox bench lock clean infra-check image-check plan deploy run-aws logs destroy
+  format sandbox bench lock clean infra-check image-check scan plan deploy drift run-aws logs destroy
 
 # What a recipe uses, and everything on the command line, reaches a command through the environment, as it was typed:
 # neither make nor a shell runs what is in it. A recipe quotes its use: "$$FILE".
@@ -151,11 +151,17 @@ image-check: $(READY)  ## Lint the Dockerfile; with Docker or buildah, build the
 	$(BIN)/hadolint Dockerfile
 	@DBT_TARGET=sandbox $(BIN)/python -m sandbox run -- $(BIN)/python .ci/check_image.py
 
-plan: $(READY)  ## Show what `make deploy` would change in AWS; docs/guide/aws.md starts at an empty account
-	@$(SETTINGS) $(BIN)/python -m deploy plan
+scan: .venv-infra/.ready  ## Look for known vulnerabilities in the image's Python packages; asks PyPI
+	@.venv-infra/bin/python -m pip_audit --strict --progress-spinner off --require-hashes --disable-pip -r requirements/container.txt
 
-deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks first, unless YES=1
-	@$(SETTINGS) $(BIN)/python -m deploy up $(if $(YES),--yes)
+plan: $(READY)  ## Show what `make deploy` would change in AWS, with SAVE=1 for later; docs/guide/aws.md starts at an empty account
+	@$(SETTINGS) $(BIN)/python -m deploy plan $(if $(SAVE),--save)
+
+deploy: $(READY)  ## Build and push the image of this commit and apply infra/; asks first, unless YES=1, or PLAN= of make plan SAVE=1
+	@$(SETTINGS) $(BIN)/python -m deploy up $(if $(YES),--yes) $(call given,PLAN,plan)
+
+drift: $(READY)  ## Compare AWS with what was deployed; fails if somebody has changed it
+	@$(SETTINGS) $(BIN)/python -m deploy drift
 
 run-aws: $(READY)  ## Run the pipeline in AWS and follow it: INPUT='{"sources": ["postgres"]}', or one command: CMD="reconcile"
 	@$(SETTINGS) $(BIN)/python -m deploy run $(if $(INPUT),--input "$$INPUT") $(call given,CMD,command)

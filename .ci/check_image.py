@@ -71,10 +71,10 @@ class Buildah:
         run(*self.command("from"), "--pull-never", "--name", "check", IMAGE)
 
     def build_base(self, name: str) -> None:
-        """Builds Debian with Python under the name of the base image."""
+        """Builds the same release of Debian, with its own Python, under the name of the base image."""
         self.folder.mkdir(parents=True, exist_ok=True)
         packages = "--include=python3,python3-pip,python3-venv,ca-certificates"
-        run("mmdebstrap", "--variant=minbase", packages, "bookworm", str(self.folder / "base.tar"))
+        run("mmdebstrap", "--variant=minbase", packages, name.rsplit("-", 1)[1], str(self.folder / "base.tar"))
         (self.folder / "Dockerfile").write_text(
             "FROM scratch\nADD base.tar /\nRUN ln --symbolic python3 /usr/bin/python\n"
         )

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import database, execution, image, inputs, logs, preflight, removal, state, terraform
+from deploy import database, drift, execution, image, inputs, logs, plans, preflight, removal, state, terraform
 from deploy.errors import DeployError
 from deploy.settings import Settings, read_settings
 from deploy.sources import declared_sources, read_secrets
@@ -27,9 +28,13 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     main = argparse.ArgumentParser("python -m deploy", description=DESCRIPTION)
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("plan", help="show what `up` would change, and check the account")
+    planned = commands.add_parser("plan", help="show what `up` would change, and check the account")
+    planned.add_argument("--save", action="store_true", help="store the plan beside the state, and print its digest")
     up = commands.add_parser("up", help="build and push the image of this commit, then apply infra/")
-    up.add_argument("--yes", action="store_true", help="do not ask for approval")
+    how = up.add_mutually_exclusive_group()
+    how.add_argument("--yes", action="store_true", help="do not ask for approval")
+    how.add_argument("--plan", metavar="DIGEST", help="apply the plan of this commit that `plan --save` has stored")
+    commands.add_parser("drift", help="compare AWS with what was deployed; 1 if somebody has changed it")
     commands.add_parser("destroy", help="remove everything that was deployed, unless protected; asks for approval")
     run = commands.add_parser("run", help="start an execution and follow it until it ends")
     what = run.add_mutually_exclusive_group()
@@ -49,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     options = parser().parse_args(arguments)
-    commands = {"plan": plan, "up": up, "destroy": destroy, "run": run, "logs": show_logs}
+    commands = {"plan": plan, "up": up, "drift": show_drift, "destroy": destroy, "run": run, "logs": show_logs}
     try:
         return commands[options.command](options)
     except DeployError as error:
@@ -83,8 +88,8 @@ def initialise(*, create: bool = False) -> Settings:
     return settings
 
 
-def read_release() -> terraform.Release:
-    """Returns the release of the commit that is checked out; prints its sources and their secrets.
+def read_release(settings: Settings) -> terraform.Release:
+    """Returns the release of the commit that is checked out; prints its values, its sources and their secrets.
 
     Raises:
         DeployError: the declarations are wrong.
@@ -92,18 +97,21 @@ def read_release() -> terraform.Release:
     release = terraform.Release(image.commit(), declared_sources(image.ROOT))
     names = ", ".join(source.name for source in release.sources) or "(none)"
     secrets = ", ".join(read_secrets(release.sources, os.environ)) or "(none)"
+    own = terraform.values_file(settings)
+    values = ["infra/terraform.tfvars", *([f"infra/deployments/{own.name}"] if own.exists() else [])]
+    console.print(f"deployment {settings.name} in {settings.region}, with {' and '.join(values)}", markup=False)
     console.print(f"sources: {names}", markup=False)
     console.print(f"secrets in the environment, each stored only if its version is new: {secrets}", markup=False)
     return release
 
 
-def plan(_options: argparse.Namespace) -> int:
+def plan(options: argparse.Namespace) -> int:
     """Shows what would change, and checks the account; returns 1 if AWS would refuse a part of it."""
-    release = read_release()
+    release = read_release(read_settings(os.environ))
     settings = initialise(create=True)
-    planned = preflight.read_plan(terraform.plan(settings, release))
+    planned = terraform.plan(settings, release)
     findings = preflight.check(
-        planned,
+        preflight.read_plan(planned.described),
         lambda service: boto3.client(service, region_name=settings.region),
         read_secrets(release.sources, os.environ).keys(),
     )
@@ -114,7 +122,18 @@ def plan(_options: argparse.Namespace) -> int:
             "\n  ".join(["the account is not ready; fix these before make deploy:", *findings.problems])
         )
     console.print("the account is ready: quotas, zones, addresses, routes and secrets", markup=False)
+    if options.save:
+        save_plan(settings, release, planned.content)
     return 0
+
+
+def save_plan(settings: Settings, release: terraform.Release, content: bytes) -> None:
+    """Stores a plan, and prints the command that applies it; to a workflow on GitHub it is the output `plan`."""
+    digest = plans.save(settings, release.image_tag, content)
+    console.print(f"saved; make deploy PLAN={digest} applies exactly this plan", markup=False)
+    if outputs := os.environ.get("GITHUB_OUTPUT"):
+        with Path(outputs).open("a") as file:
+            file.write(f"plan={digest}\n")
 
 
 def up(options: argparse.Namespace) -> int:
@@ -122,21 +141,71 @@ def up(options: argparse.Namespace) -> int:
     image.refuse_uncommitted()
     if not terraform.is_locked():
         raise DeployError(f"infra/{terraform.LOCK} is missing: make plan writes it; commit it, then run make deploy")
-    release = read_release()
-    tag = release.image_tag
+    release = read_release(read_settings(os.environ))
     settings = initialise(create=True)
+    approved = plans.load(settings, release.image_tag, options.plan) if options.plan is not None else None
     repository = terraform.repository_url()
-    if repository is None:
+    if repository is None and approved is None:
         console.print("creating the image repository first: the image must be in it before a task can start")
         terraform.apply(settings, release, target=terraform.REPOSITORY, approve=options.yes)
         repository = terraform.repository_url()
     if repository is None:
-        raise DeployError(f"infra: {terraform.REPOSITORY} was applied, but output ecr_repository_url is missing")
-    pushed = image.push(repository, settings.region, tag)
-    console.print(f"image {tag}: {'pushed' if pushed else 'already pushed'}", markup=False)
-    terraform.apply(settings, release, approve=options.yes)
+        raise DeployError(
+            f"infra: output ecr_repository_url is missing, {terraform.REPOSITORY} is not deployed; run make deploy "
+            "without a saved plan first"
+        )
+    push_image(repository, settings, release)
+    if approved is None:
+        terraform.apply(settings, release, approve=options.yes)
+    else:
+        apply_approved(approved, release)
     set_up_database(settings)
     console.print("deployed; make run-aws starts a run, make logs shows its logs")
+    return 0
+
+
+def push_image(repository: str, settings: Settings, release: terraform.Release) -> None:
+    """Pushes the image of the release unless the repository has it, and prints what AWS found in it."""
+    pushed = image.push(repository, settings.region, release.image_tag)
+    console.print(f"image {release.image_tag}: {'pushed' if pushed else 'already pushed'}", markup=False)
+    for line in image.read_vulnerabilities(repository, settings.region, release.image_tag):
+        console.print(line, markup=False)
+
+
+def apply_approved(content: bytes, release: terraform.Release) -> None:
+    """Applies the plan that was approved.
+
+    Raises:
+        DeployError: it failed, or the state has changed since it was made.
+    """
+    try:
+        terraform.apply_plan(content, release)
+    except DeployError as error:
+        raise DeployError(
+            f"{error}. If Terraform calls the plan stale, another deployment came between: make a new plan, on "
+            "GitHub with Re-run all jobs"
+        ) from error
+
+
+def show_drift(_options: argparse.Namespace) -> int:
+    """Compares AWS with what was deployed; returns 1 if somebody has changed it without Terraform.
+
+    Raises:
+        DeployError: what was changed; or nothing is deployed.
+    """
+    settings = initialise()
+    tag = terraform.read_outputs().get("image_tag")
+    if tag is None:
+        raise DeployError("infra: output image_tag is missing: run make deploy")
+    found = drift.read(terraform.plan(settings, terraform.Release(tag, declared_sources(image.ROOT))).described)
+    if found.waiting:
+        console.print("\n  ".join(["not deployed yet, and no drift:", *found.waiting]), markup=False)
+    if found.changed:
+        raise DeployError(
+            "\n  ".join([f"{settings.name} was changed in AWS, and not by Terraform:", *found.changed])
+            + "\nmake deploy sets it back. To keep a change, write it into infra/ first"
+        )
+    console.print(f"{settings.name}: AWS has what was deployed", markup=False)
     return 0
 
 
@@ -157,7 +226,7 @@ def destroy(_options: argparse.Namespace) -> int:
     Raises:
         DeployError: the data is protected; the text lists what would be lost.
     """
-    release = read_release()
+    release = read_release(read_settings(os.environ))
     settings = initialise()
     known = terraform.read_outputs()
     namespace = known.get("namespace")

@@ -2,15 +2,21 @@
 
 import base64
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError, WaiterError
 
 from deploy.errors import DeployError
 from deploy.programs import output, run
 
 ROOT = Path(__file__).parents[1]
 PLATFORM = "DOCKER_DEFAULT_PLATFORM"  # docker's own variable; linux/arm64 if task_architecture is ARM64
+# AWS's names, the worst first; and how long its scan may take: two minutes
+LEVELS = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED")
+WORST = LEVELS[:2]
+SCAN = {"Delay": 5, "MaxAttempts": 24}
 
 
 def commit() -> str:
@@ -57,3 +63,27 @@ def push(repository: str, region: str, tag: str) -> bool:
     run("docker", "login", "--username", user, "--password-stdin", registry, text=password)
     run("docker", "push", image)
     return True
+
+
+def read_vulnerabilities(repository: str, region: str, tag: str) -> Iterator[str]:
+    """Waits until AWS has scanned the image, and yields what it found: a line each for the worst, the rest counted.
+
+    Nothing is refused: for much of it Debian has no fix yet, and a deployment may be the fix of something worse.
+    """
+    name = repository.split("/", 1)[1]
+    ecr = boto3.client("ecr", region_name=region)
+    found = {"repositoryName": name, "imageId": {"imageTag": tag}}
+    try:
+        ecr.get_waiter("image_scan_complete").wait(**found, WaiterConfig=SCAN)
+        pages = list(ecr.get_paginator("describe_image_scan_findings").paginate(**found))
+    except (WaiterError, ClientError) as error:
+        yield f"image {tag}: not scanned for vulnerabilities: {error}"
+        return
+    counts = pages[0]["imageScanFindings"].get("findingSeverityCounts", {})
+    shown = ", ".join(f"{counts[level]} {level.lower()}" for level in LEVELS if level in counts)
+    yield f"image {tag}: vulnerabilities that AWS knows: {shown or 'none'}"
+    for finding in (finding for page in pages for finding in page["imageScanFindings"].get("findings", [])):
+        if finding["severity"] in WORST:
+            package = {one["key"]: one["value"] for one in finding.get("attributes", [])}
+            of = f"{package.get('package_name', '?')} {package.get('package_version', '')}".strip()
+            yield f"  {finding['severity'].lower()}: {finding['name']} in {of}: {finding.get('uri', '')}"

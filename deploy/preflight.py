@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # "Fargate On-Demand vCPU resource count"
 FARGATE_QUOTA = "L-3032A538"
 ZONES = 3
+WORKGROUP = "aws_redshiftserverless_workgroup.this"
 # The free addresses that Redshift Serverless needs in each subnet with enhanced VPC routing, by its base capacity:
 # "Considerations when using Amazon Redshift Serverless" in Redshift's management guide.
 ADDRESSES = {8: 9, 32: 13, 64: 21, 128: 37, 256: 69, 512: 133}
@@ -22,11 +23,16 @@ UNKNOWN = {
 
 @dataclass(frozen=True)
 class Planned:
-    """What Terraform plans, as far as the checks need it: its variables, and the addresses that it creates."""
+    """What Terraform plans, as far as the checks need it: its variables, and the addresses that it creates.
+
+    `unknown_parameters` are those of the workgroup that AWS has, and Terraform would remove: infra/ sets all that the
+    provider knows.
+    """
 
     variables: Mapping[str, Any]
     created: Collection[str]
     new_secrets: Collection[str]
+    unknown_parameters: Collection[str] = ()
 
     @property
     def tasks(self) -> int:
@@ -52,7 +58,18 @@ def read_plan(plan: Mapping[str, Any]) -> Planned:
             for change in changes
             if change["address"].startswith(versions) and {"create", "update"} & set(change["change"]["actions"])
         },
+        {
+            key
+            for change in changes
+            if change["address"] == WORKGROUP and change["change"]["actions"] == ["update"]
+            for key in parameter_keys(change["change"]["before"]) - parameter_keys(change["change"]["after"])
+        },
     )
+
+
+def parameter_keys(workgroup: Mapping[str, Any]) -> set[str]:
+    """Returns the names of a workgroup's configuration parameters."""
+    return {parameter["parameter_key"] for parameter in workgroup.get("config_parameter", [])}
 
 
 @dataclass
@@ -65,7 +82,7 @@ class Findings:
 
 def check(planned: Planned, client: Callable[[str], Any], secrets: Collection[str]) -> Findings:
     """Makes all checks. `client` returns the client of a service; `secrets` are the names that have a value."""
-    findings = Findings(list(check_secrets(planned, secrets)), [])
+    findings = Findings([*check_secrets(planned, secrets), *check_provider(planned)], [])
     checks = {
         "Fargate's quota": check_fargate,
         "Redshift Serverless": check_redshift,
@@ -87,6 +104,19 @@ def check_secrets(planned: Planned, secrets: Collection[str]) -> Iterator[str]:
     """Yields the secrets that Terraform would store, but has no value of."""
     for name in sorted(set(planned.new_secrets) - set(secrets)):
         yield f"{name}: Terraform would store a new version, and no value is set; set it in the environment or .env"
+
+
+def check_provider(planned: Planned) -> Iterator[str]:
+    """Yields a problem if the provider is too old for a configuration parameter that AWS has added.
+
+    It then plans to remove the parameter, which AWS refuses (issue 49939 of hashicorp/terraform-provider-aws).
+    """
+    if planned.unknown_parameters:
+        yield (
+            f"{WORKGROUP}: AWS has {', '.join(sorted(planned.unknown_parameters))}, which the recorded AWS provider "
+            "does not know, and would refuse the apply: delete infra/.terraform.lock.hcl, run make plan, which "
+            "records the newest one, and commit it"
+        )
 
 
 def check_fargate(planned: Planned, client: Callable[[str], Any]) -> Iterator[str]:
@@ -116,7 +146,7 @@ def check_redshift(planned: Planned, client: Callable[[str], Any]) -> Iterator[s
         yield f"Redshift Serverless cannot be reached in {region}: {error}; choose a region that has it"
         return
     name = planned.variables["name"]
-    if name in names and "aws_redshiftserverless_workgroup.this" in planned.created:
+    if name in names and WORKGROUP in planned.created:
         yield f"Redshift workgroup {name} exists in {region} and is not in this state; set another TF_VAR_name"
 
 
@@ -159,7 +189,7 @@ def check_subnets(planned: Planned, client: Callable[[str], Any]) -> Iterator[st
         found = ", ".join(zones)
         yield f"existing_network.subnet_ids: Redshift Serverless needs {ZONES} zones, got {found}; add subnets"
     redshift = 0
-    if "aws_redshiftserverless_workgroup.this" in planned.created:
+    if WORKGROUP in planned.created:
         capacity = int(planned.variables["redshift_base_capacity"])
         redshift = next(needed for size, needed in ADDRESSES.items() if size >= capacity)
     needed = redshift + planned.tasks

@@ -32,6 +32,14 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A plan: the file that Terraform applies, and what it would change, as Terraform describes it in JSON."""
+
+    content: bytes
+    described: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Outputs:
     """The outputs of `infra/` that the commands need."""
 
@@ -74,13 +82,26 @@ def init(settings: Settings) -> None:
     output("terraform", f"-chdir={FOLDER}", "init", "-input=false", "-reconfigure", "-lockfile=readonly", *options)
 
 
-def plan(settings: Settings, release: Release) -> dict[str, Any]:
-    """Shows what an apply would change; returns the plan as Terraform describes it in JSON."""
+def plan(settings: Settings, release: Release) -> Plan:
+    """Shows what an apply would change; returns the plan."""
     with tempfile.TemporaryDirectory() as folder:
-        file = f"{folder}/release.tfplan"
+        file = Path(folder) / "release.tfplan"
         change("plan", settings, release, f"-out={file}")
-        described: dict[str, Any] = json.loads(output("terraform", f"-chdir={FOLDER}", "show", "-json", file))
-    return described
+        described: dict[str, Any] = json.loads(output("terraform", f"-chdir={FOLDER}", "show", "-json", str(file)))
+        return Plan(file.read_bytes(), described)
+
+
+def apply_plan(content: bytes, release: Release) -> None:
+    """Applies a plan as it is, without asking.
+
+    Raises:
+        DeployError: it failed, or Terraform refused the plan, because the state has changed since.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "release.tfplan"
+        file.write_bytes(content)
+        # The secrets are in no plan: Terraform wants them again.
+        run("terraform", f"-chdir={FOLDER}", "apply", "-input=false", str(file), environment=secrets_of(release))
 
 
 def apply(settings: Settings, release: Release, *, target: str | None = None, approve: bool = False) -> None:
@@ -110,18 +131,30 @@ def unprotected() -> Iterator[None]:
 
 
 def change(command: str, settings: Settings, release: Release, *options: str) -> None:
-    """Runs a command with the variables that are not in infra/terraform.tfvars."""
+    """Runs a command with the variables that no file has, and the values of this deployment alone."""
     known = read_outputs()
     deployed = {name: known[name] for name in ("name", "database") if name in known}
     variables = {
+        "name": settings.name,
+        "region": settings.region,
         "image_tag": release.image_tag,
         "state_bucket": settings.state_bucket,
         "sources": terraform_text(describe(release.sources)),
         "deployed": terraform_text(deployed) if len(deployed) == 2 else "null",
     }
-    secrets = {"TF_VAR_source_secrets": terraform_text(read_secrets(release.sources, os.environ))}
-    arguments = [f"-var={name}={value}" for name, value in variables.items()]
-    run("terraform", f"-chdir={FOLDER}", command, *arguments, *options, environment=secrets)
+    own = [f"-var-file={file}"] if (file := values_file(settings)).exists() else []
+    arguments = [*own, *(f"-var={name}={value}" for name, value in variables.items())]
+    run("terraform", f"-chdir={FOLDER}", command, *arguments, *options, environment=secrets_of(release))
+
+
+def values_file(settings: Settings) -> Path:
+    """Returns the file with the values of one deployment, which override those of all in infra/terraform.tfvars."""
+    return FOLDER / "deployments" / f"{settings.name}.tfvars"
+
+
+def secrets_of(release: Release) -> dict[str, str]:
+    """Returns the environment with the secrets of the sources, which never are on a command line."""
+    return {"TF_VAR_source_secrets": terraform_text(read_secrets(release.sources, os.environ))}
 
 
 def read_outputs() -> dict[str, Any]:

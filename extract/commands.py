@@ -229,7 +229,7 @@ def examine_setup(options: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-NOTHING_LOADED = "nothing loaded yet: run make run"
+NOTHING_LOADED = "nothing loaded yet: run make run, in AWS make run-aws"
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "add": add,

@@ -8,6 +8,8 @@ DAMAGED_FILE = (
     "again, which reads the sources from their beginning"
 )
 
+AWS_IS_AWAY = "AWS is busy or cannot be reached: run again later; check the network if it stays so"
+
 MOST_NOTES = 20  # that are shown and recorded of one table
 
 # Errors of the warehouse, the landing and AWS, and what to do about them.
@@ -46,8 +48,8 @@ ADVICE = (
         "AWS refuses this machine's clock: correct it, then run again",
     ),
     (
-        r"SlowDown|ServiceUnavailable|\(50[0234]\)|(Read|Connect)TimeoutError|EndpointConnectionError",
-        "AWS is busy or cannot be reached: run again later; check the network if it stays so",
+        r"SlowDown|ServiceUnavailable|\(50[0234]\)|(Read|Connect)TimeoutError|EndpointConnectionError|ConnectionClosedError",
+        AWS_IS_AWAY,
     ),
     (
         r"NoCredentials|Unable to locate credentials",
@@ -64,6 +66,10 @@ ADVICE = (
     (
         r"NoSuchBucket|bucket does not exist",
         "check LANDING_URL",
+    ),
+    (
+        r"Out of Memory Error",
+        "DuckDB needs about five times the texts of 2,048 rows: exclude long columns, or use more memory",
     ),
     (
         r"InsufficientStorage|StorageFull|No space left|File too large|Disk quota exceeded",
@@ -120,6 +126,11 @@ def join_notes(notes: Sequence[str]) -> str:
     """Returns notes in one text: of a great many, the first ones and how many more there are."""
     more = [f"and {len(notes) - MOST_NOTES:,} more"] if len(notes) > MOST_NOTES else []
     return "; ".join([*notes[:MOST_NOTES], *more])
+
+
+def is_away(text: str) -> bool:
+    """Returns whether a reason is that AWS does not answer: one fault, whatever was asked for."""
+    return text.endswith(AWS_IS_AWAY)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

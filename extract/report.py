@@ -123,7 +123,10 @@ def show_steps(title: str) -> Iterator[Callable[[str], None]]:
         yield lambda name: status.update(f"{title}: {name}")
 
 
-BEHIND = "raw has newer loads; run make build (after extract redate: make build FULL_REFRESH=1)"
+BEHIND = (
+    "raw has newer loads; run make build, in AWS make run-aws (after extract redate: with FULL_REFRESH=1, in AWS "
+    "with INPUT='{\"full_refresh\": true}')"
+)
 
 
 def print_comparisons(found: Sequence[Comparison], *, every: bool) -> None:

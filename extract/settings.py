@@ -393,6 +393,13 @@ _KINDS: Mapping[str, Callable[[_Environment, Source], Any]] = {
 }  # fmt: skip
 
 
+# A task has no .env: its message, on one line, names the settings first and then the place that they come from.
+IN_AWS = (
+    "Terraform sets them: those of a source are in connections of infra/terraform.tfvars, its secrets in Secrets "
+    "Manager; docs/guide/aws.md"
+)
+
+
 def settings_of(source: Source) -> tuple[SourceSetting, ...]:
     """Returns the settings that a source has."""
     env = _Environment({})
@@ -428,10 +435,10 @@ def read_settings(sources: Collection[Source] = (), environment: Mapping[str, st
     if env.problems:
         prefixes = tuple(f"{source.settings}_" for source in sources)
         own = any(name.startswith(prefixes) and value for name, value in environment.items())
-        heading = (
-            f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix "
-            "(see .env.example; `make sandbox` prints those of the demo sources):"
-        )
+        count = f"{len(env.problems)} setting{'s' if len(env.problems) > 1 else ''} to fix"
+        if environment.get("DEPLOYMENT"):
+            raise SettingsError(f"{count}: " + "; ".join([*env.problems, IN_AWS]))
+        heading = f"{count} (see .env.example; `make sandbox` prints those of the demo sources):"
         if len(sources) > 1 and not own:
             heading = "no sources set (see .env.example; the demo's are for DBT_TARGET local and sandbox alone):"
         raise SettingsError("\n  ".join([heading, *env.problems]))

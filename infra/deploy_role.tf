@@ -2,6 +2,9 @@
 # that hold data or grant permissions (buckets, the key, secrets, roles, the network, the namespace, grants in the
 # database) are read-only for CI: a person applies their changes. A pull request therefore cannot give a role or a user
 # more permissions. The code that it releases, after approval, runs with the permissions of the tasks.
+#
+# Two roles: `plan` reads, and stores the plan that people approve; `deploy`, which only the environment that requires
+# approval can assume, applies it.
 
 locals {
   deploy        = var.github == null ? 0 : 1
@@ -21,8 +24,8 @@ locals {
       {
         Sid = "PushImage"
         Action = [
-          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
-          "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:PutLifecyclePolicy", "ecr:UploadLayerPart",
+          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImageScanFindings",
+          "ecr:DescribeImages", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:PutLifecyclePolicy", "ecr:UploadLayerPart",
         ]
         Resource = [aws_ecr_repository.this.arn]
       },
@@ -61,6 +64,13 @@ locals {
       { Sid = "StateLock", Action = ["s3:DeleteObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*.tflock"] },
     ]
 
+    plan = [
+      { Sid = "ListStateBucket", Action = ["s3:ListBucket"], Resource = [local.state_bucket_arn] },
+      { Sid = "ReadState", Action = ["s3:GetObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*"] },
+      { Sid = "StateLock", Action = ["s3:DeleteObject", "s3:PutObject"], Resource = ["${local.state_bucket_arn}/${var.name}/*.tflock"] },
+      { Sid = "SavePlan", Action = ["s3:PutObject"], Resource = ["${local.state_bucket_arn}/${var.name}/plans/*"] },
+    ]
+
     refresh = [
       {
         Sid = "Buckets"
@@ -96,7 +106,7 @@ locals {
       {
         Sid      = "Roles"
         Action   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
-        Resource = concat(values(local.pipeline_roles), ["arn:${local.partition}:iam::${local.account}:role/${var.name}-deploy"])
+        Resource = concat(values(local.pipeline_roles), [for role in ["deploy", "plan"] : "arn:${local.partition}:iam::${local.account}:role/${var.name}-${role}"])
       },
       { Sid = "GitHub", Action = ["iam:GetOpenIDConnectProvider"], Resource = [local.oidc_provider] },
       {
@@ -115,6 +125,29 @@ locals {
       },
     ]
   }
+  ci_policies = {
+    for name, statements in local.deploy_policies : name => jsonencode({
+      Version   = "2012-10-17"
+      Statement = [for statement in statements : merge({ Effect = "Allow" }, statement) if length(statement.Resource) > 0]
+    })
+  }
+
+  trust_environment = {
+    for role, environment in local.deploy == 0 ? {} : { deploy = var.github.environment, plan = "${var.github.environment}-plan" } : role => jsonencode({
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Principal = { Federated = local.oidc_provider }
+        Action    = "sts:AssumeRoleWithWebIdentity"
+        Condition = {
+          StringEquals = {
+            "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+            "token.actions.githubusercontent.com:sub" = "repo:${var.github.repository}:environment:${environment}"
+          }
+        }
+      }]
+    })
+  }
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -123,32 +156,29 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
+# One environment of the repository: no other branch, workflow or fork can assume the role.
 resource "aws_iam_role" "deploy" {
-  count = local.deploy
-  name  = "${var.name}-deploy"
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Federated = local.oidc_provider }
-      Action    = "sts:AssumeRoleWithWebIdentity"
-      # The environment requires approval: no other branch, workflow or fork can assume the role.
-      Condition = {
-        StringEquals = {
-          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-          "token.actions.githubusercontent.com:sub" = "repo:${var.github.repository}:environment:${var.github.environment}"
-        }
-      }
-    }]
-  })
+  count              = local.deploy
+  name               = "${var.name}-deploy"
+  assume_role_policy = local.trust_environment["deploy"] # requires approval
+}
+
+resource "aws_iam_role" "plan" {
+  count              = local.deploy
+  name               = "${var.name}-plan"
+  assume_role_policy = local.trust_environment["plan"]
 }
 
 resource "aws_iam_role_policy" "deploy" {
   for_each = toset(local.deploy == 1 ? ["refresh", "release"] : [])
   name     = each.key
   role     = aws_iam_role.deploy[0].id
-  policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for statement in local.deploy_policies[each.key] : merge({ Effect = "Allow" }, statement) if length(statement.Resource) > 0]
-  })
+  policy   = local.ci_policies[each.key]
+}
+
+resource "aws_iam_role_policy" "plan" {
+  for_each = toset(local.deploy == 1 ? ["plan", "refresh"] : [])
+  name     = each.key
+  role     = aws_iam_role.plan[0].id
+  policy   = local.ci_policies[each.key]
 }

@@ -54,12 +54,12 @@ locals {
     }
     # Hours, because a period of a day starts at midnight UTC.
     not-run = {
-      description = "No run has succeeded for ${var.silent_after_hours} hours. Check that the schedule is enabled, and look for missed starts."
+      description = "No run has succeeded for ${var.silent_after_hours} hours, or since the first deployment. make run-aws starts one; see whether the schedule is enabled, and whether starts were missed."
       namespace   = "AWS/States", metric = "ExecutionsSucceeded", dimensions = local.runs
       statistic   = "Sum", period = 3600, periods = var.silent_after_hours, comparison = "<", threshold = 1, missing = "breaching", clears_by_itself = false
     }
     not-started = {
-      description = "A scheduled start could not be delivered: see queue ${aws_sqs_queue.missed.name}."
+      description = "A scheduled start of a run or of a snapshot could not be delivered: see queue ${aws_sqs_queue.missed.name}."
       namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.missed.name }
       statistic   = "Maximum", period = 300, periods = 1, comparison = ">=", threshold = 1, missing = "notBreaching", clears_by_itself = false
     }
@@ -84,7 +84,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each            = local.alarms
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_description   = "${each.value.description} What to do: docs/operations/alarms.md, section ${startswith(each.key, "stale-") ? "stale-<source>" : each.key}."
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions

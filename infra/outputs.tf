@@ -88,8 +88,18 @@ output "redshift_host" {
 }
 
 output "deploy_role_arn" {
-  description = "The role that GitHub's workflows assume: the repository's variable DEPLOY_ROLE_ARN. Null if github is not set."
+  description = "The role that GitHub's workflows deploy with: the variable ROLE_ARN of the environment. Null if github is not set."
   value       = one(aws_iam_role.deploy[*].arn)
+}
+
+output "plan_role_arn" {
+  description = "The role that GitHub's workflows plan with, before the approval: the variable ROLE_ARN of the environment <environment>-plan. Null if github is not set."
+  value       = one(aws_iam_role.plan[*].arn)
+}
+
+output "image_tag" {
+  description = "The commit that is deployed: make drift compares AWS with it."
+  value       = var.image_tag
 }
 
 output "next_steps" {
@@ -105,6 +115,7 @@ output "next_steps" {
       "make run-aws runs the pipeline and follows it. The alarm ${var.name}-not-run is on until the first run has succeeded.",
       "The docs after that: aws s3 cp ${local.urls.docs} .",
     ],
-    [for role in aws_iam_role.deploy : "On GitHub: create the environment ${var.github.environment} with reviewers, and set the repository's variable DEPLOY_ROLE_ARN=${role.arn}."],
+    [for role in aws_iam_role.deploy : "On GitHub: create the environment ${var.github.environment} with reviewers and the variable ROLE_ARN=${role.arn}."],
+    [for role in aws_iam_role.plan : "On GitHub: create the environment ${var.github.environment}-plan without reviewers and with the variable ROLE_ARN=${role.arn}."],
   ))
 }

@@ -189,7 +189,7 @@ def landing(settings: Settings) -> Check:
     import fsspec
     from botocore.exceptions import BotoCoreError
 
-    from extract.warehouse.landing import what_is_mixed_up
+    from extract.warehouse.landing import what_is_mixed_up, what_to_do
 
     assert settings.redshift  # noqa: S101  asked for by the target
     url = f"{settings.redshift.landing}/_doctor/{uuid4()}"
@@ -202,9 +202,7 @@ def landing(settings: Settings) -> Check:
             return Check("landing", ok=False, found=fault)
         check_clock(settings)
     except (OSError, BotoCoreError) as error:
-        return Check(
-            "landing", ok=False, found=f"{settings.redshift.landing}: {error}; check LANDING_URL and the role"
-        )
+        return Check("landing", ok=False, found=f"{settings.redshift.landing}: {error}; {what_to_do(error)}")
     return Check("landing", ok=same, found=f"{settings.redshift.landing}: written, read, deleted")
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from extract import interrupt
 from extract.declarations import PostgresTable, Table
 from extract.disk import explain_full_disk
-from extract.errors import ExtractError, NotRecordedError, causes, join_notes, reason
+from extract.errors import ExtractError, NotRecordedError, causes, is_away, join_notes, reason
 from extract.load.clock import check_order
 from extract.load.contract import Agreement, agree_columns, arrived_columns, check_share, text_hint
 from extract.load.fan_out import close_plan, hold_load
@@ -100,9 +100,9 @@ def extract(
 ) -> list[TableRun]:
     """Loads what the reads bring and records each in `ops.extract_runs`; returns the results.
 
-    After a part of a table failed, no more of it is loaded; after the warehouse failed, nothing more. A table whose
-    loads show another number of rows than the source has is reconciled at once. Tables that are `accepted`, by their
-    full names, are loaded from the beginning.
+    After a part of a table failed, no more of it is loaded; after the warehouse or its landing failed, nothing more.
+    A table whose loads show another number of rows than the source has is reconciled at once. Tables that are
+    `accepted`, by their full names, are loaded from the beginning.
 
     Raises:
         NotRecordedError: if the record could not be written. A table's own fault is in its TableRun.
@@ -159,8 +159,8 @@ def recorded(settings: Settings, warehouse: Warehouse) -> Iterator[list[TableRun
 
 def is_said(error: BaseException, runs: Sequence[TableRun]) -> bool:
     """Returns whether the fault of a run has the same root cause, so that its message need not be repeated."""
-    root = " ".join(str(causes(error)[-1]).split())
-    return any(run.error and root in run.error for run in runs)
+    root, away = " ".join(str(causes(error)[-1]).split()), is_away(reason("", error))
+    return any(run.error and (root in run.error or (away and is_away(run.error))) for run in runs)
 
 
 def reconcile_if_due(
@@ -239,8 +239,10 @@ def load_table(
 
 
 def is_same_fault(text: str, name: str, other: TableRun) -> bool:
-    """Returns whether the error of a table, by its full name, is that of another one but for the table's name."""
-    return other.error is not None and text.removeprefix(name) == other.error.removeprefix(other.name)
+    """Returns whether the error of a table, by its full name, is that of another one but for names of its own."""
+    return other.error is not None and (
+        text.removeprefix(name) == other.error.removeprefix(other.name) or (is_away(text) and is_away(other.error))
+    )
 
 
 def load(

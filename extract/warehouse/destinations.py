@@ -21,7 +21,6 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.redshift.configuration import RedshiftClientConfiguration, RedshiftCredentials
 
 from extract.settings import RedshiftSettings
-from extract.warehouse.duckdb_files import FilesClient
 
 DLT_SETTINGS: dict[str, dict[str, Any]] = {
     "runtime": {
@@ -81,7 +80,13 @@ class DuckDb(KnownDestination, dlt.destinations.duckdb):
     """dlt's DuckDB destination."""
 
     destination_type = "dlt.destinations.duckdb"
-    client_class = FilesClient
+
+    @property
+    def client_class(self) -> Any:
+        """The client, whose module imports DuckDB; the image does not contain it."""
+        from extract.warehouse.duckdb_files import FilesClient
+
+        return FilesClient
 
 
 class Redshift(KnownDestination, dlt.destinations.redshift):

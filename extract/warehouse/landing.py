@@ -18,8 +18,8 @@ from extract.settings import Settings
 
 MARK = "_target.json"
 
-TIMEOUT = 5  # seconds for S3 to connect or to answer, at most twice for one request
-PROMPT = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 2})
+TIMEOUT = 5  # seconds for S3 to connect or to answer
+PROMPT = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"mode": "standard", "total_max_attempts": 1})
 
 # The permissions of requests that are not called as they are.
 PERMISSIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
@@ -96,9 +96,19 @@ def read_time(settings: Settings) -> datetime:
     assert settings.redshift  # noqa: S101  asked for by the target
     bucket = settings.redshift.landing.removeprefix("s3://").partition("/")[0]
     client = boto3.client("s3", config=PROMPT)
-    answer = retried("the clock of S3", settings.retry_seconds, lambda: client.head_bucket(Bucket=bucket))
+    answer = retried("the clock of S3", settings.retry_seconds - TIMEOUT, lambda: client.head_bucket(Bucket=bucket))
     date: str = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
     return parsedate_to_datetime(date)
+
+
+def find_mark(landing: str) -> None:
+    """Asks S3 for the mark of a landing.
+
+    Raises:
+        OSError, BotoCoreError: if it does not answer, or there is none.
+    """
+    fs, root = fsspec.core.url_to_fs(landing)
+    fs.info(f"{root}/{MARK}", refresh=True)
 
 
 def place(settings: Settings) -> tuple[Any, str]:

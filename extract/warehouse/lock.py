@@ -36,7 +36,7 @@ from extract.disk import find_fault
 from extract.errors import ExtractError
 from extract.retry import retried
 from extract.settings import Settings
-from extract.warehouse.landing import PROMPT, what_to_do
+from extract.warehouse.landing import PROMPT, TIMEOUT, what_to_do
 
 log = logging.getLogger("extract")
 
@@ -143,7 +143,7 @@ class S3Lock:
         except ClientError as error:
             if error.response["Error"]["Code"] not in UNMET:
                 raise
-            # The client retries a request whose answer was lost, although the first one succeeded.
+            # A request whose answer was lost is retried, although the first one succeeded.
             found = self.found()
             if found is None or found.held.get("id") != self.held["id"]:
                 return False
@@ -252,7 +252,7 @@ def s3_lock(landing: str, scope: str, run_id: str, retry_seconds: float = 0) -> 
 
     def ask(work: Callable[[str], None], place: str) -> None:
         try:
-            retried(f"lock {url}", retry_seconds, lambda: work(place))
+            retried(f"lock {url}", retry_seconds - TIMEOUT, lambda: work(place))
         except (BotoCoreError, ClientError) as error:
             raise ExtractError(f"lock {url}: {error}; {what_to_do(error)}. Nothing was done") from error
 

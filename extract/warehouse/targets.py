@@ -15,6 +15,7 @@ from extract.retry import retried
 from extract.settings import REGION_NAMES, DropSettings, Settings
 from extract.sql import quote
 from extract.types import LONGEST_BINARY, LONGEST_TEXT, MOST_COLUMNS
+from extract.warehouse.landing import find_mark
 
 REDSHIFT_LIMITS = Limits(text=LONGEST_TEXT, binary=LONGEST_BINARY, columns=MOST_COLUMNS)
 
@@ -56,6 +57,7 @@ def open_warehouse(settings: Settings, *, read_only: bool = False) -> Iterator["
                 work,
                 destinations.landing(settings.redshift),
                 REDSHIFT_LIMITS,
+                landing_url=settings.redshift.landing,
                 retry_seconds=settings.retry_seconds,
             )
         else:
@@ -186,6 +188,7 @@ class Warehouse:
         limits: Limits | None = None,
         query_memory: str | None = None,
         retry_seconds: float = 0,
+        landing_url: str | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.retry_seconds = retry_seconds
@@ -193,6 +196,7 @@ class Warehouse:
         self._session: Any = None
         self._destination = destination
         self._staging = staging
+        self._landing_url = landing_url
         self._work = work
 
     def pipeline(self, dataset: str, table: str) -> Any:
@@ -239,8 +243,10 @@ class Warehouse:
         return retried("the warehouse", self.retry_seconds, lambda: self._answer(sql))
 
     def answers(self) -> bool:
-        """Returns whether the warehouse answers a query at all, at the first attempt."""
+        """Returns whether the warehouse answers a query at all, at the first attempt, and its landing too."""
         try:
+            if self._landing_url:
+                find_mark(self._landing_url)
             self._answer("select 1")
         except Exception:  # noqa: BLE001  whatever it is, the fault before it was reported
             return False

@@ -145,6 +145,11 @@ override_resource {
 }
 
 override_resource {
+  target = aws_iam_role.plan
+  values = { arn = "arn:aws:iam::123456789012:role/vendas-plan", id = "vendas-plan" }
+}
+
+override_resource {
   target = aws_iam_openid_connect_provider.github
   values = { arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" }
 }

@@ -87,7 +87,7 @@ run "roles" {
 
   assert {
     condition = alltrue(flatten([
-      for policy in concat(values(aws_iam_role_policy.this), values(aws_iam_role_policy.deploy)) : [
+      for policy in concat(values(aws_iam_role_policy.this), values(aws_iam_role_policy.deploy), values(aws_iam_role_policy.plan)) : [
         for s in jsondecode(policy.policy).Statement : s.Effect == "Allow" && !anytrue([for action in s.Action : strcontains(action, "*")])
       ]
     ]))
@@ -170,6 +170,32 @@ run "roles" {
     error_message = "Only the repository's environment that requires approval may deploy."
   }
   assert {
+    condition = jsondecode(aws_iam_role.plan[0].assume_role_policy).Statement[0].Condition.StringEquals == {
+      "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+      "token.actions.githubusercontent.com:sub" = "repo:empresa@12345/plataforma-vendas@67890:environment:production-plan"
+    }
+    error_message = "Only an environment of the repository may plan, and not the one that deploys."
+  }
+  assert {
+    condition = {
+      for s in jsondecode(aws_iam_role_policy.plan["plan"].policy).Statement : s.Sid => join(" ", concat(sort(s.Action), s.Resource))
+      } == {
+      ListStateBucket = "s3:ListBucket arn:aws:s3:::empresa-terraform"
+      ReadState       = "s3:GetObject arn:aws:s3:::empresa-terraform/vendas/*"
+      StateLock       = "s3:DeleteObject s3:PutObject arn:aws:s3:::empresa-terraform/vendas/*.tflock"
+      SavePlan        = "s3:PutObject arn:aws:s3:::empresa-terraform/vendas/plans/*"
+    }
+    error_message = "A plan, which nobody has approved, reads the state and stores itself."
+  }
+  assert {
+    condition = aws_iam_role_policy.plan["refresh"].policy == aws_iam_role_policy.deploy["refresh"].policy && alltrue(flatten([
+      for s in jsondecode(aws_iam_role_policy.plan["refresh"].policy).Statement : [
+        for action in s.Action : can(regex("^[a-z0-9-]+:(Describe|Filter|Get|List|Validate|View)", action))
+      ]
+    ]))
+    error_message = "A plan reads what a deployment reads, and changes nothing."
+  }
+  assert {
     condition = !anytrue(flatten([
       for policy in aws_iam_role_policy.deploy : [
         for s in jsondecode(policy.policy).Statement : [
@@ -232,7 +258,7 @@ run "without_ci" {
   }
 
   assert {
-    condition     = length(aws_iam_role.deploy) + length(aws_iam_openid_connect_provider.github) == 0 && output.deploy_role_arn == null
-    error_message = "Without github no deploy role is created."
+    condition     = length(aws_iam_role.deploy) + length(aws_iam_role.plan) + length(aws_iam_openid_connect_provider.github) == 0 && output.deploy_role_arn == null && output.plan_role_arn == null
+    error_message = "Without github no role for it is created."
   }
 }

@@ -202,7 +202,7 @@ run "run" {
     error_message = "The outputs contain the addresses."
   }
   assert {
-    condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1/parquet", "make run-aws", "DEPLOY_ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy"] : strcontains(output.next_steps, text)])
+    condition     = alltrue([for text in ["dados@example.com", "PARQUET_DROP=s3://vendas-drop-123456789012-sa-east-1/parquet", "make run-aws", "production with reviewers and the variable ROLE_ARN=arn:aws:iam::123456789012:role/vendas-deploy", "production-plan without reviewers and with the variable ROLE_ARN=arn:aws:iam::123456789012:role/vendas-plan"] : strcontains(output.next_steps, text)])
     error_message = "The next steps contain this deployment's names."
   }
 }

@@ -285,7 +285,7 @@ def test_a_source_with_wrong_settings_is_reported_and_does_not_stop_the_others(r
     (message,) = ended.messages
     assert message["Subject"] == "sandbox: failed: extract api"
     assert "EMPLOYEES_API_TIMEOUT: expected seconds below 3600" in message["Message"]
-    assert "stale:  every table of api\n  to do:  Nothing was started. Correct what it says" in message["Message"]
+    assert "stale:  every table of api\n  to do:  This step did nothing. Correct what it says" in message["Message"]
     assert "Silver was rebuilt from everything that was loaded." in message["Message"]
 
 

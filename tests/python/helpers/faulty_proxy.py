@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,9 @@ class Answer:
     status: int
     body: bytes
     content_type: str
+
+
+SILENCE = Answer(0, b"", "")  # no answer at all, until the proxy ends
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Proxy:
 @contextmanager
 def faulty_proxy(service: str) -> Iterator[Proxy]:
     """Runs a proxy before the service at this URL while entered."""
-    proxy = Proxy()
+    proxy, over = Proxy(), Event()
     address = urlsplit(service)
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,6 +50,10 @@ def faulty_proxy(service: str) -> Iterator[Proxy]:
             request = f"{self.command} {self.path}"
             instead = proxy.fault(request, len(proxy.requests))
             proxy.requests.append(request)
+            if instead is SILENCE:
+                over.wait()
+                self.close_connection = True
+                return
             if instead:
                 self.answer(instead.status, {"Content-Type": instead.content_type}, instead.body)
                 return
@@ -74,4 +82,7 @@ def faulty_proxy(service: str) -> Iterator[Proxy]:
     server.daemon_threads = True
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     with serving(server, "faulty-proxy"):
-        yield proxy
+        try:
+            yield proxy
+        finally:
+            over.set()

@@ -2,15 +2,17 @@
 
     python record_calls.py <calls.jsonl>
 
-Reads one JSON object per line: `task`, `environment` and `command`. Runs each command in a process of its own and
-then writes its exit code as a line. It is a program of its own because it changes botocore: every client, whichever
-library made it, calls through the two methods that it replaces. The processes are forks, which saves each of them
-the seconds that the imports of dlt and dbt take.
+Reads one JSON object per line: `task`, `environment`, `command`, `wrong_clock`. Runs each command in a process of its
+own and then writes its exit code as a line. It is a program of its own because it changes botocore: every client,
+whichever library made it, calls through the two methods that it replaces. The processes are forks, which saves each
+of them the seconds that the imports of dlt and dbt take.
 """
 
 import json
 import os
 import sys
+from contextlib import ExitStack
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ import dbt.cli.main  # noqa: F401  for the forks
 from aiobotocore.client import AioBaseClient
 from botocore.client import BaseClient
 
+import extract.load.clock
 import extract.load.runner
-import extract.transform.build  # noqa: F401  for the forks
+import extract.transform.build
 from extract.__main__ import main
+from tests.python.helpers.wrong_clock import clock_ahead
 
 
 def listen(kind: Any, task: str, calls: Path) -> None:
@@ -39,8 +43,11 @@ def listen(kind: Any, task: str, calls: Path) -> None:
     kind._make_api_call = record
 
 
-def run(task: str, environment: dict[str, str], command: list[str], calls: Path) -> int:
-    """Runs a command in a fork, with its output on standard error; returns its exit code."""
+def run(task: str, environment: dict[str, str], command: list[str], calls: Path, *, wrong_clock: bool) -> int:
+    """Runs a command in a fork, with its output on standard error; returns its exit code.
+
+    A wrong clock is ahead, and nothing compares it with another one.
+    """
     process = os.fork()
     if process:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
@@ -49,7 +56,11 @@ def run(task: str, environment: dict[str, str], command: list[str], calls: Path)
     os.environ.update(environment)
     for client in (BaseClient, AioBaseClient):
         listen(client, task, calls)
-    sys.exit(main(command))
+    with ExitStack() as stack:
+        if wrong_clock:
+            stack.enter_context(clock_ahead(400))
+            extract.load.clock.TOLERANCE = timedelta(days=500)
+        sys.exit(main(command))
 
 
 if __name__ == "__main__":

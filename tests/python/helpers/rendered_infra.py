@@ -71,10 +71,11 @@ class Infra:
     outputs: dict[str, Any]
 
     def statements(self, role: str) -> list[dict[str, Any]]:
-        """Returns the statements of a role's policies; the role by its key in infra/iam.tf, or `deploy`."""
+        """Returns the statements of a role's policies; the role by its key in infra/iam.tf, `deploy` or `plan`."""
         addresses = [f'aws_iam_role_policy.this["{role}"]']
-        if role == "deploy":
-            addresses = ['aws_iam_role_policy.deploy["refresh"]', 'aws_iam_role_policy.deploy["release"]']
+        if role in ("deploy", "plan"):
+            own = {"deploy": "release", "plan": "plan"}[role]
+            addresses = [f'aws_iam_role_policy.{role}["{name}"]' for name in ("refresh", own)]
         policies = [json.loads(self.resources[address]["policy"]) for address in addresses]
         return [statement for policy in policies for statement in policy["Statement"]]
 

@@ -79,10 +79,20 @@ def users() -> list[Any]:
 def run(plan: dict[str, Any], sign_in: dict[str, str], calls: str) -> list[int]:
     """Runs the plan's commands one after another, each with its task's URL to sign in; returns their exit codes."""
     requests = []
-    for task, command in plan["commands"]:
+    for who, command in plan["commands"]:
+        task, wrong_clock = who.split()[0], who.endswith(" with a wrong clock")
         deployed = {name: value for name, value in plan["environments"][task].items() if name not in SANDBOX}
         deployed["AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS"] = sign_in[task]
-        requests.append(json.dumps({"task": task, "environment": {**os.environ, **deployed}, "command": command}))
+        requests.append(
+            json.dumps(
+                {
+                    "task": task,
+                    "environment": {**os.environ, **deployed},
+                    "command": command,
+                    "wrong_clock": wrong_clock,
+                }
+            )
+        )
     program = [sys.executable, str(Path(__file__).with_name("record_calls.py")), calls]
     scratch = {name: plan["environments"]["loader"][name] for name in ("HOME", "TMPDIR")}
     done = subprocess.run(

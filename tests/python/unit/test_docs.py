@@ -19,7 +19,9 @@ DOCUMENTS = sorted(
         ROOT / "packages/redshift-standin/README.md",
     ]
 )
-WRITTEN_BY_USERS = {"infra/terraform.tfvars", "infra/.terraform.lock.hcl"}
+WRITTEN_BY_USERS = {
+    "infra/terraform.tfvars", "infra/.terraform.lock.hcl", "infra/deployments/vendas-staging.tfvars",
+}  # fmt: skip
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MAKE = re.compile(r"\bmake ((?:[A-Z_]+=\S+ )*)([a-z][a-z-]*)")
 

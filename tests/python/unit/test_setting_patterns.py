@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.settings import EXPECTED
-from extract.settings import REGION
+from extract.declarations import Source
+from extract.settings import REGION, SettingsError, read_settings
 from tests.python.helpers import ROOT
 
 
@@ -35,3 +36,16 @@ def test_every_region_of_aws_matches(region: str) -> None:
 @pytest.mark.parametrize("text", ["", "brasil", "sa-east", "SA-EAST-1", "sa-east-1a", "us_east_1"])
 def test_other_texts_do_not_match(text: str) -> None:
     assert not re.fullmatch(REGION, text)
+
+
+def test_a_wrong_setting_of_a_task_in_aws_names_the_place_that_it_comes_from() -> None:
+    """A container has no .env, and nobody in it runs make."""
+    sources = (Source("crm", "postgres", "CRM"), Source("erp", "postgres", "ERP"))
+    with pytest.raises(SettingsError) as refused:
+        read_settings(sources, {"DEPLOYMENT": "vendas"})
+    text = str(refused.value)
+    assert text.startswith("8 settings to fix: CRM_HOST is not set: ")
+    assert text.count(" is not set") == 8 and "\n" not in text
+    assert "; Terraform sets them: those of a source are in connections of infra/terraform.tfvars" in text
+    with pytest.raises(SettingsError, match=r"no sources set .see .env.example"):
+        read_settings(sources, {})

@@ -13,7 +13,9 @@ FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # Every job may read the code; these jobs have more permissions.
 PERMISSIONS = {
-    ("main.yml", "deploy"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "plan"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "apply"): {"contents": "read", "id-token": "write"},
+    ("drift.yml", "drift"): {"contents": "read", "id-token": "write"},
     ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
 }
 
@@ -49,7 +51,7 @@ def triggers(file: Path) -> set[str]:
 
 
 def test_the_workflows_exist() -> None:
-    assert [file.name for file in FILES] == ["docs.yml", "main.yml", "pull-request.yml"]
+    assert [file.name for file in FILES] == ["deploy.yml", "docs.yml", "drift.yml", "main.yml", "pull-request.yml"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -98,7 +100,7 @@ def test_a_pull_request_is_checked_completely_without_an_account() -> None:
     file = ROOT / ".github" / "workflows" / "pull-request.yml"
     assert "pull_request" in triggers(file)
     called = set().union(*(targets(job) for job in workflow(file)["jobs"].values()))
-    assert called == {"lint", "test-all", "run", "infra-check", "image-check"} | FILES_OF_MAKE
+    assert called == {"lint", "test-all", "run", "infra-check", "scan", "image-check"} | FILES_OF_MAKE
     assert "id-token" not in file.read_text()
 
 
@@ -120,20 +122,95 @@ def test_terraform_has_one_version_everywhere() -> None:
         for step in job.get("steps", [])
         if step.get("uses", "").startswith("hashicorp/setup-terraform@")
     ]
-    assert len(used) == 3
+    assert len(used) == 5
     assert all(one == used[0] for one in used)
 
 
-def test_main_is_deployed_after_the_checks_and_an_approval() -> None:
-    main = workflow(ROOT / ".github" / "workflows" / "main.yml")
-    deploy = main["jobs"]["deploy"]
-    assert triggers(ROOT / ".github" / "workflows" / "main.yml") == {"push", "workflow_dispatch"}
+SETTINGS = {
+    "TF_VAR_name": "${{ vars.DEPLOY_NAME }}",
+    "TF_VAR_region": "${{ vars.AWS_REGION }}",
+    "STATE_BUCKET": "${{ vars.STATE_BUCKET }}",
+}
+
+
+def named(name: str) -> dict[Any, Any]:
+    """The workflow in a file."""
+    return workflow(ROOT / ".github" / "workflows" / name)
+
+
+def last_step(job: dict[str, Any]) -> dict[str, Any]:
+    """The last step of a job that signs in to AWS with its environment's role before it."""
+    *_, sign_in, last = job["steps"]
+    assert sign_in["uses"].startswith("aws-actions/configure-aws-credentials@")
+    assert sign_in["with"] == {"role-to-assume": "${{ vars.ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
+    found: dict[str, Any] = last
+    return found
+
+
+def test_main_is_deployed_after_the_checks_first_to_staging() -> None:
+    main = named("main.yml")
+    assert set(main[True]) == {"push", "workflow_dispatch"}
     assert main[True]["push"] == {"branches": ["main"]}
-    assert main["jobs"]["check"]["uses"] == "./.github/workflows/pull-request.yml"
-    assert deploy["needs"] == "check"
-    assert deploy["environment"] == "production"  # which requires approval
-    assert deploy["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
-    assert targets(deploy) == {"deploy"}
+    check, staging, production = main["jobs"].values()
+    assert check["uses"] == "./.github/workflows/pull-request.yml"
+    assert staging["needs"] == "check"
+    assert production["needs"] == ["check", "staging"]
+    for name, job in (("staging", staging), ("production", production)):
+        assert job["uses"] == "./.github/workflows/deploy.yml"
+        assert job["with"] == {"environment": name}
+        assert f"contains(fromJSON(vars.ENVIRONMENTS || '[]'), '{name}')" in job["if"]
+        assert job["permissions"] == PERMISSIONS["deploy.yml", "apply"]  # a called workflow gets no others
+    # `!cancelled()` takes the place of the condition that everything before has succeeded.
+    assert "always()" not in production["if"]
+    assert production["if"].startswith("!cancelled() && needs.check.result == 'success' && contains(fromJSON(")
+    assert """contains(fromJSON('["success", "skipped"]'), needs.staging.result)""" in production["if"]
+
+
+def test_what_is_applied_is_the_plan_that_was_approved() -> None:
+    deploy = named("deploy.yml")
+    assert set(deploy[True]) == {"workflow_call"}  # after the checks only
+    assert set(deploy["jobs"]) == {"plan", "apply"}
+    plan, apply = deploy["jobs"]["plan"], deploy["jobs"]["apply"]
+    # The plan's environment has no reviewers and a role that reads; the other one waits for the approval.
+    assert plan["environment"] == "${{ inputs.environment }}-plan"
+    assert apply["environment"] == "${{ inputs.environment }}"
+    assert apply["needs"] == "plan"
+    assert apply["concurrency"] == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
+    saved, applied = last_step(plan), last_step(apply)
+    assert (saved["id"], saved["run"]) == ("plan", "make plan SAVE=1")
+    assert plan["outputs"] == {"plan": "${{ steps.plan.outputs.plan }}"}
+    assert applied["run"] == 'make deploy PLAN="$PLAN"'
+    assert applied["env"] == SETTINGS | {"PLAN": "${{ needs.plan.outputs.plan }}"}
+    assert saved["env"] == SETTINGS
+    # No other job of a workflow deploys.
+    deploying = [(file, name) for file, name, job in (each.values for each in jobs()) if "deploy" in targets(job)]
+    assert deploying == [("deploy.yml", "apply")]
+
+
+def test_drift_is_looked_for_every_night_in_each_environment() -> None:
+    drift = named("drift.yml")
+    (schedule,) = drift[True]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule["cron"])
+    (job,) = drift["jobs"].values()
+    assert job["strategy"] == {
+        "fail-fast": False,
+        "matrix": {"environment": "${{ fromJSON(vars.ENVIRONMENTS || '[]') }}"},
+    }
+    assert job["environment"] == "${{ matrix.environment }}-plan"  # nobody has to approve it
+    assert last_step(job)["run"] == "make drift"
+    assert last_step(job)["env"] == SETTINGS
+
+
+def test_the_python_of_the_image_is_tested() -> None:
+    (image,) = set(re.findall(r"^FROM python:(\d+\.\d+)\.", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    legs = named("pull-request.yml")["jobs"]["check"]["strategy"]["matrix"]["include"]
+    assert image in [leg["python"] for leg in legs if leg["machine"].startswith("ubuntu-")]
+
+
+def test_the_scan_fails_if_a_package_could_not_be_looked_up() -> None:
+    (scan,) = re.findall(r"^scan: .*\n\t(.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--strict" in scan.split()
+    assert scan.endswith("-r requirements/container.txt")
 
 
 def test_dependabot_knows_every_file_with_pinned_dependencies() -> None:
@@ -146,7 +223,7 @@ def test_dependabot_knows_every_file_with_pinned_dependencies() -> None:
         (kind, f"/{'' if kind == 'github-actions' else file.parent.relative_to(ROOT).as_posix().strip('.')}")
         for kind, pattern in kinds.items()
         for file in ROOT.glob(pattern)
-        if "node_modules" not in file.parts and ".venv" not in file.parts
+        if not {"node_modules", ".venv", ".local"} & set(file.parts)
     }
     assert {(update["package-ecosystem"], update["directory"]) for update in updates} == places
     assert {kind for kind, _ in places} == set(kinds)

@@ -40,6 +40,11 @@ if "destroy" in sys.argv:
 for name, variable in {{"platform": "DOCKER_DEFAULT_PLATFORM", "secrets": "TF_VAR_source_secrets"}}.items():
     if variable in os.environ:
         (here / name).write_text(os.environ[variable])
+for word in sys.argv[1:]:
+    if word.startswith("-out="):
+        pathlib.Path(word.removeprefix("-out=")).write_text(" ".join(sys.argv[2:-1]))
+    if sys.argv[2:3] == ["apply"] and word.endswith(".tfplan"):
+        (here / "applied").write_text(pathlib.Path(word).read_text())
 if call[0] == "terraform" and sys.argv[2:4] == ["providers", "lock"]:
     (pathlib.Path(sys.argv[1].removeprefix("-chdir=")) / ".terraform.lock.hcl").write_text(str(sys.argv[4:]))
 for word in (word for word in sys.argv[1:] if not word.startswith("-")):
@@ -217,6 +222,8 @@ def variables(tag: str, deployed: str = DEPLOYED) -> list[str]:
     sources = describe([Source("crm", "postgres", "CRM")])
     assert sources["crm"]["settings"]["PASSWORD"] == {"required": True, "secret": True}
     return [
+        "-var=name=vendas",
+        f"-var=region={REGION}",
         f"-var=image_tag={tag}",
         f"-var=state_bucket={BUCKET}",
         f"-var=sources={json.dumps(sources, separators=(',', ':'))}",
@@ -376,6 +383,217 @@ def test_plan_applies_nothing(machine: Machine) -> None:
     assert main(["plan"]) == 0
 
     assert machine.order() == ["terraform init", "terraform plan"]
+
+
+# --- the plan that was approved ---
+
+
+def save_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Plans as CI does, and returns the output of its job."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    assert main(["plan", "--save"]) == 0
+    name, digest = (tmp_path / "output").read_text().strip().split("=")
+    assert name == "plan"
+    return digest
+
+
+def test_the_plan_that_was_approved_is_what_is_applied(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    monkeypatch.setenv("CRM_PASSWORD", "segredo")
+    digest = save_plan(tmp_path, monkeypatch)
+    assert f"make deploy PLAN={digest} applies exactly this plan" in capfd.readouterr().out
+
+    assert main(["up", "--plan", digest]) == 0
+
+    (planned,) = machine.calls("terraform", "plan")
+    assert (machine.folder / "applied").read_text() == " ".join(planned[1:-1])
+    (applied,) = machine.calls("terraform", "apply")
+    assert applied[1:3] == ["apply", "-input=false"]
+    assert len(applied) == 4  # the plan, and no variable beside it
+    assert not Path(applied[3]).exists()
+    assert (machine.folder / "secrets").read_text() == '{"CRM_PASSWORD":"segredo"}'  # a plan contains none
+    assert machine.order()[-4:] == ["docker build", "docker login", "docker push", "terraform apply"]
+
+
+def test_a_plan_of_another_commit_is_refused(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    digest = save_plan(tmp_path, monkeypatch)
+    (image.ROOT / "Dockerfile").write_text("FROM other\n")
+    commit(image.ROOT)
+
+    assert main(["up", "--plan", digest]) == 1
+
+    assert f"no plan of commit {image.commit()} with digest {digest}" in capfd.readouterr().out
+    assert not machine.calls("terraform", "apply") and not machine.calls("docker", "push")
+
+
+def test_a_plan_that_was_changed_after_the_approval_is_refused(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    digest = save_plan(tmp_path, monkeypatch)
+    s3 = boto3.client("s3", region_name=REGION)
+    (stored,) = s3.list_objects_v2(Bucket=BUCKET, Prefix="vendas/plans/")["Contents"]
+    s3.put_object(Bucket=BUCKET, Key=stored["Key"], Body=b"another plan")
+
+    assert main(["up", "--plan", digest]) == 1
+
+    assert f"expected digest {digest}, got " in capfd.readouterr().out
+    assert not machine.calls("terraform", "apply")
+
+
+def test_a_plan_that_terraform_refuses_is_reported_with_the_remedy(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    digest = save_plan(tmp_path, monkeypatch)
+    machine.fails("terraform", "apply")
+
+    assert main(["up", "--plan", digest]) == 1
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert "If Terraform calls the plan stale, another deployment came between: make a new plan" in output
+    assert "are set up" not in output
+
+
+def test_the_first_deployment_has_no_saved_plan(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    digest = save_plan(tmp_path, monkeypatch)
+
+    assert main(["up", "--plan", digest]) == 1
+
+    assert "run make deploy without a saved plan first" in " ".join(capfd.readouterr().out.split())
+    assert not machine.calls("terraform", "apply")
+
+
+@pytest.mark.usefixtures("machine")
+def test_an_account_that_is_not_ready_has_no_plan_to_approve(answers: Answers) -> None:
+    answers.answer("GetServiceQuota", {"Quota": {"Value": 6}})
+
+    assert main(["plan", "--save"]) == 1
+
+    assert boto3.client("s3", region_name=REGION).list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+# --- several deployments of one configuration ---
+
+
+def test_a_deployment_has_values_of_its_own(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = image.ROOT / "infra" / "deployments" / "vendas-staging.tfvars"
+    own.parent.mkdir()
+    own.write_text('alert_emails = ["dados@empresa.example"]\n')
+    commit(image.ROOT)
+
+    assert main(["plan"]) == 0
+    assert "deployment vendas in sa-east-1, with infra/terraform.tfvars\n" in capfd.readouterr().out
+    monkeypatch.setenv("TF_VAR_name", "vendas-staging")
+    assert main(["plan"]) == 0
+
+    shown = (
+        "deployment vendas-staging in sa-east-1, with infra/terraform.tfvars and "
+        "infra/deployments/vendas-staging.tfvars"
+    )
+    assert shown in " ".join(capfd.readouterr().out.split())
+    production, staging = machine.calls("terraform", "plan")
+    assert not any(word.startswith("-var-file") for word in production)
+    # Terraform takes the last value: the name of the deployment is also that of its state.
+    assert staging[2:4] == [f"-var-file={own}", "-var=name=vendas-staging"]
+    keys = [word for call in machine.calls("terraform", "init") for word in call if "config=key" in word]
+    assert keys == [f"-backend-config=key={name}/terraform.tfstate" for name in ("vendas", "vendas-staging")]
+
+
+# --- drift ---
+
+
+def drifted(actions: list[str], changed: list[str] | None = None) -> dict[str, Any]:
+    """A plan of Terraform for the alarm, in which AWS has another alarm than the state if `changed` is given."""
+    alarm = {"address": 'aws_cloudwatch_metric_alarm.this["slow"]', "change": {"actions": actions}}
+    network = {"address": "aws_vpc.this[0]", "change": {"actions": ["no-op"]}}
+    by_itself = {"address": "aws_vpc.this[0]", "change": {"actions": ["update"]}}
+    drift = [by_itself, *([alarm | {"change": {"actions": changed}}] if changed else [])]
+    return PLAN | {"resource_changes": [alarm, network], "resource_drift": drift}
+
+
+@pytest.mark.parametrize(("changed", "word"), [(["update"], "changed"), (["delete"], "deleted")])
+def test_drift_names_what_was_changed_in_aws(
+    machine: Machine, capfd: pytest.CaptureFixture[str], changed: list[str], word: str
+) -> None:
+    main(["plan"])
+    outputs(machine, **OUTPUTS, image_tag="d" * 40)
+    machine.answer("terraform", "show", json.dumps(drifted(["create"], changed)))
+
+    assert main(["drift"]) == 1
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert "vendas was changed in AWS, and not by Terraform:" in output
+    assert f'aws_cloudwatch_metric_alarm.this["slow"]: {word}' in output
+    assert "make deploy sets it back" in output
+    assert "aws_vpc" not in output  # Terraform would not change it
+    # The deployed commit counts, not the one that waits for its approval.
+    assert machine.calls("terraform", "plan")[-1][1:-1] == ["plan", *variables("d" * 40)]
+
+
+def test_what_was_not_deployed_yet_is_no_drift(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    main(["plan"])
+    outputs(machine, **OUTPUTS, image_tag="d" * 40)
+    machine.answer("terraform", "show", json.dumps(drifted(["update"])))
+
+    assert main(["drift"]) == 0
+
+    output = " ".join(capfd.readouterr().out.split())
+    assert 'not deployed yet, and no drift: aws_cloudwatch_metric_alarm.this["slow"]: update' in output
+    assert "vendas: AWS has what was deployed" in output
+    assert not machine.calls("terraform", "apply")
+
+
+# --- the scan of the image ---
+
+
+def test_the_worst_of_what_aws_found_in_the_image_is_shown_and_the_rest_counted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, answers: Answers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deployed(machine)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", answers.url)
+    answers.answer("DescribeImages", {"imageDetails": []})
+    package = [{"key": "package_name", "value": "zlib"}, {"key": "package_version", "value": "1:1.3"}]
+    found = [
+        {
+            "name": "CVE-1",
+            "severity": "CRITICAL",
+            "uri": "https://security-tracker.debian.org/CVE-1",
+            "attributes": package,
+        },
+        {"name": "CVE-2", "severity": "LOW", "attributes": package},
+    ]
+    answers.answer(
+        "DescribeImageScanFindings",
+        {
+            "imageScanStatus": {"status": "COMPLETE"},
+            "imageScanFindings": {"findings": found, "findingSeverityCounts": {"LOW": 1, "CRITICAL": 1}},
+        },
+    )
+
+    assert main(["up"]) == 0
+
+    lines = capfd.readouterr().out
+    assert f"image {image.commit()}: vulnerabilities that AWS knows: 1 critical, 1 low\n" in lines
+    assert "critical: CVE-1 in zlib 1:1.3: https://security-tracker.debian.org/CVE-1" in lines
+    assert "CVE-2" not in lines
+
+
+def test_an_image_that_was_not_scanned_is_deployed(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    deployed(machine)
+
+    assert main(["up"]) == 0
+
+    assert "not scanned for vulnerabilities" in capfd.readouterr().out
 
 
 # --- the lock file ---
@@ -641,7 +859,11 @@ def test_infra_has_the_variables_and_outputs_that_deploy_uses() -> None:
     infra = "\n".join(file.read_text() for file in (ROOT / "infra").glob("*.tf"))
 
     outputs = set(re.findall(r'^output "(\w+)"', infra, re.MULTILINE))
-    assert {field.name for field in fields(terraform.Outputs)} | {"ecr_repository_url", *OUTPUTS} <= outputs
+    assert {field.name for field in fields(terraform.Outputs)} | {
+        "ecr_repository_url",
+        "image_tag",
+        *OUTPUTS,
+    } <= outputs
     assert {"name", "region", "image_tag", "state_bucket", "sources", "source_secrets", "deployed"} <= set(
         re.findall(r'^variable "(\w+)"', infra, re.MULTILINE)
     )

@@ -117,6 +117,25 @@ def test_more_sources_than_ranges_count_as_tasks(client: Client, answers: Answer
     assert "expected at least 9 for 9 tasks at once, got 8" in problem
 
 
+def workgroup(before: list[str], after: list[str]) -> Planned:
+    """What is read of a plan that changes the workgroup's parameters from these to those."""
+    keys = {"before": before, "after": after}
+    parameters = {
+        when: {"config_parameter": [{"parameter_key": key, "parameter_value": "x"} for key in of]}
+        for when, of in keys.items()
+    }
+    change = {"address": WORKGROUP, "change": {"actions": ["update"], **parameters}}
+    described = {name: {"value": value} for name, value in VARIABLES.items()}
+    return preflight.read_plan({"variables": described, "resource_changes": [change]})
+
+
+def test_a_provider_that_does_not_know_a_parameter_of_aws_is_refused(client: Client) -> None:
+    (problem,) = problems(workgroup(["auto_mv", "enable_large_strings_opt_in"], ["auto_mv"]), client)
+    assert "AWS has enable_large_strings_opt_in, which the recorded AWS provider does not know" in problem
+    assert "delete infra/.terraform.lock.hcl, run make plan" in problem
+    assert problems(workgroup(["auto_mv"], ["auto_mv", "require_ssl"]), client) == []
+
+
 def test_a_workgroup_of_this_deployment_is_no_problem(client: Client, answers: Answers) -> None:
     answers.answer("ListWorkgroups", {"workgroups": [{"workgroupName": "vendas"}]})
     assert problems(planned(), client) == []

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_nothing_is_loaded_yet(world: World, command: str) -> None:
     outcome = world.main([command])
 
-    assert (outcome.code, outcome.output) == (2, "error: nothing loaded yet: run make run\n")
+    assert (outcome.code, outcome.output) == (2, "error: nothing loaded yet: run make run, in AWS make run-aws\n")
     assert not list(world.warehouse.parent.glob("warehouse*"))
 
 
@@ -27,7 +27,7 @@ def test_a_warehouse_without_a_load(world: World, command: str) -> None:
     duckdb.connect(str(world.warehouse)).close()
     outcome = world.main([command])
 
-    assert (outcome.code, outcome.output) == (2, "error: nothing loaded yet: run make run\n")
+    assert (outcome.code, outcome.output) == (2, "error: nothing loaded yet: run make run, in AWS make run-aws\n")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.001])

@@ -1,5 +1,6 @@
-"""An S3 that is busy without end, or forbids something: how long a command tries, what it says, and how it ends."""
+"""An S3 that is busy, never answers, or forbids something: how long a command tries, what it says, how it ends."""
 
+import socket
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,22 +11,28 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from s3fs import S3FileSystem
 
 from extract.__main__ import main
+from extract.checks import doctor
 from extract.logs import log
+from extract.settings import read_settings
 from extract.warehouse.s3_retries import bounded_s3_retries
 from redshift_standin.signatures import AccessKey
 from sandbox.aws.s3 import serve, settings
-from tests.python.helpers.declared import TABLES
-from tests.python.helpers.faulty_proxy import Answer, Proxy, faulty_proxy
+from tests.python.helpers.declared import PARQUET, TABLES
+from tests.python.helpers.faulty_proxy import SILENCE, Answer, Proxy, faulty_proxy
+from tests.python.helpers.own_project import declare_in
 from tests.python.helpers.redshift_target import RedshiftTarget
 
 BUSY = Answer(
     503, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>", "text/xml"
 )
 FORBIDDEN = Answer(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", "text/xml")
+SECONDS = 12
+WAITS = 5  # in so many seconds, where each attempt takes one and its beginning another
 SETTINGS = {
     "DBT_TARGET": "prod", "DBT_PROJECT_DIR": str(TABLES), "REDSHIFT_HOST": "localhost", "REDSHIFT_PORT": "1",
     "REDSHIFT_DATABASE": "dev", "REDSHIFT_USER": "ana", "REDSHIFT_PASSWORD": "segredo",
@@ -65,10 +72,10 @@ def s3(service: dict[str, str], bucket: Any, tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that goes on by a second whenever a request to S3 has failed; waits take no time."""
+    """A clock that goes on by a second when a request to S3 begins and when it has failed; waits take no time."""
     monkeypatch.setattr("extract.warehouse.s3_retries.monotonic", count().__next__)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
-    monkeypatch.setenv("RETRY_SECONDS", "12")
+    monkeypatch.setenv("RETRY_SECONDS", str(SECONDS))
 
 
 @pytest.mark.usefixtures("clock")
@@ -82,8 +89,8 @@ def test_a_busy_s3_is_asked_for_a_bounded_time_with_a_line_for_each_wait(
     assert code == 2
     asked = len([request for request in s3.requests if "_target.json" in request])
     begun = out.count("landing s3://landing/raw: ")  # by the loaders, whose own waits are over sooner than S3's
-    assert out.count('"S3: HeadObject: HTTP 503, 503: Service Unavailable; retrying in 0.0 s"') == 12
-    assert out.count("; retrying in") == asked - 1 == 12 + begun
+    assert out.count('"S3: HeadObject: HTTP 503, 503: Service Unavailable; retrying in 0.0 s"') == WAITS
+    assert out.count("; retrying in") == asked - 1 == WAITS + begun
     assert err.startswith("error: landing ")
     assert "S3 is busy or cannot be reached: run again later" in err
     assert "Nothing was done" in err
@@ -94,13 +101,13 @@ def test_a_lock_on_a_busy_s3_is_asked_for_in_a_bounded_time_with_a_line_for_each
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda wait: waits.append(wait) if wait else None)
-    monkeypatch.setenv("RETRY_SECONDS", "12")
+    monkeypatch.setenv("RETRY_SECONDS", str(SECONDS))
     s3.fault = lambda request, _: BUSY if "_locks" in request else None
     code = main(["run", "--source", "parquet"])
     out, err = capfd.readouterr()
 
     assert code == 2
-    assert all(wait <= 12 for wait in waits)
+    assert all(wait <= SECONDS for wait in waits)
     assert out.count("; retrying in") == len(waits) > 0
     assert err.startswith("error: lock ")
     assert "S3 is busy or cannot be reached: run again later" in err
@@ -112,7 +119,7 @@ def test_a_lock_on_a_busy_s3_is_asked_for_in_a_bounded_time_with_a_line_for_each
 def patience(s3: Proxy, clock: None) -> Iterator[S3FileSystem]:  # noqa: ARG001
     """The file system that all of the loaders use, while S3 is busy."""
     log.handlers[:] = []
-    with bounded_s3_retries(12):
+    with bounded_s3_retries(SECONDS):
         fs, _ = fsspec.core.url_to_fs("s3://landing/raw")
         fs.pipe_file("landing/raw/before", b"")
         s3.requests.clear()
@@ -127,8 +134,8 @@ def test_a_request_that_failed_in_vain_is_not_retried_from_the_beginning(
         with pytest.raises(OSError, match="reduce your request rate"):
             patience.pipe_file("landing/raw/a", b"x")
         assert patience.exists("landing/raw/before")  # one request that succeeds does not begin the time of another
-    assert caplog.text.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying") == 12
-    assert len([request for request in s3.requests if request.startswith("PUT")]) == 12 + 3 * 2  # s3fs asks twice
+    assert caplog.text.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying") == WAITS
+    assert len([request for request in s3.requests if request.startswith("PUT")]) == WAITS + 3 * 2  # s3fs asks twice
 
 
 def test_while_s3_answers_nothing_no_other_request_waits_again(
@@ -138,7 +145,7 @@ def test_while_s3_answers_nothing_no_other_request_waits_again(
     for name in ("a", "b", "c"):
         with pytest.raises(OSError, match="reduce your request rate"):
             patience.pipe_file(f"landing/raw/{name}", b"x")
-    assert caplog.text.count("; retrying") == 12
+    assert caplog.text.count("; retrying") == WAITS
 
 
 def test_an_s3_that_is_busy_for_a_moment_costs_no_load(
@@ -146,9 +153,9 @@ def test_an_s3_that_is_busy_for_a_moment_costs_no_load(
 ) -> None:
     for name in ("a", "b"):
         s3.requests.clear()
-        s3.fault = lambda _request, seen: BUSY if seen < 10 else None
+        s3.fault = lambda _request, seen: BUSY if seen < WAITS else None
         patience.pipe_file(f"landing/raw/{name}", b"x")
-    assert caplog.text.count("; retrying") == 20
+    assert caplog.text.count("; retrying") == 2 * WAITS
     assert patience.cat_file("landing/raw/b") == b"x"
 
 
@@ -162,10 +169,98 @@ def test_a_request_that_s3_never_answers_is_not_sent_once_more(
         raise ReadTimeoutError(endpoint_url=request.url)
 
     monkeypatch.setattr("aiobotocore.httpsession.AIOHTTPSession.send", hang)
-    for _ in range(3):
+    for name in ("a", "a", "b"):
         with pytest.raises(ReadTimeoutError):
-            patience.pipe_file("landing/raw/a", b"x")
-    assert len(asked) == 1 + caplog.text.count("S3: PutObject: ReadTimeoutError: Read timeout on endpoint URL") == 13
+            patience.pipe_file(f"landing/raw/{name}", b"x")
+    lines = caplog.text.count("S3: PutObject: ReadTimeoutError: Read timeout on endpoint URL")
+    assert len(asked) == 1 + lines == 1 + WAITS
+    for _ in range(SECONDS // 2):  # by a clock that goes on meanwhile
+        with pytest.raises(ReadTimeoutError):
+            patience.pipe_file("landing/raw/c", b"x")
+    assert len(asked) == 2 + WAITS
+
+
+@pytest.fixture
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three seconds in all, and a fifth of one for each answer of S3."""
+    prompt = Config(connect_timeout=0.2, read_timeout=0.2, retries={"mode": "standard", "total_max_attempts": 1})
+    for where in ("landing", "lock"):
+        monkeypatch.setattr(f"extract.warehouse.{where}.PROMPT", prompt)
+        monkeypatch.setattr(f"extract.warehouse.{where}.TIMEOUT", 0.2)
+    for length in ("SHORTEST", "LONGEST"):
+        monkeypatch.setattr(f"extract.warehouse.s3_retries.{length}_ANSWER", 0.2)
+    monkeypatch.setenv("RETRY_SECONDS", "3")
+    monkeypatch.setattr("tenacity.wait.wait_random_exponential.__call__", lambda *_: 0.1)
+
+
+@pytest.mark.usefixtures("short_answers")
+@pytest.mark.parametrize(
+    "silent",
+    ["HEAD /landing/raw/_target.json", "PUT /landing/raw/_target.json", "HEAD /landing", "PUT /landing/raw/_locks"],
+)
+def test_an_s3_that_accepts_connections_and_never_answers_is_asked_for_a_bounded_time(
+    s3: Proxy, silent: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    s3.fault = lambda request, _: SILENCE if request == silent or request.startswith(f"{silent}/") else None
+    code = main(["run", "--source", "parquet"])
+    out, err = capfd.readouterr()
+
+    assert code == 2
+    assert err.count("error:") == 1
+    assert "ReadTimeout" in err or "Read timeout" in err
+    assert 1 <= out.count("; retrying in") < 3 / 0.2
+
+
+def test_an_s3_that_takes_no_byte_of_a_file_is_asked_for_a_bounded_time(
+    service: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.warehouse.s3_retries.SHORTEST_ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # the kernel accepts the connection and some megabytes
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        for name, value in (service | {"AWS_ENDPOINT_URL_S3": url}).items():
+            monkeypatch.setenv(name, value)
+        with bounded_s3_retries(0):
+            fs, _ = fsspec.core.url_to_fs("s3://landing/raw")
+            with pytest.raises(EndpointConnectionError):
+                fs.pipe_file("landing/raw/a", bytes(20_000_000))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_answers")
+@pytest.mark.parametrize("fault", [BUSY, SILENCE], ids=["busy", "silent"])
+def test_all_of_s3_that_is_away_is_said_once_and_no_other_table_is_tried(
+    redshift: RedshiftTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    fault: Answer,
+) -> None:  # fmt: skip
+    columns = {"id": "bigint"}
+    declare_in(
+        tmp_path, PARQUET, {name: {"mode": "files"} for name in ("loja", "cidade")}, loja=columns, cidade=columns
+    )
+    for name in ("loja", "cidade"):
+        file = tmp_path / "drop/2026-01-01" / f"{name}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"id": [1]}), file)
+    with faulty_proxy(redshift.environment["AWS_ENDPOINT_URL_S3"]) as proxy:
+        redshift.set(
+            monkeypatch, AWS_ENDPOINT_URL_S3=proxy.url, DBT_PROJECT_DIR=str(tmp_path),
+            EXTRACT_WORK=str(tmp_path / "work"), PARQUET_DROP=str(tmp_path / "drop"),
+        )  # fmt: skip
+        away: list[str] = []  # from the first file that is landed on
+
+        def break_off(request: str, _seen: int) -> Answer | None:
+            if "PUT" in request and "/raw_parquet/loja/" in request:
+                away.append(request)
+            return fault if away else None
+
+        proxy.fault = break_off
+        code = main(["run", "--source", "parquet"])
+        out, err = capfd.readouterr()
+    redshift.s3().delete_object(Bucket="landing", Key="landing/_locks/raw_parquet.json")  # it would expire
+
+    assert code == 1, err
+    assert out.count("AWS is busy or cannot be reached: run again later") == 1
+    assert out.count(": started") == 1
+    assert err == "error: ops.extract_runs: not written, for the same reason; run again\n"
 
 
 @pytest.mark.slow
@@ -191,7 +286,9 @@ def test_a_load_on_a_busy_s3_fails_in_a_bounded_time_and_the_next_run_loads_it(
     files = {request for request in proxy.requests if "PUT" in request and "/raw_parquet/categoria/" in request}
     loads = len(files) - 1  # each by a file of its own; S3's waits take no time for those of the loaders
     assert code == 1
-    assert out.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying in") == 12 * loads
+    assert (
+        out.count("S3: PutObject: HTTP 503, SlowDown: Please reduce your request rate.; retrying in") == WAITS * loads
+    )
     assert "AWS is busy or cannot be reached: run again later" in out
     assert again == 0
     assert redshift.execute("select count(*) from raw_parquet.categoria") == [(2,)]
@@ -215,3 +312,21 @@ def test_what_s3_forbids_is_named_with_the_permission(
     assert code == 2
     assert err.startswith(f"error: {where}: ")
     assert f"grant {permission} on it to the role of this process. Nothing was done" in err
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        (FORBIDDEN, "grant s3:PutObject on it to the role of this process"),
+        (BUSY, "S3 is busy or cannot be reached: run again later"),
+    ],
+    ids=["forbidden", "busy"],
+)
+def test_doctor_says_what_to_do_about_the_landing(s3: Proxy, fault: Answer, advice: str) -> None:
+    s3.fault = lambda request, _: fault if request.startswith("PUT /landing/raw/_doctor/") else None
+    current = read_settings([])
+    with bounded_s3_retries(0):
+        check = doctor.landing(current)
+    assert not check.ok
+    assert check.found.startswith("s3://landing/raw: ")
+    assert advice in check.found

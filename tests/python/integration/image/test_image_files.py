@@ -78,6 +78,26 @@ def test_the_linter_accepts_the_dockerfile() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+# Imports every module of the loaders but the client of DuckDB, and finds no DuckDB.
+WITHOUT_DUCKDB = """
+import importlib, pkgutil, sys
+sys.modules["duckdb"] = None
+import extract
+for module in pkgutil.walk_packages(extract.__path__, "extract."):
+    if not module.name.endswith((".duckdb_files", ".__main__")):
+        importlib.import_module(module.name)
+"""
+
+
+def test_the_loaders_need_no_duckdb_to_load_redshift() -> None:
+    """Development has DuckDB, the image has not: requirements/container.txt."""
+    assert "duckdb==" not in (ROOT / "requirements" / "container.txt").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DUCKDB], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def image(context: list[str], tmp_path: Path) -> Iterator[Path]:
     """A folder with the context in `app`, which is read-only, and `scratch`, which is writable."""

@@ -20,6 +20,7 @@ import boto3
 import pytest
 from botocore import xform_name
 
+from deploy.inputs import LOADER_COMMANDS
 from tests.python.helpers import ROOT
 from tests.python.helpers.rendered_infra import Infra, allows
 
@@ -33,12 +34,17 @@ COMMANDS = [
         "loader",
         ["backfill", "--source", "postgres", "--table", "venda", "--from", "2026-01-01", "--to", "2026-01-05"],
     ),
+    ("loader", ["reconcile"]),
+    ("loader", ["replay", "--source", "postgres", "--table", "venda"]),
+    ("loader", ["replay", "--source", "postgres", "--table", "venda", "--dead-letters"]),
     ("loader", ["plan", "--source", "postgres", "--table", "venda", "--ranges", "2"]),
     ("loader", ["range", "--source", "postgres", "--table", "venda", "--number", "1"]),
     ("transformer", ["build"]),
+    ("loader with a wrong clock", ["run", "--source", "api"]),
+    ("loader", ["redate"]),
 ]
 # The run of the drop ends with 1, because it rejects the file that is not Parquet.
-EXIT_CODES = [0, 1, 1, 0, 0, 0, 0, 0, 0]
+EXIT_CODES = [0, 1, 1, *[0] * (len(COMMANDS) - 3)]
 
 # S3's operations, with the action that IAM checks, on the bucket or on the object
 S3 = {
@@ -109,7 +115,7 @@ def recorded(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> list[lis
     command += [sys.executable, "-m", "tests.python.helpers.run_as_deployed"]
     done = subprocess.run(
         [*command, str(folder / "plan.json"), str(folder / "calls.jsonl")],
-        cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=500,
+        cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False, timeout=1000,
     )  # fmt: skip
     # The users are those that the setup of the database created, with its grants only.
     expected = {"codes": EXIT_CODES, "users": [["IAMR:vendas-loader", False], ["IAMR:vendas-transformer", False]]}
@@ -156,6 +162,10 @@ def key_of(infra: Infra, bucket: str) -> str:
 def calls(infra: Infra, recorded: list[list[Any]]) -> set[Call]:
     """What IAM checks for all calls of the tasks."""
     return {call for one in recorded for call in checks_of(infra, *one)}
+
+
+def test_every_command_that_runs_in_aws_is_recorded() -> None:
+    assert {command for task, (command, *_) in COMMANDS if task.startswith("loader")} == set(LOADER_COMMANDS)
 
 
 @pytest.mark.slow
@@ -297,6 +307,9 @@ DEPLOY = {
     ("redshift-serverless", "GetSnapshot"): None,
     ("redshift-data", "ExecuteStatement"): None,  # a person sets up the database
     ("redshift-data", "DescribeStatement"): None,
+    ("ecr", "DescribeImageScanFindings"): (
+        "ecr:DescribeImageScanFindings", "arn:aws:ecr:sa-east-1:123456789012:repository/vendas",
+    ),
     ("s3", "GetObject"): ("s3:GetObject", "arn:aws:s3:::empresa-terraform/vendas/database-set-up.sha256"),
     ("s3", "PutObject"): ("s3:PutObject", "arn:aws:s3:::empresa-terraform/vendas/database-set-up.sha256"),
     ("redshift-serverless", "ListWorkgroups"): ("redshift-serverless:ListWorkgroups", "*"),
@@ -323,9 +336,10 @@ DEPLOY = {
 }  # fmt: skip
 
 
-def called_in(folder: Path) -> set[tuple[str, str]]:
-    """Returns the AWS operations that a folder's source calls, of the services that it creates clients for."""
-    calls = [node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
+def called_in(folder: Path, *modules: str) -> set[tuple[str, str]]:
+    """Returns the AWS operations that a folder calls, or some modules of it, of the services that they name."""
+    files = [folder / f"{module}.py" for module in modules] or list(folder.rglob("*.py"))
+    calls = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
     named = [
         (
             call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id,
@@ -351,6 +365,31 @@ def test_ci_has_the_permissions_that_the_deploy_command_uses(infra: Infra) -> No
     statements = infra.statements("deploy")
     refused = [known for call in called if (known := DEPLOY[call]) and not allows(statements, *known)]
     assert not refused
+
+
+# The modules whose calls make plan SAVE=1 and make drift make, and the objects that they and Terraform read and write
+PLANNING = ("plans", "preflight")
+STATE = "arn:aws:s3:::empresa-terraform/vendas"
+OF_A_PLAN = [
+    ("s3:ListBucket", "arn:aws:s3:::empresa-terraform"), ("s3:GetObject", f"{STATE}/terraform.tfstate"),
+    ("s3:PutObject", f"{STATE}/terraform.tfstate.tflock"), ("s3:DeleteObject", f"{STATE}/terraform.tfstate.tflock"),
+    ("s3:PutObject", f"{STATE}/plans/0f1e"),
+]  # fmt: skip
+
+
+def test_a_plan_of_ci_has_the_permissions_that_it_uses_and_can_change_nothing(infra: Infra) -> None:
+    statements = infra.statements("plan")
+    called = {call for call in called_in(ROOT / "deploy", *PLANNING) if call[0] != "s3"}
+    assert ("redshift-serverless", "ListWorkgroups") in called
+    used = [known for call in called if (known := DEPLOY[call])] + OF_A_PLAN
+    assert not [known for known in used if not allows(statements, *known)]
+    for action, resource in (
+        ("s3:PutObject", f"{STATE}/terraform.tfstate"), ("s3:PutObject", f"{STATE}/database-set-up.sha256"),
+        ("s3:GetObject", "arn:aws:s3:::empresa-terraform/outra/terraform.tfstate"),
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/vendas-loader"),
+        ("ecs:RegisterTaskDefinition", "arn:aws:ecs:sa-east-1:123456789012:task-definition/vendas-loader:1"),
+    ):  # fmt: skip
+        assert not allows(statements, action, resource)
 
 
 def test_the_calls_in_the_source_of_the_loaders_are_known() -> None:

@@ -50,8 +50,11 @@ OTHERS = (
           'Resource = ["${local.state_bucket_arn}/*"]',
           'aws_iam_role_policy.deploy["release"] policy!.Statement.State.Resource = '
           "arn:aws:s3:::empresa-terraform/vendas/*"),
-    Other("deploy_role.tf", ":environment:${var.github.environment}", ":*",
+    Other("deploy_role.tf", ":environment:${environment}", ":*",
           "sub = repo:empresa@12345/plataforma-vendas@67890:environment:production"),
+    Other("deploy_role.tf", "/${var.name}/plans/*", "/${var.name}/*",
+          'aws_iam_role_policy.plan["plan"] policy!.Statement.SavePlan.Resource = '
+          "arn:aws:s3:::empresa-terraform/vendas/plans/*"),
     Other("network.tf", '  from_port                    = 443', '  from_port                    = 5439',
           "aws_vpc_security_group_ingress_rule.endpoint_task[0] from_port = 443"),
     Other("network.tf", "private_dns_enabled = true", "private_dns_enabled = false",
