@@ -72,7 +72,7 @@ list: $(READY)  ## List the declared tables and their models
 extract: $(READY)  ## Load the sources into the raw schemas, and nothing else
 	@$(RUN) $(BIN)/python -m extract run
 
-build: $(READY)  ## Build bronze and silver with tests, docs and audit; FULL_REFRESH=1 rebuilds incremental models
+build: $(READY)  ## Build bronze, silver and gold with tests, docs, audit and report; FULL_REFRESH=1 rebuilds incremental models
 	@$(RUN) $(BIN)/python -m extract build $(if $(FULL_REFRESH),--full-refresh)
 
 audit: $(READY)  ## Check that every row is accounted for: source, raw, bronze, silver

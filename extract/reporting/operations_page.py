@@ -279,6 +279,8 @@ def write_tests(operations: Operations, now: datetime) -> Figure:
         f"{count(build.passed)} of {count(build.passed + build.warned + build.failed + build.skipped)} tests passed"
     )
     answer = f"{passed} in the last build, {ago(build.ran_at, now)}."
+    has_others = any(one.failed or one.warned or one.skipped for one in operations.builds)
+    charts = (operations_charts.draw_tests(operations.builds),) if has_others else ()
     if operations.failing:
         oldest = min(operations.failing, key=lambda one: one.since or now)
         answer += f" Longest without a pass: {oldest.name}, {ago(oldest.since, now)}."
@@ -301,7 +303,7 @@ def write_tests(operations: Operations, now: datetime) -> Figure:
     return Figure(
         title,
         answer,
-        (operations_charts.draw_tests(operations.builds),),
+        charts,
         numbers=numbers,
         is_open=numbers is not None,
     )
