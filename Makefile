@@ -41,7 +41,7 @@ run: $(READY)  ## Run the whole pipeline: extract, dbt build, docs, summary, rep
 run-stepfunctions: $(READY)  ## Run the pipeline as AWS does, by its state machine, on stand-ins: INPUT= or CMD= as run-aws
 	@$(SETTINGS) exec $(BIN)/python -m sandbox stepfunctions $(if $(INPUT),--input "$$INPUT") $(call given,CMD,command)
 
-test: $(READY)  ## Unit and integration tests and one whole pipeline per target: a quarter of an hour on two cores
+test: $(READY)  ## Unit and integration tests and one whole pipeline per target
 	$(PYTEST) -m "not slow" tests/python
 
 test-all: test test-standin test-slow  ## Every test

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from extract.visible import visible
 
@@ -13,6 +13,9 @@ Settings come from the environment; .env.example lists them all."""
 EXIT_CODES = """\
 exit codes: 0 success; 1 a table, a file or a dbt node failed, the rest is done; 2 nothing was done;
 130 stopped by Ctrl-C or SIGTERM: run again to continue"""
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +36,15 @@ def parser() -> Parser:
     )
     main.add_argument("--debug", action="store_true", help="log tracebacks too; secrets are redacted")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_declaration_commands(commands)
+    add_run_commands(commands)
+    add_range_commands(commands)
+    add_repair_commands(commands)
+    return main
 
+
+def add_declaration_commands(commands: Commands) -> None:
+    """Adds the commands that change the declarations, and the one that lists them."""
     add = commands.add_parser("add", help="declare tables of a source and write their models")
     add.add_argument("source", metavar="SOURCE", help="a declared source such as postgres, or a new one")
     add.add_argument(
@@ -58,6 +69,9 @@ def parser() -> Parser:
 
     commands.add_parser("list", help="list the declared tables and their models")
 
+
+def add_run_commands(commands: Commands) -> None:
+    """Adds the commands that load the sources and build the models."""
     run = commands.add_parser("run", help="load the sources; with --build, also dbt build, docs and report")
     run.add_argument(
         "--source", action="append", metavar="SOURCE", help="only this source; may be repeated (default: all)"
@@ -69,7 +83,7 @@ def parser() -> Parser:
         metavar="SOURCE.TABLE",
         help="load this table again despite changed columns or a smaller size; its old rows are kept",
     )
-    run.add_argument("--build", action="store_true", help="then run dbt freshness, build and docs")
+    run.add_argument("--build", action="store_true", help="then run dbt freshness, build and docs, and write the report")
     run.add_argument("--full-refresh", action="store_true", help="with --build: rebuild incremental models")
 
     build = commands.add_parser(
@@ -77,6 +91,9 @@ def parser() -> Parser:
     )
     build.add_argument("--full-refresh", action="store_true", help="rebuild incremental models")
 
+
+def add_range_commands(commands: Commands) -> None:
+    """Adds the commands of a first load in ranges."""
     plan = commands.add_parser("plan", help="divide a very large table's keys into ranges, for its first load")
     one_table(plan)
     plan.add_argument("--ranges", required=True, type=ranges, metavar="N", help="how many, from 2 to 200")
@@ -85,6 +102,9 @@ def parser() -> Parser:
     one_table(one_range)
     one_range.add_argument("--number", required=True, type=int, metavar="K", help="from 1 to the plan's ranges")
 
+
+def add_repair_commands(commands: Commands) -> None:
+    """Adds the commands that compare, correct and check."""
     commands.add_parser("audit", help="compare sources, raw, bronze and silver; show what differs")
     commands.add_parser("report", help="write target/report.html: sales, and the runs of the pipeline")
     commands.add_parser("reconcile", help="compare the sources' keys with those loaded; load what differs")
@@ -112,7 +132,6 @@ def parser() -> Parser:
     drop.add_argument("files", nargs="+", type=Path, metavar="FILE", help="named after its table: categoria.parquet")
 
     commands.add_parser("doctor", help="check settings, sources and warehouse; changes nothing")
-    return main
 
 
 def ranges(text: str) -> int:

@@ -85,7 +85,6 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
 
     def send_log(task: Task) -> None:
         """Sends the output of a task to CloudWatch Logs, as awslogs does."""
-        logs = boto3.client("logs", region_name=region)
         logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=task.log_stream)
         text = cluster.log(task.arn.split("/")[-1]).read_text(errors="replace")
         at = int(time.time() * 1000)
@@ -108,7 +107,8 @@ def interpreter(cluster: Cluster, region: str) -> Iterator[Any]:
             stack.enter_context(patch.object(where, name, replacement))
         stack.enter_context(patch.dict(StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES, cloudwatchlogs="logs"))
         stack.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
-        boto3.client("logs", region_name=region).create_log_group(logGroupName=LOG_GROUP)
+        logs = boto3.client("logs", region_name=region)
+        logs.create_log_group(logGroupName=LOG_GROUP)
         stack.callback(cluster.stop_all, "The sandbox ended")
         yield boto3.client("stepfunctions", region_name=region)
 

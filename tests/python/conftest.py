@@ -1,5 +1,7 @@
 """Fixtures that the tests share: a PostgreSQL server for each worker, and on it the sources and the stand-in."""
 
+import functools
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -7,6 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
+import botocore.loaders
+import botocore.session
 import hypothesis
 import pytest
 from redshift_connector.iam_helper import IamHelper
@@ -33,8 +37,17 @@ os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
     os.environ.pop(name, None)
 
+# Each test has AWS sessions of its own. What they read of botocore's own files is read once.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what was imported out of the garbage collections, which would look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

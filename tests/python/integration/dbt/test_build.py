@@ -13,6 +13,8 @@ from tests.python.helpers.raw_layer import Sale
 
 KEYLESS = Sale(None, venda=77.0)
 
+WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+
 
 @dataclass(frozen=True)
 class Day:
@@ -62,10 +64,10 @@ def days(project: Project) -> list[Day]:
     raw.categories(2, date(2025, 6, 16), {1: "Livros"})
     raw.sales(2, [Sale(1, venda=None), Sale(2, venda=20.0), Sale(6, venda=60.0), KEYLESS])
     raw.sales(3, [Sale(6, venda=666.0), Sale(None), Sale(None)], completed=False)
-    monday = build(project, "2025-06-16", "--exclude-resource-type", "unit_test")
+    monday = build(project, "2025-06-16", *WITHOUT_TESTS)
 
     raw.sales(4, [])
-    tuesday = build(project, "2025-06-17", "--exclude-resource-type", "unit_test")
+    tuesday = build(project, "2025-06-17", *WITHOUT_TESTS)
 
     return [sunday, monday, tuesday]
 

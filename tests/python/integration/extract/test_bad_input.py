@@ -289,6 +289,7 @@ def test_of_a_source_that_dies_midway_nothing_is_loaded_until_the_next_run(
     assert world.query("select count(distinct id_venda) from raw_postgres.venda") == [(300000,)]
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_reading_stops_the_run_and_changes_nothing(world: World) -> None:
     world.run("postgres")
     world.execute(

@@ -21,10 +21,34 @@ def dead_letters(world: World) -> list[tuple[str | None, dict[str, object], str]
     ("kind", "value", "in_json", "reason"),
     [
         ("date", "infinity", "infinity", "column quando: expected a date in the years 1 to 9999"),
-        ("date", "0044-03-15 BC", "0044-03-15 BC", "column quando: expected a date in the years 1 to 9999"),
-        ("date", "12024-01-01", "12024-01-01", "column quando: expected a date in the years 1 to 9999"),
-        ("timestamp", "-infinity", "-infinity", "column quando: expected a timestamp in the years 1 to 9999"),
-        ("timestamptz", "infinity", "infinity", "column quando: expected a timestamptz in the years 1 to 9999"),
+        pytest.param(
+            "date",
+            "0044-03-15 BC",
+            "0044-03-15 BC",
+            "column quando: expected a date in the years 1 to 9999",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "date",
+            "12024-01-01",
+            "12024-01-01",
+            "column quando: expected a date in the years 1 to 9999",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "timestamp",
+            "-infinity",
+            "-infinity",
+            "column quando: expected a timestamp in the years 1 to 9999",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "timestamptz",
+            "infinity",
+            "infinity",
+            "column quando: expected a timestamptz in the years 1 to 9999",
+            marks=pytest.mark.slow,
+        ),
         ("numeric(30, 2)", "NaN", "NaN", "column quando: expected a decimal128(30, 2), got NaN"),
     ],
 )
@@ -139,6 +163,7 @@ def test_an_infinite_date_is_no_watermark(world: World, monkeypatch: pytest.Monk
     assert world.query("select max(watermark) from ops.extract_runs") == [("2024-01-03",)]
 
 
+@pytest.mark.slow
 def test_a_table_that_is_reloaded_leaves_its_old_dead_letters_behind(world: World) -> None:
     world.execute("alter table public.venda add quando date")
     world.execute("update public.venda set quando = 'infinity' where id_venda = 2")

@@ -79,7 +79,9 @@ def test_a_new_column_can_be_refused(world: World, monkeypatch: pytest.MonkeyPat
     assert COMMAND in outcome.output
 
 
-@pytest.mark.parametrize(("before", "characters"), [("uuid", 36), ("varchar(10)", 10)])
+@pytest.mark.parametrize(
+    ("before", "characters"), [pytest.param("uuid", 36, marks=pytest.mark.slow), ("varchar(10)", 10)]
+)
 def test_a_text_that_may_be_longer_now_grows_where_texts_have_a_length(
     world: World, monkeypatch: pytest.MonkeyPatch, before: str, characters: int
 ) -> None:
@@ -133,6 +135,7 @@ def test_the_share_is_a_setting(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert world.run("api").code == 0
 
 
+@pytest.mark.slow
 def test_a_replaced_table_is_accepted_with_a_type_that_does_not_convert(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_full_replaces_the_whole_table(world: World, monkeypatch: pytest.MonkeyP
     assert ids(world) == [2, 3]
 
 
+@pytest.mark.slow
 def test_full_of_an_empty_table_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, postgres_table("venda", "id_venda", "full"))
     world.run("postgres")
@@ -64,6 +65,7 @@ def test_cursor_continues_from_its_lag(world: World, monkeypatch: pytest.MonkeyP
     assert world.query("select watermark from ops.extract_runs order by started_at") == [("10",), ("11",)]
 
 
+@pytest.mark.slow
 def test_the_lag_of_a_cursor_on_dates_is_a_timedelta(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lag = timedelta(days=3)
     declare(monkeypatch, postgres_table("venda", "id_venda", "cursor", cursor="data_venda", lag=lag))

@@ -208,6 +208,7 @@ def test_a_lost_stop_is_not_lost_in_other_commands(
     assert (outcome.code, outcome.output.splitlines()[-1]) == (130, "stopped; run again to continue")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", SIGNALS)
 def test_stopped_while_dbt_builds(world: World, monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
     reported: list[str] = []

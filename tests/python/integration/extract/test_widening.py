@@ -31,7 +31,10 @@ def item(mode: str, **words: Any) -> Any:
     return postgres_table("item", "id", mode, **words)
 
 
-@pytest.mark.parametrize("mode", ["full", "xmin", "cursor"])
+SLOW = {mode: pytest.param(mode, marks=pytest.mark.slow) for mode in ("full", "cursor")}
+
+
+@pytest.mark.parametrize("mode", [SLOW["full"], "xmin", SLOW["cursor"]])
 def test_wider_types_are_loaded_and_named(world: World, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     world.execute(ITEM)
     declare(monkeypatch, item(mode))
@@ -61,7 +64,7 @@ def test_wider_types_are_loaded_and_named(world: World, monkeypatch: pytest.Monk
     assert "wider type" not in again.output
 
 
-@pytest.mark.parametrize("mode", ["full", "xmin"])
+@pytest.mark.parametrize("mode", [SLOW["full"], "xmin"])
 def test_a_narrower_type_arrives_in_that_of_raw(world: World, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     world.execute(ITEM)
     declare(monkeypatch, item(mode))
@@ -132,7 +135,7 @@ def test_a_load_that_fails_after_the_change_leaves_the_rows_and_the_next_one_goe
     assert world.query("select max(id) from raw_postgres.item") == [(3000000000,)]
 
 
-@pytest.mark.parametrize("mode", ["xmin", "cursor"])
+@pytest.mark.parametrize("mode", ["xmin", SLOW["cursor"]])
 def test_a_real_that_becomes_a_double(world: World, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     world.execute(ITEM)
     declare(monkeypatch, item(mode))

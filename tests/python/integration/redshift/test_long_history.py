@@ -119,7 +119,7 @@ def stand_in(history: History, redshift: RedshiftTarget) -> AnyWarehouse:
     return AnyWarehouse(redshift.execute)
 
 
-@pytest.mark.parametrize("engine", ["local", "stand_in"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("stand_in", marks=pytest.mark.slow)])
 def test_a_long_history_is_counted_and_audited(history: History, engine: str, request: pytest.FixtureRequest) -> None:
     """A plan that joins every version with every deletion would not end within the tests' patience."""
     warehouse = cast("Warehouse", request.getfixturevalue(engine))

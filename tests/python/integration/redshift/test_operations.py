@@ -141,6 +141,7 @@ def test_a_text_that_bronze_cuts_is_found(shop: Shop) -> None:
     assert '"expected": 0, "found": 1' in found
 
 
+@pytest.mark.slow
 def test_wider_types_keep_the_rows_and_how_the_table_is_distributed(shop: Shop) -> None:
     shop.sell(
         "alter table public.venda add loja varchar(5) default 'norte', add total numeric(8, 2) default 1.25;"
@@ -176,6 +177,7 @@ def test_wider_types_keep_the_rows_and_how_the_table_is_distributed(shop: Shop) 
     assert shop.run()[0] == 0
 
 
+@pytest.mark.slow
 def test_an_accepted_change_reloads_the_table_beside_the_old_one(shop: Shop) -> None:
     shop.sell("alter table public.venda alter venda type varchar(20)")
     code, output = shop.run()
@@ -288,6 +290,7 @@ def test_no_command_shows_the_password_of_the_warehouse(shop: Shop, monkeypatch:
         assert secret not in logs
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_ahead_of_s3_is_refused_and_loads_from_the_future_are_redated(shop: Shop) -> None:
     with clock_ahead(400):
         code, output = shop.run()

@@ -31,6 +31,7 @@ def test_what_changed_since_the_greatest_cursor_less_the_lag_is_appended(team: T
     assert team.run().code == 0
 
 
+@pytest.mark.slow
 def test_the_watermark_can_stand_anywhere_in_the_request(team: Team) -> None:
     team.declare_cursor(
         endpoint={"params": {"filtro": "atualizado_em >= {incremental.start_value}"}},
@@ -45,8 +46,9 @@ def test_the_watermark_can_stand_anywhere_in_the_request(team: Team) -> None:
 @pytest.mark.parametrize(
     ("kind", "lag", "values", "watermark"),
     [("date", "12 hours", ["2026-01-31", "2026-01-30"], "2026-01-30"),
-     ("integer", 10, [100, 99], "90"),
-     ("timestamp", 0, ["2026-01-31T10:00:00.5", None], "2026-01-31T10:00:00.500000")],
+     pytest.param("integer", 10, [100, 99], "90", marks=pytest.mark.slow),
+     pytest.param("timestamp", 0, ["2026-01-31T10:00:00.5", None], "2026-01-31T10:00:00.500000",
+                  marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_a_cursor_may_be_a_date_a_number_or_a_time_without_a_zone(
     team: Team, kind: str, lag: str | int, values: list[object], watermark: str
@@ -122,6 +124,7 @@ def test_a_backfill_asks_for_its_end_too(team: Team) -> None:
     assert "its rows cannot be asked for by key; read them again: python -m extract backfill" in replay.output
 
 
+@pytest.mark.slow
 def test_a_cursor_of_another_type_starts_the_table_again(team: Team) -> None:
     team.declare_cursor()
     team.run()

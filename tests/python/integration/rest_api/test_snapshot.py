@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from tests.python.helpers.orders_api import Answer
 from tests.python.integration.rest_api.conftest import Team, order
 
@@ -75,6 +77,7 @@ def test_a_field_that_is_not_declared_is_loaded_as_text_and_stays_a_column(team:
     assert team.loaded("observacao, produtos")[-1] == (None, None)
 
 
+@pytest.mark.slow
 def test_new_columns_can_be_refused(team: Team) -> None:
     team.declare(new_columns="refuse")
     assert team.run().code == 0
@@ -109,6 +112,7 @@ def test_a_column_that_every_row_had_and_none_has_now_is_lost(team: Team) -> Non
     assert team.run().code == 0
 
 
+@pytest.mark.slow
 def test_a_list_that_lost_most_of_its_rows_is_refused(team: Team) -> None:
     team.run()
     del team.api.rows[2:]

@@ -187,6 +187,7 @@ def test_a_stop_while_the_table_is_filled_leaves_nothing_half_done(own_environme
     assert sandbox(own_environment, "run", "--", "true").returncode == 0
 
 
+@pytest.mark.slow
 def test_days_pass_from_one_run_to_the_next(own_environment: dict[str, str]) -> None:
     sandbox(own_environment, "run", "--", "true")
     later = own_environment | {"TODAY": "2017-04-15"}

@@ -115,6 +115,7 @@ def test_nothing_is_written_to_the_table_when_no_day_has_passed(server: Postgres
     assert query(server, "select xmin::text, ctid::text, id_venda from venda order by id_venda") == before
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @given(st.sets(st.integers(1, 39)))
 @example({1, 2, 30, 31})

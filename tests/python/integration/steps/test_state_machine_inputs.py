@@ -31,9 +31,9 @@ def instant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     ("given", "commands"),
     [
         ('{"sources": ["postgres"]}', [POSTGRES, BUILD]),
-        ('{"sources": ["api", "postgres", "api"]}', [API, POSTGRES, BUILD]),
+        pytest.param('{"sources": ["api", "postgres", "api"]}', [API, POSTGRES, BUILD], marks=pytest.mark.slow),
         ('{"full_refresh": true}', [API, PARQUET, POSTGRES, ("build", "--full-refresh")]),
-        ('{"sources": ["api"], "full_refresh": false}', [API, BUILD]),
+        pytest.param('{"sources": ["api"], "full_refresh": false}', [API, BUILD], marks=pytest.mark.slow),
         (FAN_OUT, [PLAN, *RANGES, POSTGRES, BUILD]),
         ('{"commands": [["doctor"]], "build": false}', [("doctor",)]),
         (
@@ -55,22 +55,32 @@ def test_the_input_selects_the_tasks(instant: Machine, given: str, commands: lis
             'expected {} or an object with sources or commands, and full_refresh or build, got {"source"',
         ),
         ("[]", "expected {} or an object"),
-        ('"postgres"', "expected {} or an object"),
-        ('{"sources": []}', "sources: expected a list of declared sources (api, parquet, postgres), got []"),
+        pytest.param('"postgres"', "expected {} or an object", marks=pytest.mark.slow),
+        pytest.param(
+            '{"sources": []}',
+            "sources: expected a list of declared sources (api, parquet, postgres), got []",
+            marks=pytest.mark.slow,
+        ),
         ('{"sources": "api"}', "sources: expected a list"),
         (
             '{"sources": ["api", "ftp"]}',
             'sources: expected a list of declared sources (api, parquet, postgres), got ["api","ftp"]',
         ),
-        ('{"sources": null}', "sources: expected a list"),
+        pytest.param('{"sources": null}', "sources: expected a list", marks=pytest.mark.slow),
         ('{"full_refresh": "yes"}', "full_refresh: expected true or false, got yes"),
-        ('{"build": "no"}', "build: expected true or false, got no"),
-        ('{"backfill": "venda"}', "expected {} or an object with sources or commands"),
+        pytest.param('{"build": "no"}', "build: expected true or false, got no", marks=pytest.mark.slow),
+        pytest.param(
+            '{"backfill": "venda"}', "expected {} or an object with sources or commands", marks=pytest.mark.slow
+        ),
         (
             '{"commands": "doctor"}',
             "commands: expected a list of lists of words, each starting with one of run, plan",
         ),
-        ('{"commands": [["drop", "a.parquet"]]}', "commands: expected a list of lists of words, each starting with"),
+        pytest.param(
+            '{"commands": [["drop", "a.parquet"]]}',
+            "commands: expected a list of lists of words, each starting with",
+            marks=pytest.mark.slow,
+        ),
         ('{"commands": [["--debug", "run"]]}', "commands: expected a list of lists of words, each starting with"),
         ('{"commands": [["doctor"]], "sources": ["api"]}', "expected either sources or commands, got both"),
     ],

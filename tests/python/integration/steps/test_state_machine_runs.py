@@ -142,6 +142,7 @@ def test_a_build_that_fails_once_is_retried_with_the_same_run_id(tmp_path: Path)
     assert (tmp_path / "builds").read_text() == "night-2\nnight-2\n"
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_twice_fails_the_execution(tmp_path: Path) -> None:
     with machine(tasks_of('case "$*" in build) exit 1;; esac', tmp_path)) as pipeline:
         ended = pipeline.run()
@@ -172,6 +173,7 @@ def test_ranges_load_after_the_plan_and_before_the_sources_with_limited_concurre
     assert not (tmp_path / "three_at_once").exists()
 
 
+@pytest.mark.slow
 def test_a_range_that_fails_twice_is_retried_and_succeeds(tmp_path: Path) -> None:
     script = 'case "$1 $7" in "range 2") echo >> attempts; [ "$(wc -l < attempts)" -gt 2 ];; esac'
     with machine(tasks_of(script, tmp_path)) as pipeline:
@@ -182,6 +184,7 @@ def test_a_range_that_fails_twice_is_retried_and_succeeds(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_range_that_always_fails_does_not_stop_the_others_and_is_reported(tmp_path: Path) -> None:
     with machine(tasks_of('case "$1 $7" in "range 2") exit 1;; esac', tmp_path)) as pipeline:
         ended = pipeline.run(FAN_OUT)
@@ -199,6 +202,7 @@ def test_after_a_plan_that_failed_nothing_else_is_loaded(tmp_path: Path) -> None
     assert ended.cause == f"{' '.join(PLAN)}: Essential container in task exited, exit code 2"
 
 
+@pytest.mark.slow
 def test_of_many_failures_the_first_are_described_and_all_are_named(tmp_path: Path) -> None:
     ranges = [("range", *TABLE, "--number", str(number)) for number in range(1, 13)]
     last = ends(2, "no plan", retry=False)
@@ -319,6 +323,7 @@ def test_the_machine_loads_the_declared_sources(
     assert (ended.status, ended.commands) == ("SUCCEEDED", commands)
 
 
+@pytest.mark.slow
 def test_without_a_source_an_input_that_names_one_is_refused(tmp_path: Path) -> None:
     with machine(tasks_of("true", tmp_path), sources=()) as pipeline:
         ended = pipeline.run('{"sources": ["postgres"]}')
