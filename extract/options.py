@@ -83,7 +83,7 @@ def add_run_commands(commands: Commands) -> None:
         metavar="SOURCE.TABLE",
         help="load this table again despite changed columns or a smaller size; its old rows are kept",
     )
-    run.add_argument("--build", action="store_true", help="then run dbt freshness, build and docs, and write the report")
+    run.add_argument("--build", action="store_true", help="then dbt freshness, build and docs, and the report")
     run.add_argument("--full-refresh", action="store_true", help="with --build: rebuild incremental models")
 
     build = commands.add_parser(
