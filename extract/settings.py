@@ -230,6 +230,13 @@ def _url(text: str) -> str:
     return text
 
 
+def _warehouse_file(text: str) -> Path:
+    # DuckDB names its catalog after the file, and then gold.x may be the catalog's or the schema's.
+    if re.fullmatch(r"bronze|silver|gold|ops|raw_\w+", Path(text).stem, re.IGNORECASE):
+        raise ValueError(text)
+    return Path(text)
+
+
 def _work_folder(text: str) -> Path:
     if "%" in str(Path(text).resolve()):  # dlt takes its path for a pattern
         raise ValueError(text)
@@ -423,7 +430,12 @@ def read_settings(sources: Collection[Source] = (), environment: Mapping[str, st
         target=target,
         redshift=redshift,
         region=_region(env, needed=redshift is not None and redshift.workgroup is not None),
-        warehouse=env.read("WAREHOUSE_PATH", Path, "a file's path", ".local/warehouse.duckdb"),
+        warehouse=env.read(
+            "WAREHOUSE_PATH",
+            _warehouse_file,
+            "the path of a file that is not named like a schema, such as gold.duckdb",
+            ".local/warehouse.duckdb",
+        ),
         work=env.read("EXTRACT_WORK", _work_folder, "a folder without % in its whole path", ".local/extract"),
         artifacts=env.read("ARTIFACTS_URL", str, "a folder or s3://bucket/prefix", "") or None,
         retry_seconds=env.read("RETRY_SECONDS", _duration, "seconds from 0 to 3600", "60"),

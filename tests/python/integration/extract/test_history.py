@@ -10,7 +10,7 @@ import pytest
 
 from extract.checks.audit import Comparison, record_audit
 from extract.checks.baseline import find_unusual
-from extract.errors import NotRecordedError
+from extract.errors import NotRecordedError, SettingsError
 from extract.load.history import TABLES, create_tables
 from extract.settings import Settings, read_settings
 from extract.transform.build import BuildResult, NodeResult
@@ -102,3 +102,9 @@ def test_unusual_values_of_this_run_are_said(settings: Settings, warehouse: Ware
         "unusual postgres.venda: 50,000 rows at the source, 104,122 in the median of the last 30 runs",
         "unusual postgres.venda: 61.25 seconds, 2.50 in the median of the last 12 runs",
     ]
+
+
+@pytest.mark.parametrize("name", ["gold", "Silver", "ops", "raw_postgres"])
+def test_a_warehouse_file_that_is_named_like_a_schema_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"WAREHOUSE_PATH: expected .* not named like a schema.*{name}.duckdb"):
+        read_settings((), {"DBT_TARGET": "local", "WAREHOUSE_PATH": f"/tmp/{name}.duckdb"})
