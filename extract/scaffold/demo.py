@@ -17,7 +17,7 @@ MODELS = (
 
 # Entries of YAML files beside the models: exposures, snapshots, seeds.
 ENTRIES = {
-    "exposures": ("painel_vendas", "relatorio_comissoes"),
+    "exposures": ("relatorio", "painel_vendas", "relatorio_comissoes"),
     "snapshots": ("silver_funcionario_historico", "silver_categoria_historico"),
     "seeds": ("feriado",),
 }

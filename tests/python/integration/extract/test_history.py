@@ -105,6 +105,6 @@ def test_unusual_values_of_this_run_are_said(settings: Settings, warehouse: Ware
 
 
 @pytest.mark.parametrize("name", ["gold", "Silver", "ops", "raw_postgres"])
-def test_a_warehouse_file_that_is_named_like_a_schema_is_refused(name: str) -> None:
+def test_a_warehouse_file_that_is_named_like_a_schema_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"WAREHOUSE_PATH: expected .* not named like a schema.*{name}.duckdb"):
-        read_settings((), {"DBT_TARGET": "local", "WAREHOUSE_PATH": f"/tmp/{name}.duckdb"})
+        read_settings((), {"DBT_TARGET": "local", "WAREHOUSE_PATH": str(tmp_path / f"{name}.duckdb")})
