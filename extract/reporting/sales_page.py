@@ -147,7 +147,7 @@ def write_months(sales: Sales) -> Figure:
     """Returns the sums by month."""
     averages = moving_averages(sales.months)
     months = sales.months[-MONTHS:]
-    complete = [month for month in sales.months if month.is_complete]
+    complete = [month for month in months if month.is_complete]
     answer = "Nenhum mês terminou ainda."
     if complete:
         best = max(complete, key=lambda month: month.amount)
