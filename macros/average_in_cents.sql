@@ -14,7 +14,7 @@
 {%- endmacro %}
 
 {% macro duckdb__divide_whole(dividend, divisor) -%}
-    {{ dividend }} // {{ divisor }}
+    divide({{ dividend }}, {{ divisor }})
 {%- endmacro %}
 
 {% macro redshift__divide_whole(dividend, divisor) -%}
