@@ -296,7 +296,7 @@ def test_the_second_attempt_of_a_build_is_a_dbt_retry(recovered: Ran) -> None:
     ]
     whole, again = (line for line in lines if line.get("message") == "dbt build")
     assert [text.split(":")[0] for text in whole["messages"]] == ["fail last_extract_matches_raw"]
-    assert sum(again["counts"].values()) < 10 < sum(whole["counts"].values())
+    assert sum(again["counts"].values()) < 20 < sum(whole["counts"].values())
     assert again["ok"]
 
 

@@ -260,7 +260,7 @@ def test_all_of_s3_that_is_away_is_said_once_and_no_other_table_is_tried(
     assert code == 1, err
     assert out.count("AWS is busy or cannot be reached: run again later") == 1
     assert out.count(": started") == 1
-    assert err == "error: ops.extract_runs: not written, for the same reason; run again\n"
+    assert err == ""  # the record of the run needs no S3
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ MISTAKES = (
             "database user may COPY."),
     Mistake("iam.tf", '"iam:PassedToService" = "ecs-tasks', '"iam:PassedToService" = "ec2',
             "pass roles to tasks only."),
-    Mistake("deploy_role.tf", ":environment:${var.github.environment}", ":*", "that requires approval may deploy."),
+    Mistake("deploy_role.tf", ":environment:${environment}", ":*", "that requires approval may deploy."),
     Mistake("variables_run.tf", "cron(0 5 * * ? *)", "cron(0 5 ? * MON *)", "runs every day at 5:00"),
     Mistake("schedule.tf", 'input    = jsonencode({})', 'input    = jsonencode({ sources = [] })',
             "for all sources."),
