@@ -91,6 +91,7 @@ def build_models(options: argparse.Namespace) -> int:
     """Builds what was loaded."""
     tables = read_declarations().tables
     with prepare(options, (), ["build"], is_loaded=True) as (settings, warehouse):
+        create_tables(warehouse)  # the loads may be of a version that had none
         built = build_and_publish(settings, warehouse, tables, full_refresh=options.full_refresh)
         report.print_summary((), built, describe_place(settings))
         if built.broke:  # a warehouse that dbt cannot query does not answer the audit either
@@ -399,7 +400,6 @@ def build_and_publish(
     If an earlier attempt of this run failed in the build, dbt continues with the nodes that failed.
     """
     interrupt.check()
-    create_tables(warehouse)
     warehouse.release()
     failed = None
     if settings.artifacts:

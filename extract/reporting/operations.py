@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from extract.declarations import KINDS
 from extract.reporting.reading import Layers
 from extract.sql import literal
 
@@ -16,14 +17,33 @@ DAYS = 90
 SLOWEST = 5
 ENOUGH_RUNS = 5  # for a median to be called usual; unusual is what the model says, with more runs
 
-REGULAR = "mode in ('snapshot', 'full', 'cursor', 'xmin', 'files')"  # the others are commands
+# The modes in which tables are declared; the others are commands. In dbt: the macro is_regular_read.
+REGULAR = f"mode in ({', '.join(sorted({literal(mode) for kind in KINDS.values() for mode in kind.MODES}))})"
+# The last run of each table in such a mode.
+LAST_RUNS = f"""
+    from ops.extract_runs
+    where {REGULAR}
+    qualify row_number() over (partition by source, table_name order by finished_at desc, run_id desc) = 1
+"""
 
 
-class State(NamedTuple):
-    """The last run of a table."""
+@dataclass(frozen=True)
+class OfTable:
+    """What is said of one table."""
 
     source: str
     table: str
+
+    @property
+    def name(self) -> str:
+        """The full name of the table."""
+        return f"{self.source}.{self.table}"
+
+
+@dataclass(frozen=True)
+class State(OfTable):
+    """The last run of a table."""
+
     mode: str
     status: str
     started_at: datetime | None
@@ -39,28 +59,17 @@ class State(NamedTuple):
     loaded_at: datetime | None = None
     freshness: str | None = None
 
-    @property
-    def name(self) -> str:
-        """The full name of the table."""
-        return f"{self.source}.{self.table}"
 
-
-class Baseline(NamedTuple):
+@dataclass(frozen=True)
+class Baseline(OfTable):
     """The last value of a measure of a table, and what is usual."""
 
-    source: str
-    table: str
     measure: str
     runs: int
     median: float | None
     spread: float | None
     value: float
     is_unusual: bool
-
-    @property
-    def name(self) -> str:
-        """The full name of the table."""
-        return f"{self.source}.{self.table}"
 
     @property
     def is_known(self) -> bool:
@@ -73,21 +82,15 @@ class Baseline(NamedTuple):
         return self.value / self.median if self.median else None
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run(OfTable):
     """One run of a table."""
 
-    source: str
-    table: str
     started_at: datetime
     status: str
     rows_source: int | None
     rows_loaded: int | None
     seconds: float
-
-    @property
-    def name(self) -> str:
-        """The full name of the table."""
-        return f"{self.source}.{self.table}"
 
 
 class Build(NamedTuple):
@@ -242,9 +245,7 @@ def read_last_runs(layers: Layers) -> list[State]:
         f"""
         select source, table_name, mode, status, {in_utc("started_at")}, {ELAPSED}, rows_source, rows_loaded,
             rows_deleted, rows_dead_letter, error
-        from ops.extract_runs
-        where {REGULAR}
-        qualify row_number() over (partition by source, table_name order by finished_at desc, run_id desc) = 1
+        {LAST_RUNS}
         order by case status when 'failed' then 0 when 'partial' then 1 else 2 end, source, table_name
         limit {LISTED}
         """
@@ -257,10 +258,7 @@ def count_states(layers: Layers) -> tuple[int, int]:
     found = layers.query(
         f"""
         with runs as (
-            select status
-            from ops.extract_runs
-            where {REGULAR}
-            qualify row_number() over (partition by source, table_name order by finished_at desc, run_id desc) = 1
+            select status {LAST_RUNS}
         )
         select count(*), sum(case when status = 'ok' then 1 else 0 end) from runs
         """

@@ -3,6 +3,11 @@
 {{ config(materialized='view', bind=false) }}
 
 {% set baseline = var('baseline') %}
+{% set measures_of_runs = {
+    'rows_source': 'rows_source',
+    'rows_loaded': 'rows_loaded',
+    'seconds': seconds_between('started_at', 'finished_at'),
+} %}
 
 with runs as (
 
@@ -14,39 +19,19 @@ with runs as (
 
 measures as (
 
-    select
-        source,
-        table_name,
-        run_id,
-        'rows_source' as measure,
-        {{ in_utc('started_at') }} as started_at,
-        cast(rows_source as double precision) as value
-    from runs
+    {% for measure, value in measures_of_runs.items() %}
+        select
+            source,
+            table_name,
+            run_id,
+            '{{ measure }}' as measure,
+            {{ in_utc('started_at') }} as started_at,
+            cast({{ value }} as double precision) as value
+        from runs
 
-    union all
+        union all
 
-    select
-        source,
-        table_name,
-        run_id,
-        'rows_loaded' as measure,
-        {{ in_utc('started_at') }} as started_at,
-        cast(rows_loaded as double precision) as value
-    from runs
-
-    union all
-
-    select
-        source,
-        table_name,
-        run_id,
-        'seconds' as measure,
-        {{ in_utc('started_at') }} as started_at,
-        cast({{ seconds_between('started_at', 'finished_at') }} as double precision) as value
-    from runs
-
-    union all
-
+    {% endfor %}
     select
         source,
         table_name,
