@@ -256,7 +256,8 @@ def test_the_report_shows_the_run_that_has_just_ended(pipeline: Pipeline) -> Non
     assert 'href="static_index.html"' in shown.dom
     assert "3 of 3" in shown.dom
     # All sales of the last complete month, as gold has them.
-    ((month, amount),) = pipeline.later.warehouse["last month"]
+    with duckdb.connect(str(pipeline.folder / "warehouse.duckdb"), read_only=True) as connection:
+        ((month, amount),) = connection.execute(WAREHOUSE["last month"]).fetchall()
     assert f"Vendas de {month_name(month)}" in shown.dom
     assert reais(amount) in unescape(shown.dom)
 
